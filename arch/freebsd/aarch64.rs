@@ -1,0 +1,106 @@
+//! FreeBSD on aarch64: the `svc 0` instruction.
+//!
+//! | register | role |
+//! |---|---|
+//! | x8 | number in, preserved |
+//! | x0 | argument 1 in, result or error number out |
+//! | carry flag | set: x0 is an error number |
+//! | x1 | argument 2 in, overwritten with the second half of a result |
+//! | x2, x3, x4, x5, x6 | arguments 3 to 7, preserved |
+//! | nzcv | overwritten |
+//! | v0–v31 | the low 128 bits are preserved |
+//! | z0–z31, p0–p15, ffr | not promised: taken as overwritten, the low 128 bits apart |
+//! | stack | not touched |
+//!
+//! The result is what Linux would give: an error number comes negated. The stubs are never inlined, for the reason that
+//! Linux's are not: SVE state is the caller's to save around a call, and there is no clobber for it.
+//!
+//! # References
+//! - [FreeBSD sys/arm64/arm64/trap.c](https://github.com/freebsd/freebsd-src/blob/main/sys/arm64/arm64/trap.c), `cpu_fetch_syscall_args`
+//! - [FreeBSD sys/arm64/arm64/vm_machdep.c](https://github.com/freebsd/freebsd-src/blob/main/sys/arm64/arm64/vm_machdep.c), `cpu_set_syscall_retval`
+//! - [Procedure Call Standard for the Arm 64-bit Architecture](https://github.com/ARM-software/abi-aa/blob/main/aapcs64/aapcs64.rst)
+
+use core::arch::asm;
+
+/// Enters the kernel. Memory is clobbered: there is neither `nomem` nor `readonly`. So are the flags: there is no
+/// `preserves_flags`.
+macro_rules! trap {
+    ($nr:ident; $($argument:tt)*) => {{
+        let result: isize;
+        asm!(
+            "svc 0",
+            "cneg x0, x0, cs",
+            in("x8") $nr,                    // number
+            lateout("x0") result,           // result, where argument 1 was
+            lateout("x1") _,                // second half of a result
+            $($argument)*,
+            options(nostack),
+        );
+        result
+    }};
+}
+
+/// A system call with one argument.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall1(nr: usize, a0: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0) }
+}
+
+/// A system call with three arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall3(nr: usize, a0: *mut (), a1: *mut (), a2: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2) }
+}
+
+/// A system call with four arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall4(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3) }
+}
+
+/// A system call with five arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall5(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut (), a4: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3, in("x4") a4) }
+}
+
+/// A system call with seven arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[expect(clippy::too_many_arguments)]
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall7(
+    nr: usize,
+    a0: *mut (),
+    a1: *mut (),
+    a2: *mut (),
+    a3: *mut (),
+    a4: *mut (),
+    a5: *mut (),
+    a6: *mut (),
+) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3, in("x4") a4, in("x5") a5, in("x6") a6) }
+}

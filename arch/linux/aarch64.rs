@@ -1,0 +1,115 @@
+//! Linux on aarch64: the `svc 0` instruction.
+//!
+//! | register | role |
+//! |---|---|
+//! | x8 | number in, preserved |
+//! | x0 | argument 1 in, result out |
+//! | x1, x2, x3, x4, x5 | arguments 2 to 6, preserved |
+//! | nzcv | restored from SPSR_EL1 on return |
+//! | v0–v31 | the low 128 bits are preserved |
+//! | z0–z31, p0–p15, ffr | on a CPU with SVE the kernel zeroes the predicates, the first-fault register and all above bit 127 |
+//! | stack | not touched |
+//!
+//! The stubs are never inlined (of the first form, the function around it is not). What the kernel zeroes is, by the procedure
+//! call standard, the caller's to save around any call, so a call is all that has to be declared. Inlined, the trap could come
+//! to stand in a function with `#[target_feature(enable = "sve")]` whatever this crate was compiled for, and the compiler would
+//! keep Z registers across it, since there is no clobber for their upper part.
+//!
+//! # References
+//! - [Procedure Call Standard for the Arm 64-bit Architecture](https://github.com/ARM-software/abi-aa/blob/main/aapcs64/aapcs64.rst),
+//!   section 6.1, "Machine Registers"
+//! - [Linux Documentation/arch/arm64/sve.rst](https://docs.kernel.org/arch/arm64/sve.html), section 3, "System call behaviour"
+//! - [syscall(2)](https://man7.org/linux/man-pages/man2/syscall.2.html)
+
+use core::arch::asm;
+
+/// Enters the kernel. Memory is clobbered: there is neither `nomem` nor `readonly`.
+macro_rules! trap {
+    ($nr:ident; $($argument:tt)*) => {{
+        let result: isize;
+        asm!(
+            "svc 0",
+            in("x8") $nr,                    // number
+            lateout("x0") result,           // result, where argument 1 was
+            $($argument)*,
+            options(nostack, preserves_flags),
+        );
+        result
+    }};
+}
+
+/// A system call with one argument.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[cfg(not(feature = "std"))] // for close(2), which std does itself
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall1(nr: usize, a0: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0) }
+}
+
+/// A system call with three arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall3(nr: usize, a0: *mut (), a1: *mut (), a2: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2) }
+}
+
+/// A system call with four arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall4(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3) }
+}
+
+/// A system call with four arguments, the first two of them C `int`s. As in the C calling convention the upper half
+/// of their registers is not specified (the kernel ignores it), which saves extending them.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(always)] // into the first form, which is itself never inlined on this CPU
+pub(crate) unsafe fn syscall4_int2(nr: usize, a0: i32, a1: i32, a2: *mut (), a3: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3) }
+}
+
+/// A system call with five arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall5(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut (), a4: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3, in("x4") a4) }
+}
+
+/// A system call with six arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(never)] // for SVE, see above
+pub(crate) unsafe fn syscall6(
+    nr: usize,
+    a0: *mut (),
+    a1: *mut (),
+    a2: *mut (),
+    a3: *mut (),
+    a4: *mut (),
+    a5: *mut (),
+) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3, in("x4") a4, in("x5") a5) }
+}

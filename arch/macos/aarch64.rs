@@ -1,0 +1,103 @@
+//! macOS on aarch64: the `svc 0x80` instruction. **The vendor does not support this interface**: see the crate's feature
+//! `macos-raw-syscalls`.
+//!
+//! | register | role |
+//! |---|---|
+//! | x16 | number in |
+//! | x0 | argument 1 in, result or error number out |
+//! | carry flag | set: x0 is an error number |
+//! | x1 | argument 2 in, overwritten with the second half of a result |
+//! | x2, x3, x4, x5 | arguments 3 to 6 |
+//! | nzcv | overwritten |
+//! | stack | not touched |
+//!
+//! The result is what Linux would give: an error number comes negated. No more is taken as preserved than by a function of
+//! C, as the vendor promises only the functions of libSystem.
+//!
+//! # References
+//! - [xnu bsd/dev/arm/systemcalls.c](https://github.com/apple-oss-distributions/xnu/blob/main/bsd/dev/arm/systemcalls.c), `arm_prepare_u64_syscall_return`
+//! - [xnu libsyscall/custom/SYS.h](https://github.com/apple-oss-distributions/xnu/blob/main/libsyscall/custom/SYS.h)
+//! - [Writing ARM64 code for Apple platforms](https://developer.apple.com/documentation/xcode/writing-arm64-code-for-apple-platforms)
+
+use core::arch::asm;
+
+/// Enters the kernel. Memory is clobbered: there is neither `nomem` nor `readonly`. So are the flags: there is no
+/// `preserves_flags`.
+macro_rules! trap {
+    ($nr:ident; $($argument:tt)*) => {{
+        let result: isize;
+        asm!(
+            "svc 0x80",
+            "cneg x0, x0, cs",
+            in("x16") $nr,                   // number
+            lateout("x0") result,           // result, where argument 1 was
+            $($argument)*,
+            clobber_abi("C"),
+            options(nostack),
+        );
+        result
+    }};
+}
+
+/// A system call with one argument.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(always)]
+pub(crate) unsafe fn syscall1(nr: usize, a0: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0) }
+}
+
+/// A system call with three arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(always)]
+pub(crate) unsafe fn syscall3(nr: usize, a0: *mut (), a1: *mut (), a2: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2) }
+}
+
+/// A system call with four arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(always)]
+pub(crate) unsafe fn syscall4(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3) }
+}
+
+/// A system call with five arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(always)]
+pub(crate) unsafe fn syscall5(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut (), a4: *mut ()) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3, in("x4") a4) }
+}
+
+/// A system call with six arguments.
+///
+/// # Safety
+///
+/// The call `nr`, with these arguments, must not break memory that Rust relies on.
+#[inline(always)]
+pub(crate) unsafe fn syscall6(
+    nr: usize,
+    a0: *mut (),
+    a1: *mut (),
+    a2: *mut (),
+    a3: *mut (),
+    a4: *mut (),
+    a5: *mut (),
+) -> isize {
+    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+    unsafe { trap!(nr; in("x0") a0, in("x1") a1, in("x2") a2, in("x3") a3, in("x4") a4, in("x5") a5) }
+}

@@ -1,0 +1,181 @@
+//! What the kernel says when it refuses.
+
+use core::fmt;
+use core::num::NonZeroIsize;
+
+/// An error number of the target's kernel.
+///
+/// Unknown numbers are values like any other: a kernel newer than this crate is no undefined behaviour. The range is
+/// 1 to 4095, which is all that a Linux system call can report.
+///
+/// It is kept as the kernel's own negative number in a register of its own, with a niche at zero, so that a
+/// `Result<usize, Errno>` travels in two registers and `Option<Errno>` is one word.
+///
+/// ```
+/// use bare_sendfile::Errno;
+/// assert_eq!(Errno::EAGAIN.raw_os_error(), 11);
+/// assert_eq!(Errno::EAGAIN.name(), Some("EAGAIN"));
+/// assert_eq!(Errno::EAGAIN.to_string(), "Resource temporarily unavailable (EAGAIN, os error 11)");
+/// assert_eq!(Errno::from_raw_os_error(0), None);
+/// ```
+///
+/// # References
+/// - [errno(3)](https://man7.org/linux/man-pages/man3/errno.3.html)
+/// - [Linux include/uapi/asm-generic/errno.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/asm-generic/errno.h)
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct Errno(NonZeroIsize);
+
+/// What a system call returns.
+pub type Result<T, E = Errno> = core::result::Result<T, E>;
+
+impl Errno {
+    /// The largest error number.
+    pub const MAX: i32 = 4095;
+
+    /// The error with this (positive) number, `None` unless it is in 1..=4095.
+    pub const fn from_raw_os_error(number: i32) -> Option<Self> {
+        // A negative number is too large a one here, and 0 has no place in the type.
+        if number as u32 > Self::MAX as u32 {
+            return None;
+        }
+        match NonZeroIsize::new(-(number as isize)) {
+            Some(negative) => Some(Self(negative)),
+            None => None,
+        }
+    }
+
+    /// The (positive) number, as errno(3) and `std::io::Error::raw_os_error` have it.
+    pub const fn raw_os_error(self) -> i32 {
+        -(self.0.get() as i32)
+    }
+
+    /// Reads what a system call left in its result register: −4095..=−1 is an error, all else a value.
+    #[inline(always)]
+    pub(crate) const fn check(word: isize) -> Result<usize> {
+        // The order of the tests matters: the second one is never false when the first was true, and the compiler sees it.
+        if word as usize > -(Self::MAX as isize + 1) as usize {
+            if let Some(negative) = NonZeroIsize::new(word) {
+                return Err(Self(negative));
+            }
+        }
+        Ok(word as usize)
+    }
+
+    /// The symbolic name, `None` for a number that this crate does not know.
+    pub const fn name(self) -> Option<&'static str> {
+        match table(self.raw_os_error()) {
+            Some((name, _)) => Some(name),
+            None => None,
+        }
+    }
+
+    /// What it means, in the words of strerror(3); "Unknown error" for a number that this crate does not know.
+    pub const fn description(self) -> &'static str {
+        match table(self.raw_os_error()) {
+            Some((_, description)) => description,
+            None => "Unknown error",
+        }
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{} ({name}, os error {})", self.description(), self.raw_os_error()),
+            None => write!(f, "Unknown error (os error {})", self.raw_os_error()),
+        }
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "Errno({})", self.raw_os_error()),
+        }
+    }
+}
+
+impl core::error::Error for Errno {}
+
+#[cfg(feature = "std")]
+impl From<Errno> for std::io::Error {
+    fn from(errno: Errno) -> Self {
+        Self::from_raw_os_error(errno.raw_os_error())
+    }
+}
+
+#[cfg(feature = "syscalls")]
+impl From<Errno> for syscalls::Errno {
+    fn from(errno: Errno) -> Self {
+        Self::new(errno.raw_os_error())
+    }
+}
+
+/// Fails for a number outside 1..=4095 and gives it back.
+#[cfg(feature = "syscalls")]
+impl TryFrom<syscalls::Errno> for Errno {
+    type Error = syscalls::Errno;
+
+    fn try_from(errno: syscalls::Errno) -> core::result::Result<Self, syscalls::Errno> {
+        Self::from_raw_os_error(errno.into_raw()).ok_or(errno)
+    }
+}
+
+/// Other names of the same numbers.
+impl Errno {
+    /// The same as [`EAGAIN`](Self::EAGAIN).
+    pub const EWOULDBLOCK: Self = Self::EAGAIN;
+    /// The same as [`EDEADLK`](Self::EDEADLK).
+    #[cfg(target_os = "linux")]
+    pub const EDEADLOCK: Self = Self::EDEADLK;
+    /// The same as [`EOPNOTSUPP`](Self::EOPNOTSUPP). (On macOS it is a number of its own.)
+    #[cfg(not(target_os = "macos"))]
+    pub const ENOTSUP: Self = Self::EOPNOTSUPP;
+}
+
+/// Makes the constants and the table from one list, so that they cannot disagree.
+macro_rules! errnos {
+    ($($name:ident = $number:literal, $description:literal;)*) => {
+        /// The numbers of this target.
+        impl Errno {
+            $(
+                #[doc = $description]
+                pub const $name: Self = match Self::from_raw_os_error($number) {
+                    Some(errno) => errno,
+                    None => panic!("an error number is in 1..=4095"),
+                };
+            )*
+        }
+
+        /// Name and description.
+        pub(super) const fn table(number: i32) -> Option<(&'static str, &'static str)> {
+            match number {
+                $($number => Some((stringify!($name), $description)),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+#[cfg_attr(target_os = "linux", path = "errno/linux.rs")]
+#[cfg_attr(target_os = "freebsd", path = "errno/freebsd.rs")]
+#[cfg_attr(target_os = "macos", path = "errno/macos.rs")]
+mod numbers;
+use numbers::table;
+
+#[cfg(test)]
+mod tests {
+    use super::Errno;
+
+    #[test]
+    fn a8_errors_are_exactly_minus_4095_to_minus_1() {
+        for number in 1..=4095 {
+            assert_eq!(Errno::check(-number), Err(Errno::from_raw_os_error(number as i32).unwrap()));
+        }
+        for count in [0, 1, 4095, 4096, isize::MAX, isize::MIN, isize::MIN + 1, -4097, -4096] {
+            assert_eq!(Errno::check(count), Ok(count as usize));
+        }
+    }
+}

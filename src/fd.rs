@@ -1,0 +1,185 @@
+//! File descriptors: std's own types with the feature `std`, types of the same names and methods without.
+//!
+//! A crate that implements [`AsFd`] for its types compiles either way. Integers do not implement it: a safe function must
+//! not act on a descriptor that somebody else owns ([I/O safety](https://doc.rust-lang.org/std/os/fd/index.html)).
+//!
+//! ```compile_fail,E0277
+//! use bare_sendfile::fd::AsFd;
+//! fn takes(_: impl AsFd) {}
+//! takes(3);
+//! ```
+//!
+//! A borrowed descriptor does not outlive its owner:
+//!
+//! ```compile_fail,E0515
+//! use bare_sendfile::fd::{AsFd, BorrowedFd, OwnedFd};
+//! fn escape(owned: OwnedFd) -> BorrowedFd<'static> {
+//!     owned.as_fd()
+//! }
+//! ```
+
+#[cfg(feature = "std")]
+pub use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+#[cfg(not(feature = "std"))]
+pub use bare::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+
+#[cfg(not(feature = "std"))]
+mod bare {
+    use core::fmt;
+    use core::marker::PhantomData;
+    use core::mem::ManuallyDrop;
+
+    /// A file descriptor as the kernel has it.
+    pub type RawFd = i32;
+
+    /// An open file descriptor that somebody else owns.
+    #[derive(Clone, Copy)]
+    #[repr(transparent)]
+    pub struct BorrowedFd<'fd> {
+        fd: RawFd,
+        owner: PhantomData<&'fd OwnedFd>,
+    }
+
+    /// An open file descriptor, closed on drop. An error of close(2) is not reported, as in std.
+    #[repr(transparent)]
+    pub struct OwnedFd {
+        fd: RawFd,
+    }
+
+    /// Lends a file descriptor.
+    pub trait AsFd {
+        /// Borrows the descriptor.
+        fn as_fd(&self) -> BorrowedFd<'_>;
+    }
+
+    /// Tells the number of a file descriptor.
+    pub trait AsRawFd {
+        /// The number; it is valid only as long as its owner lives.
+        fn as_raw_fd(&self) -> RawFd;
+    }
+
+    /// Takes ownership of a file descriptor by its number.
+    pub trait FromRawFd {
+        /// Becomes the owner of `fd`.
+        ///
+        /// # Safety
+        ///
+        /// `fd` is open and nobody else owns it.
+        unsafe fn from_raw_fd(fd: RawFd) -> Self;
+    }
+
+    /// Gives a file descriptor up, unclosed.
+    pub trait IntoRawFd {
+        /// The number; the caller becomes the owner.
+        fn into_raw_fd(self) -> RawFd;
+    }
+
+    impl BorrowedFd<'_> {
+        /// Borrows the descriptor `fd`.
+        ///
+        /// # Safety
+        ///
+        /// `fd` is open and stays so for the returned value's lifetime. It is not −1.
+        #[inline]
+        pub const unsafe fn borrow_raw(fd: RawFd) -> Self {
+            Self { fd, owner: PhantomData }
+        }
+    }
+
+    impl Drop for OwnedFd {
+        fn drop(&mut self) {
+            // SAFETY: `self` owns the descriptor and nothing can use it after this.
+            unsafe { crate::sys::close(self.fd) }
+        }
+    }
+
+    impl AsFd for BorrowedFd<'_> {
+        #[inline]
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            *self
+        }
+    }
+
+    impl AsFd for OwnedFd {
+        #[inline]
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            BorrowedFd { fd: self.fd, owner: PhantomData }
+        }
+    }
+
+    impl<T: AsFd + ?Sized> AsFd for &T {
+        #[inline]
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            T::as_fd(self)
+        }
+    }
+
+    impl<T: AsFd + ?Sized> AsFd for &mut T {
+        #[inline]
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            T::as_fd(self)
+        }
+    }
+
+    impl AsRawFd for RawFd {
+        #[inline]
+        fn as_raw_fd(&self) -> RawFd {
+            *self
+        }
+    }
+
+    impl AsRawFd for BorrowedFd<'_> {
+        #[inline]
+        fn as_raw_fd(&self) -> RawFd {
+            self.fd
+        }
+    }
+
+    impl AsRawFd for OwnedFd {
+        #[inline]
+        fn as_raw_fd(&self) -> RawFd {
+            self.fd
+        }
+    }
+
+    impl FromRawFd for RawFd {
+        #[inline]
+        unsafe fn from_raw_fd(fd: RawFd) -> Self {
+            fd
+        }
+    }
+
+    impl FromRawFd for OwnedFd {
+        #[inline]
+        unsafe fn from_raw_fd(fd: RawFd) -> Self {
+            Self { fd }
+        }
+    }
+
+    impl IntoRawFd for RawFd {
+        #[inline]
+        fn into_raw_fd(self) -> RawFd {
+            self
+        }
+    }
+
+    impl IntoRawFd for OwnedFd {
+        #[inline]
+        fn into_raw_fd(self) -> RawFd {
+            ManuallyDrop::new(self).fd
+        }
+    }
+
+    impl fmt::Debug for BorrowedFd<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("BorrowedFd").field("fd", &self.fd).finish()
+        }
+    }
+
+    impl fmt::Debug for OwnedFd {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("OwnedFd").field("fd", &self.fd).finish()
+        }
+    }
+}

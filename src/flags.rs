@@ -1,0 +1,89 @@
+//! The flags of the second form, and what became of them.
+
+bitflags::bitflags! {
+    /// The `flags` of FreeBSD's sendfile(2), with its numbers.
+    ///
+    /// The upper 16 bits are a number of pages to read ahead, FreeBSD's `SF_FLAGS(readahead, flags)`: see
+    /// [`with_readahead`](Self::with_readahead).
+    ///
+    /// Linux has no such flags; there [`sendfile_hdtr`](crate::sendfile_hdtr) does the nearest honest thing and tells in a
+    /// [`FlagsReport`] what that was:
+    ///
+    /// | flag | on Linux | reported as |
+    /// |---|---|---|
+    /// | `NODISKIO` | each page is looked up in the page cache by preadv2(2) with `RWF_NOWAIT` before it is sent; `EBUSY` when the next one is not there. The page may leave the cache in between. | approximated; ignored where the file system cannot tell (memfd, procfs: `EOPNOTSUPP`) |
+    /// | `MNOWAIT` | nothing: obsolete on FreeBSD too | ignored |
+    /// | `SYNC` | nothing: no call tells when the pages are no longer referenced | ignored |
+    /// | `USER_READAHEAD` | posix_fadvise(2) with `POSIX_FADV_WILLNEED` on that many pages of 4096 bytes from the offset on | approximated; ignored with 0 pages |
+    /// | `NOCACHE` | posix_fadvise(2) with `POSIX_FADV_DONTNEED` on what earlier steps sent. Pages that still wait in a socket stay. | approximated when there was an earlier step, else ignored |
+    ///
+    /// On FreeBSD the kernel takes them, and all but `MNOWAIT` are reported as honoured; on macOS, whose kernel refuses any, all
+    /// are ignored.
+    ///
+    /// # References
+    /// - [FreeBSD sendfile(2)](https://man.freebsd.org/cgi/man.cgi?query=sendfile&sektion=2)
+    /// - [os.SF_NODISKIO](https://docs.python.org/3/library/os.html#os.SF_NODISKIO)
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct SfFlags: u32 {
+        /// `SF_NODISKIO`: fail with `EBUSY` rather than wait for the disk.
+        const NODISKIO = 0x01;
+        /// `SF_MNOWAIT`: obsolete.
+        const MNOWAIT = 0x02;
+        /// `SF_SYNC`: return only when the file's pages are no longer referenced.
+        const SYNC = 0x04;
+        /// `SF_USER_READAHEAD`: read ahead exactly as many pages as asked for.
+        const USER_READAHEAD = 0x08;
+        /// `SF_NOCACHE`: do not keep what was sent in the cache.
+        const NOCACHE = 0x10;
+
+        // The kernel defines them and may define more: https://docs.rs/bitflags/2/bitflags/#externally-defined-flags
+        const _ = !0;
+    }
+}
+
+impl SfFlags {
+    /// Where the number of pages begins.
+    const READAHEAD_SHIFT: u32 = 16;
+
+    /// The largest number of pages: FreeBSD reads the upper half of a signed integer.
+    pub const MAX_READAHEAD: u16 = 0x7fff;
+
+    /// The same flags with `pages` to read ahead; `None` above [`MAX_READAHEAD`](Self::MAX_READAHEAD).
+    ///
+    /// On FreeBSD the number counts only together with [`USER_READAHEAD`](Self::USER_READAHEAD).
+    pub const fn with_readahead(self, pages: u16) -> Option<Self> {
+        if pages > Self::MAX_READAHEAD {
+            return None;
+        }
+        Some(Self::from_bits_retain(self.without_readahead().bits() | (pages as u32) << Self::READAHEAD_SHIFT))
+    }
+
+    /// How many pages to read ahead.
+    pub const fn readahead(self) -> u16 {
+        (self.bits() >> Self::READAHEAD_SHIFT) as u16
+    }
+
+    /// Bits that no flag has, or a number of pages that is negative on FreeBSD.
+    pub(crate) fn unknown(self) -> Option<u32> {
+        let known = Self::NODISKIO | Self::MNOWAIT | Self::SYNC | Self::USER_READAHEAD | Self::NOCACHE;
+        let known = known.bits() | (Self::MAX_READAHEAD as u32) << Self::READAHEAD_SHIFT;
+        let unknown = self.bits() & !known;
+        (unknown != 0).then_some(unknown)
+    }
+
+    /// The flags alone.
+    pub(crate) const fn without_readahead(self) -> Self {
+        Self::from_bits_retain(self.bits() & ((1 << Self::READAHEAD_SHIFT) - 1))
+    }
+}
+
+/// What became of the flags: each that was given is in exactly one of the three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlagsReport {
+    /// Did what FreeBSD documents.
+    pub honoured: SfFlags,
+    /// Did the nearest thing that this system can do.
+    pub approximated: SfFlags,
+    /// Did nothing.
+    pub ignored: SfFlags,
+}

@@ -1,0 +1,88 @@
+//! What Linux can do for the flags that only FreeBSD has.
+
+use crate::errno::{Errno, Result};
+use crate::fd::BorrowedFd;
+use crate::flags::{FlagsReport, SfFlags};
+use crate::sys::{self, Advice};
+
+/// The unit of the page cache that is asked for. Larger pages are only asked for more often than needed.
+const PAGE: u64 = 4096;
+/// Pages looked up before a call. Each costs a system call.
+const LOOK_AHEAD: u64 = 16;
+
+/// The flags of one send and what became of them.
+pub(crate) struct Hints {
+    flags: SfFlags,
+    report: FlagsReport,
+    /// Where the file is sent from.
+    start: u64,
+}
+
+impl Hints {
+    /// `flags` holds no unknown bits. All is ignored until something is done about it.
+    pub(crate) fn new(flags: SfFlags, start: u64) -> Self {
+        Self { flags, start, report: FlagsReport { ignored: flags.without_readahead(), ..FlagsReport::default() } }
+    }
+
+    pub(crate) fn report(&self) -> FlagsReport {
+        self.report
+    }
+
+    fn approximated(&mut self, flag: SfFlags) {
+        self.report.ignored.remove(flag);
+        self.report.approximated.insert(flag);
+    }
+
+    /// `USER_READAHEAD`: before anything is sent.
+    pub(crate) fn read_ahead(&mut self, in_fd: BorrowedFd<'_>) {
+        let len = u64::from(self.flags.readahead()) * PAGE;
+        if self.flags.contains(SfFlags::USER_READAHEAD)
+            && len > 0
+            && sys::fadvise(in_fd, self.start, len, Advice::WillNeed).is_ok()
+        {
+            self.approximated(SfFlags::USER_READAHEAD);
+        }
+    }
+
+    /// `NODISKIO`: how many of the `count` bytes at `offset` can be sent without waiting for the disk.
+    pub(crate) fn cached(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
+        if !self.flags.contains(SfFlags::NODISKIO) {
+            return Ok(count);
+        }
+        let page = offset / PAGE * PAGE;
+        for ahead in 0..LOOK_AHEAD {
+            let at = offset.max(page + ahead * PAGE);
+            let before = (at - offset) as usize;
+            if before >= count {
+                return Ok(count);
+            }
+            match sys::read_cached_byte(in_fd, at) {
+                Ok(1) => self.approximated(SfFlags::NODISKIO),
+                Ok(_) => return Ok(count), // past the end, which sendfile will find
+                Err(Errno::EAGAIN) => {
+                    self.approximated(SfFlags::NODISKIO);
+                    return if before == 0 { Err(Errno::EBUSY) } else { Ok(before) };
+                }
+                Err(_) => {
+                    // The file cannot tell.
+                    self.flags.remove(SfFlags::NODISKIO);
+                    self.report.approximated.remove(SfFlags::NODISKIO);
+                    self.report.ignored.insert(SfFlags::NODISKIO);
+                    return Ok(count);
+                }
+            }
+        }
+        Ok(count.min((page + LOOK_AHEAD * PAGE - offset) as usize))
+    }
+
+    /// `NOCACHE`: a step has sent what lies before `offset`, and another follows.
+    pub(crate) fn drop_cache(&mut self, in_fd: BorrowedFd<'_>, offset: u64) {
+        let len = offset - self.start;
+        if self.flags.contains(SfFlags::NOCACHE)
+            && len > 0 // 0 would mean to the end
+            && sys::fadvise(in_fd, self.start, len, Advice::DontNeed).is_ok()
+        {
+            self.approximated(SfFlags::NOCACHE);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Slices of bytes in the kernel's own form.
+
+use core::ffi::c_void;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::Deref;
+
+/// `struct iovec` of the kernel.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Iovec {
+    base: *const c_void,
+    len: usize,
+}
+
+/// A slice of bytes to be written, laid out as the kernel's `struct iovec`: a list of them goes to the kernel as it is.
+///
+/// It is the same type with and without the feature `std`. With it, `IoSlice::from_std` turns a list of std's slices into
+/// a list of these at no cost.
+///
+/// ```
+/// use bare_sendfile::IoSlice;
+/// const NEWLINE: IoSlice<'static> = IoSlice::new(b"\r\n");
+/// assert_eq!(&*NEWLINE, b"\r\n");
+/// ```
+///
+/// It borrows its bytes:
+///
+/// ```compile_fail,E0515
+/// use bare_sendfile::IoSlice;
+/// fn escape() -> IoSlice<'static> {
+///     let bytes = [1, 2, 3];
+///     IoSlice::new(&bytes)
+/// }
+/// ```
+///
+/// # References
+/// - [iovec(3type)](https://man7.org/linux/man-pages/man3/iovec.3type.html)
+/// - [`std::io::IoSlice`](https://doc.rust-lang.org/std/io/struct.IoSlice.html)
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct IoSlice<'a> {
+    iovec: Iovec,
+    bytes: PhantomData<&'a [u8]>,
+}
+
+// SAFETY: it is a `&[u8]` in another layout, and `&[u8]` is Send.
+unsafe impl Send for IoSlice<'_> {}
+// SAFETY: it is a `&[u8]` in another layout, and `&[u8]` is Sync.
+unsafe impl Sync for IoSlice<'_> {}
+
+impl<'a> IoSlice<'a> {
+    /// The bytes of `bytes`.
+    #[inline]
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { iovec: Iovec { base: bytes.as_ptr().cast(), len: bytes.len() }, bytes: PhantomData }
+    }
+
+    /// The bytes, for as long as they are borrowed.
+    #[inline]
+    pub const fn as_slice(&self) -> &'a [u8] {
+        // SAFETY: pointer and length were taken from a `&'a [u8]` (in `new`, or by std in `from_std`) and never changed.
+        unsafe { core::slice::from_raw_parts(self.iovec.base.cast(), self.iovec.len) }
+    }
+
+    /// The same list, of this crate's type. Nothing is copied.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub fn from_std<'s>(slices: &'s [std::io::IoSlice<'a>]) -> &'s [Self] {
+        // SAFETY: std guarantees that its `IoSlice` "is guaranteed to be ABI compatible with the iovec type on Unix
+        // platforms"; ours is transparent over the same structure, and both stand for a `&'a [u8]`.
+        unsafe { core::slice::from_raw_parts(slices.as_ptr().cast(), slices.len()) }
+    }
+}
+
+impl Deref for IoSlice<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.as_slice()
+    }
+}
+
+impl<'a> From<&'a [u8]> for IoSlice<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl fmt::Debug for IoSlice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_slice(), f)
+    }
+}

@@ -1,0 +1,154 @@
+//! Python's `os.sendfile`, both forms, straight to the kernel: no libc, no std, no allocation.
+//!
+//! - [`sendfile`]`(out, in, offset, count)` is the first form: one call, one system call, the arguments as they are.
+//! - [`sendfile_hdtr`]`(out, in, offset, count, headers, trailers, flags)` is the second: headers, file and trailers. FreeBSD and
+//!   macOS have it in the kernel. Linux has not; there it is made of the calls that there are.
+//!
+//! Bytes go from a file to a socket, pipe or other file inside the kernel, without passing through the program.
+//!
+//! # Before you use it
+//!
+//! **The pages are shared, not copied.** What is sent refers to the file's pages in the page cache. Who writes to the file later
+//! can change what the receiver gets, even after the call has returned, on TCP even after the send queue is empty. Send files that
+//! are replaced and not rewritten, or take a snapshot: [`Transfer::copying`].
+//!
+//! **SIGPIPE.** When nobody reads any more, the kernel raises SIGPIPE beside `EPIPE`, and sendfile has no flag against it. Rust's
+//! std ignores the signal; a program without std is ended by it. Ignore it there, or hold a [`SigpipeGuard`].
+//!
+//! # Which function
+//!
+//! | you have | use |
+//! |---|---|
+//! | one call to make, and a loop of your own | [`sendfile`] |
+//! | a blocking output, and all of it to send | [`send_file`] |
+//! | Python's or FreeBSD's second form, with its flags and its stop at `EINTR` | [`sendfile_hdtr`] |
+//! | a nonblocking output and an event loop | a [`Transfer`] with each connection, and [`poll_send`] |
+//! | io_uring, an async runtime, a progress bar | a [`Transfer`] and its [`Step`]s; [`perform`] does one |
+//! | a task that can be dropped at any point | [`FlushOnDrop`] |
+//! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
+//!
+//! # The layers
+//!
+//! ```text
+//!                your program
+//! ────────────────────────────────────────────────────────────────────────────────────
+//! send           performs a transfer's steps on real files: sendfile_hdtr, send_all, poll_send
+//! transfer       what to do next, without doing it: headers, file, trailers; resume, fallback, flush
+//! sendfile       the first form
+//! vocabulary     Errno, descriptors, IoSlice, flags
+//! sys            the system: numbers, C structures, the convention of errors
+//! arch           the trap: the only files with asm!
+//! ────────────────────────────────────────────────────────────────────────────────────
+//!                the kernel
+//! ```
+//!
+//! Each knows those below it only. A [`Transfer`] is a state machine that performs no I/O: it says what to do, and is told what
+//! happened. It holds neither slices nor descriptors, so it lives wherever a connection does.
+//!
+//! # What is promised
+//!
+//! - **No byte is lost, doubled or reordered**, and an error takes nothing back: every answer has the bytes of each section.
+//! - **The flush promise: no byte waits** in the kernel for longer than after one plain write of the same bytes. A driver
+//!   keeps it on every way out; a loop of your own calls [`Transfer::flush`] when it stops early. A `TCP_CORK` that the caller set is
+//!   left alone, and nothing is flushed under it.
+//! - **Nothing is copied through user space** unless a buffer is lent. Without one a refusal is the error.
+//! - **A count of 0 sends nothing of the file**; "to the end" is [`Count::ToEnd`]. A file that is shorter than the count is
+//!   [`Error::Truncated`], and its trailers are withheld.
+//! - No function panics, allocates, or calls the system other than listed here.
+//!
+//! # System calls and kernels
+//!
+//! For seccomp filters: what each function can call, and the oldest Linux on which it works.
+//!
+//! | function | system calls | Linux |
+//! |---|---|---|
+//! | [`sendfile`] | `sendfile` | 2.6.33; 2.2 if the output is a socket |
+//! | [`available`] | `sendfile` | any, it tells |
+//! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
+//! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, and where a filter refuses it, the flag is reported as ignored |
+//! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
+//! | [`send_file`], [`send_all`], [`poll_send`], [`perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
+//! | … with a buffer | and `pread64` | |
+//! | … with a buffer, and from the position of the file (`Transfer::from_position`, Linux alone) | and `lseek` | |
+//! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
+//! | [`StreamCopy`] | `splice`, `read`, `writev` | 2.6.17; without splice it copies |
+//! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
+//! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
+//! | [`Transfer`] and all else | none | |
+//!
+//! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15.
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | none (default) | everything; [`fd`] has descriptor types of std's names |
+//! | `std` | std's `AsFd`, `BorrowedFd`, `OwnedFd` in their place; [`Errno`] and [`Error`] turn into `std::io::Error` |
+//! | `macos-raw-syscalls` | on macOS the trap instead of libSystem. The vendor does not support that: numbers and registers may change with any release. Without effect elsewhere |
+//! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate |
+//!
+//! They are additive. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
+//! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system; on FreeBSD and macOS
+//! the functions call the same of the system, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`, and `splice` is not there.
+//!
+//! # In the repository
+//!
+//! `docs/semantics.md` has the numbered requirements, with the tests that cover each; `docs/platforms.md` what differs between systems;
+//! `arch/README.md` the registers;
+//! `examples/` a command that sends a file, and servers for each way of waiting.
+#![no_std]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+#[cfg(not(all(
+    target_pointer_width = "64",
+    any(
+        all(
+            any(target_os = "linux", target_os = "freebsd"),
+            any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
+        ),
+        all(target_os = "macos", any(target_arch = "x86_64", target_arch = "aarch64")),
+    ),
+)))]
+compile_error!(
+    "bare-sendfile supports Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64, with 64-bit \
+     pointers"
+);
+
+#[cfg_attr(target_os = "linux", path = "cork/linux.rs")]
+#[cfg_attr(target_os = "freebsd", path = "cork/freebsd.rs")]
+#[cfg_attr(target_os = "macos", path = "cork/macos.rs")]
+mod cork;
+mod errno;
+pub mod fd;
+mod flags;
+#[cfg_attr(not(target_os = "linux"), path = "hints/bsd.rs")]
+mod hints;
+mod iovec;
+#[cfg(doctest)]
+mod misuse;
+#[cfg(not(target_os = "linux"))]
+mod native;
+mod send;
+mod sendfile;
+mod sigpipe;
+mod stream;
+mod sys;
+mod transfer;
+
+pub use errno::{Errno, Result};
+pub use flags::{FlagsReport, SfFlags};
+pub use iovec::IoSlice;
+#[cfg(not(target_os = "linux"))]
+pub use native::{Native, sendfile_native};
+pub use send::{FlushOnDrop, Sent, Status, perform, poll_send, send_all, send_file, sendfile_hdtr};
+pub use sendfile::{available, sendfile};
+pub use sigpipe::SigpipeGuard;
+pub use stream::StreamCopy;
+pub use transfer::{Count, Error, Mechanisms, Progress, Slices, Step, Transfer};
+
+/// Compiles and runs the code in the README.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

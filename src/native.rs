@@ -1,0 +1,61 @@
+//! The system's own sendfile(2), as it is.
+
+use crate::errno::Errno;
+use crate::fd::AsFd;
+use crate::flags::SfFlags;
+use crate::iovec::IoSlice;
+use crate::sys;
+use crate::transfer::Count;
+
+/// What one call of the system's own sendfile did: it can have sent bytes and failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it may have failed, and less may have been sent than was asked for"]
+pub struct Native {
+    /// Bytes of headers, file and trailers together. Which section they are of is only known while the trailers had no part.
+    pub sent: u64,
+    /// Why it stopped.
+    pub error: Option<Errno>,
+}
+
+/// The native second form: one sendfile(2) of FreeBSD or macOS, with its meaning. [`sendfile_hdtr`](crate::sendfile_hdtr) is
+/// what to use, unless it is this one call that is wanted.
+///
+/// - `count` of 0 bytes is refused with `EINVAL` and no call: the kernels would send the whole file.
+/// - The number of bytes to send is that of the file; where the kernel counts the headers too (macOS), they are added.
+///
+/// What the kernels do otherwise than one would think:
+///
+/// | | FreeBSD | macOS |
+/// |---|---|---|
+/// | no error | not all need be sent: trailers can be short on a nonblocking socket | the same of headers and trailers |
+/// | `EAGAIN`, `EINTR`, `EBUSY` | bytes can have been sent | the same |
+/// | headers, when there is no byte of the file to send | are dropped, and the trailers sent | are sent |
+/// | headers, when the socket takes only a part | the rest is for the next call | the file follows the torn headers |
+/// | trailers, when the file is shorter than the count | are sent | are sent |
+/// | `flags` | as [`SfFlags`] says | anything but 0 is `EINVAL` |
+///
+/// System calls: `sendfile`.
+///
+/// # References
+/// - [FreeBSD sendfile(2)](https://man.freebsd.org/cgi/man.cgi?query=sendfile&sektion=2)
+/// - [xnu bsd/kern/uipc_syscalls.c](https://github.com/apple-oss-distributions/xnu/blob/main/bsd/kern/uipc_syscalls.c), `sendfile`
+pub fn sendfile_native(
+    out_fd: impl AsFd,
+    in_fd: impl AsFd,
+    offset: u64,
+    count: impl Into<Count>,
+    headers: &[IoSlice<'_>],
+    trailers: &[IoSlice<'_>],
+    flags: SfFlags,
+) -> Native {
+    let refused = Native { sent: 0, error: Some(Errno::EINVAL) };
+    let count = match count.into() {
+        Count::ToEnd => 0,
+        Count::Bytes(0) => return refused,
+        Count::Bytes(count) if count > isize::MAX as u64 => return refused,
+        Count::Bytes(count) => count as usize,
+    };
+    let (sent, error) =
+        sys::sendfile_hdtr(out_fd.as_fd(), in_fd.as_fd(), offset, count, headers, trailers, flags.bits());
+    Native { sent: sent as u64, error }
+}

@@ -1,0 +1,112 @@
+//! FreeBSD: the calls and numbers that it shares with no other system.
+//!
+//! # References
+//! - [FreeBSD sys/kern/syscalls.master](https://github.com/freebsd/freebsd-src/blob/main/sys/kern/syscalls.master)
+//! - [sendfile(2)](https://man.freebsd.org/cgi/man.cgi?query=sendfile&sektion=2)
+
+use core::ffi::c_int;
+use core::ptr::null_mut;
+
+use self::kernel::word;
+use super::bsd::{SfHdtr, SigSet};
+use crate::errno::{Errno, Result};
+use crate::fd::{AsRawFd, BorrowedFd};
+use crate::iovec::IoSlice;
+
+#[cfg_attr(target_arch = "x86_64", path = "../../arch/freebsd/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "../../arch/freebsd/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "../../arch/freebsd/riscv64.rs")]
+mod arch;
+
+#[path = "bsd/raw.rs"]
+pub(super) mod kernel;
+
+/// System call numbers, the same on all processors.
+mod nr {
+    #[cfg(not(feature = "std"))]
+    pub(super) const CLOSE: usize = 6;
+    pub(super) const GETSOCKOPT: usize = 118;
+    pub(super) const LSEEK: usize = 478;
+    pub(super) const PREAD: usize = 475;
+    pub(super) const READ: usize = 3;
+    pub(super) const SENDFILE: usize = 393;
+    pub(super) const SENDMSG: usize = 28;
+    pub(super) const SETSOCKOPT: usize = 105;
+    pub(super) const SIGPENDING: usize = 343;
+    pub(super) const SIGPROCMASK: usize = 340;
+    pub(super) const SIGTIMEDWAIT: usize = 345;
+    pub(super) const WRITEV: usize = 121;
+}
+
+pub(super) const MSG_NOSIGNAL: c_int = 0x2_0000;
+/// Whether headers are given to sendfile: here they go with the file's first bytes, in one piece.
+pub(crate) const NATIVE_HDTR: bool = true;
+/// Whether a file alone needs the cork.
+pub(crate) const CORKS_FILES: bool = false;
+
+/// `sigset_t`.
+#[repr(C)]
+pub(super) struct SigSetT([u32; 4]);
+
+impl SigSetT {
+    pub(super) const fn new(lower: SigSet) -> Self {
+        Self([lower, 0, 0, 0])
+    }
+
+    pub(super) const fn lower(&self) -> SigSet {
+        self.0[0]
+    }
+}
+
+/// sendfile(2) as it is here: the bytes sent, headers and trailers included, and the error that came with them, if one did.
+///
+/// A count of 0 means to the end of the file.
+pub(crate) fn sendfile_hdtr(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: u64,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    trailers: &[IoSlice<'_>],
+    flags: u32,
+) -> (usize, Option<Errno>) {
+    let hdtr = SfHdtr::new(headers, trailers);
+    // Some errors leave it as it is.
+    let mut sent: i64 = 0;
+    // SAFETY: the kernel reads `hdtr`, of this frame, and the slices it points to, which are borrowed and, by `IoSlice`'s
+    // layout, arrays of `struct iovec`; it writes the eight bytes of `sent`.
+    let result = unsafe {
+        arch::syscall7(
+            nr::SENDFILE,
+            word(in_fd.as_raw_fd() as isize),
+            word(out_fd.as_raw_fd() as isize),
+            word(offset as isize),
+            word(count as isize),
+            if headers.len() + trailers.len() == 0 { null_mut() } else { (&raw const hdtr).cast_mut().cast() },
+            (&raw mut sent).cast(),
+            word(flags as isize),
+        )
+    };
+    (sent as usize, Errno::check(result).err())
+}
+
+/// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.
+pub(crate) fn sendfile_probe() -> Errno {
+    let (bad, no) = (word(-1), word(0));
+    // SAFETY: no descriptor, no pointer: nothing can be read or written anywhere.
+    let result = unsafe { arch::syscall7(nr::SENDFILE, bad, bad, no, no, no, no, no) };
+    // It cannot succeed on a bad descriptor.
+    Errno::check(result).err().unwrap_or(Errno::ENOSYS)
+}
+
+/// sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked; `EAGAIN` if none is.
+pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
+    let (set, no_time) = (SigSetT::new(set), [0_i64; 2]);
+    // SAFETY: the kernel reads `set` and `no_time` (a timespec of two words), and writes no siginfo, as the second argument
+    // is null.
+    let result = unsafe {
+        let (set, no_time) = ((&raw const set).cast_mut().cast(), (&raw const no_time).cast_mut().cast());
+        arch::syscall3(nr::SIGTIMEDWAIT, set, null_mut(), no_time)
+    };
+    Errno::check(result)
+}

@@ -1,0 +1,340 @@
+//! Linux. Every function here is one system call and turns the machine word that comes back into a `Result`.
+//!
+//! # References
+//! - [syscalls(2)](https://man7.org/linux/man-pages/man2/syscalls.2.html)
+
+use core::ffi::{c_int, c_void};
+use core::mem::size_of;
+use core::ptr::{null, null_mut, without_provenance_mut};
+
+use crate::errno::{Errno, Result};
+use crate::fd::{AsRawFd, BorrowedFd};
+use crate::iovec::IoSlice;
+
+#[cfg_attr(target_arch = "x86_64", path = "../../arch/linux/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "../../arch/linux/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "../../arch/linux/riscv64.rs")]
+mod arch;
+
+#[cfg_attr(target_arch = "x86_64", path = "linux/nr_x86_64.rs")]
+#[cfg_attr(not(target_arch = "x86_64"), path = "linux/nr_generic.rs")]
+mod nr;
+
+#[cfg(test)]
+mod tests;
+
+/// The most that one call moves: `MAX_RW_COUNT` of include/linux/fs.h, INT_MAX rounded down to a page of 4096 bytes.
+pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
+/// The most slices that one call takes: `UIO_MAXIOV` of include/uapi/linux/uio.h.
+pub(crate) const IOV_MAX: usize = 1024;
+/// Whether sendmsg(2) can be told that more follows.
+pub(crate) const HAS_MSG_MORE: bool = true;
+/// Whether headers are given to sendfile.
+pub(crate) const NATIVE_HDTR: bool = false;
+/// Whether a file alone needs the cork.
+pub(crate) const CORKS_FILES: bool = false;
+/// `SOCK_STREAM` of include/linux/net.h, the answer of [`socket_type`] for TCP and stream sockets of the Unix domain.
+pub(crate) const SOCK_STREAM: usize = 1;
+
+const SOL_SOCKET: c_int = 1;
+const SO_TYPE: c_int = 3;
+const IPPROTO_TCP: c_int = 6;
+const TCP_NODELAY: c_int = 1;
+const TCP_CORK: c_int = 3;
+const MSG_NOSIGNAL: c_int = 0x4000;
+const MSG_MORE: c_int = 0x8000;
+const RWF_NOWAIT: c_int = 8;
+const SEEK_CUR: c_int = 1;
+
+/// Advice of posix_fadvise(2).
+#[derive(Clone, Copy)]
+#[repr(i32)]
+pub(crate) enum Advice {
+    WillNeed = 3,
+    DontNeed = 4,
+}
+
+/// `struct msghdr` of the kernel (`user_msghdr` in include/linux/socket.h).
+#[repr(C)]
+struct MsgHdr {
+    name: *const c_void,
+    name_len: c_int,
+    iov: *const c_void,
+    iov_len: usize,
+    control: *const c_void,
+    control_len: usize,
+    flags: c_int,
+}
+
+/// An integer as an argument. A C `int` is sign-extended on the way, as C does.
+#[inline(always)]
+const fn word(n: isize) -> *mut () {
+    without_provenance_mut(n as usize)
+}
+
+/// A descriptor as an argument.
+#[inline(always)]
+fn fd(fd: BorrowedFd<'_>) -> *mut () {
+    word(fd.as_raw_fd() as isize)
+}
+
+/// sendfile(2). The offset is read and written by the kernel as a signed number.
+#[cfg_attr(target_arch = "aarch64", inline(never))] // for SVE, see arch/linux/aarch64.rs
+#[cfg_attr(not(target_arch = "aarch64"), inline(always))]
+pub(crate) fn sendfile(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: Option<&mut u64>,
+    count: usize,
+) -> Result<usize> {
+    let offset = offset.map_or(null_mut(), |offset| (offset as *mut u64).cast());
+    // SAFETY: the kernel writes to no memory but the eight bytes of `offset`, which is null or borrowed mutably, and every
+    // bit pattern is a u64.
+    let result = unsafe {
+        arch::syscall4_int2(nr::SENDFILE, out_fd.as_raw_fd(), in_fd.as_raw_fd(), offset, word(count as isize))
+    };
+    Errno::check(result)
+}
+
+/// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.
+#[inline(never)] // as above, and nobody calls it in a loop
+pub(crate) fn sendfile_probe() -> Errno {
+    // SAFETY: no descriptor, no offset, no count: nothing can be written anywhere.
+    let result = unsafe { arch::syscall4_int2(nr::SENDFILE, -1, -1, null_mut(), word(0)) };
+    match Errno::check(result) {
+        Err(errno) => errno,
+        // It cannot succeed on a bad descriptor; a filter that answers 0 has taken the call away.
+        Ok(_) => Errno::ENOSYS,
+    }
+}
+
+/// sendmsg(2) without SIGPIPE; with `MSG_MORE` if more follows.
+pub(crate) fn sendmsg(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], more: bool) -> Result<usize> {
+    let message = MsgHdr {
+        name: null(),
+        name_len: 0,
+        iov: slices.as_ptr().cast(),
+        iov_len: slices.len(),
+        control: null(),
+        control_len: 0,
+        flags: 0,
+    };
+    let flags = MSG_NOSIGNAL | if more { MSG_MORE } else { 0 };
+    // SAFETY: the kernel only reads: `message`, which lives in this frame, and the slices it points to, which are borrowed
+    // and, by `IoSlice`'s layout, an array of `struct iovec`.
+    let result = unsafe {
+        arch::syscall3(nr::SENDMSG, fd(out_fd), (&raw const message).cast_mut().cast(), word(flags as isize))
+    };
+    Errno::check(result)
+}
+
+/// writev(2).
+pub(crate) fn writev(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> Result<usize> {
+    // SAFETY: the kernel only reads the slices, which are borrowed and, by `IoSlice`'s layout, an array of `struct iovec`.
+    let result = unsafe {
+        arch::syscall3(nr::WRITEV, fd(out_fd), slices.as_ptr().cast_mut().cast(), word(slices.len() as isize))
+    };
+    Errno::check(result)
+}
+
+/// pread64(2).
+pub(crate) fn pread(in_fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes from its start, and it is borrowed mutably.
+    let result = unsafe {
+        arch::syscall4(
+            nr::PREAD64,
+            fd(in_fd),
+            buffer.as_mut_ptr().cast(),
+            word(buffer.len() as isize),
+            word(offset as isize),
+        )
+    };
+    Errno::check(result)
+}
+
+/// read(2).
+pub(crate) fn read(in_fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes at most `buffer.len()` bytes from its start, and it is borrowed mutably.
+    let result =
+        unsafe { arch::syscall3(nr::READ, fd(in_fd), buffer.as_mut_ptr().cast(), word(buffer.len() as isize)) };
+    Errno::check(result)
+}
+
+/// splice(2) at the current positions. One of the two must be a pipe.
+pub(crate) fn splice(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>, count: usize) -> Result<usize> {
+    let (no_offset, no_flags) = (null_mut(), word(0));
+    // SAFETY: without offsets it touches no memory of this process.
+    let result = unsafe {
+        arch::syscall6(nr::SPLICE, fd(in_fd), no_offset, fd(out_fd), no_offset, word(count as isize), no_flags)
+    };
+    Errno::check(result)
+}
+
+/// lseek(2) from the current position: the new position.
+pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
+    // SAFETY: it touches no memory of this process.
+    let result = unsafe { arch::syscall3(nr::LSEEK, fd(in_fd), word(distance), word(SEEK_CUR as isize)) };
+    Errno::check(result).map(|position| position as u64)
+}
+
+/// preadv2(2) of one byte with `RWF_NOWAIT`: `EAGAIN` if it is not in the page cache, `EOPNOTSUPP` if the file cannot tell.
+pub(crate) fn read_cached_byte(in_fd: BorrowedFd<'_>, offset: u64) -> Result<usize> {
+    let mut byte = 0_u8;
+    let vector: [*mut (); 2] = [(&raw mut byte).cast(), word(1)];
+    // SAFETY: `vector` is one `struct iovec` (two words: base and length) that names one byte of this frame, which the
+    // kernel may write.
+    let result = unsafe {
+        arch::syscall6(
+            nr::PREADV2,
+            fd(in_fd),
+            vector.as_ptr().cast_mut().cast(),
+            word(1),
+            word(offset as isize),
+            word(0), // the offset's upper half, of 32-bit systems
+            word(RWF_NOWAIT as isize),
+        )
+    };
+    Errno::check(result)
+}
+
+/// posix_fadvise(2); a length of 0 means to the end.
+pub(crate) fn fadvise(in_fd: BorrowedFd<'_>, offset: u64, len: u64, advice: Advice) -> Result<()> {
+    // SAFETY: it touches no memory of this process.
+    let result = unsafe {
+        arch::syscall4(nr::FADVISE64, fd(in_fd), word(offset as isize), word(len as isize), word(advice as isize))
+    };
+    Errno::check(result).map(drop)
+}
+
+/// getsockopt(2) of an `int`.
+fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usize> {
+    let mut value: c_int = 0;
+    let mut len = size_of::<c_int>() as u32;
+    // SAFETY: the kernel writes at most `len` bytes to `value` and the length to `len`, both of this frame.
+    let result = unsafe {
+        arch::syscall5(
+            nr::GETSOCKOPT,
+            fd(out_fd),
+            word(level as isize),
+            word(option as isize),
+            (&raw mut value).cast(),
+            (&raw mut len).cast(),
+        )
+    };
+    Errno::check(result).map(|_| value as usize)
+}
+
+/// setsockopt(2) of an `int`.
+fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> Result<usize> {
+    // SAFETY: the kernel only reads `value`, of this frame.
+    let result = unsafe {
+        arch::syscall5(
+            nr::SETSOCKOPT,
+            fd(out_fd),
+            word(level as isize),
+            word(option as isize),
+            (&raw const value).cast_mut().cast(),
+            word(size_of::<c_int>() as isize),
+        )
+    };
+    Errno::check(result)
+}
+
+/// What kind of socket it is: `SO_TYPE`. `ENOTSOCK` if it is none.
+pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
+}
+
+/// Whether `TCP_CORK` is set; an error on all that is not TCP.
+pub(crate) fn tcp_cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    getsockopt(out_fd, IPPROTO_TCP, TCP_CORK)
+}
+
+/// Sets or clears `TCP_CORK`.
+pub(crate) fn set_tcp_cork(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
+    setsockopt(out_fd, IPPROTO_TCP, TCP_CORK, on.into())
+}
+
+/// Whether `TCP_NODELAY` is set; an error on all that is not TCP.
+pub(crate) fn tcp_nodelay(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    getsockopt(out_fd, IPPROTO_TCP, TCP_NODELAY)
+}
+
+/// Sets or clears `TCP_NODELAY`. Setting it sends what waits.
+pub(crate) fn set_tcp_nodelay(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
+    setsockopt(out_fd, IPPROTO_TCP, TCP_NODELAY, on.into())
+}
+
+/// A set of signals as the kernel has it.
+pub(crate) type SigSet = u64;
+
+/// The set of SIGPIPE alone: signal 13 is bit 12.
+pub(crate) const SIGPIPE: SigSet = 1 << 12;
+
+const SIG_BLOCK: c_int = 0;
+const SIG_UNBLOCK: c_int = 1;
+
+/// rt_sigprocmask(2): blocks these signals in the calling thread; the set that was blocked before.
+pub(crate) fn block_signals(set: SigSet) -> Result<SigSet> {
+    let mut before: SigSet = 0;
+    change_mask(SIG_BLOCK, set, &mut before)?;
+    Ok(before)
+}
+
+/// rt_sigprocmask(2): unblocks these signals in the calling thread.
+pub(crate) fn unblock_signals(set: SigSet) -> Result<usize> {
+    change_mask(SIG_UNBLOCK, set, &mut 0)
+}
+
+fn change_mask(how: c_int, set: SigSet, before: &mut SigSet) -> Result<usize> {
+    // SAFETY: the kernel reads `set` and writes `before`, eight bytes each as the last argument says. Blocking a signal
+    // invalidates no memory.
+    let result = unsafe {
+        arch::syscall4(
+            nr::RT_SIGPROCMASK,
+            word(how as isize),
+            (&raw const set).cast_mut().cast(),
+            (&raw mut *before).cast(),
+            word(size_of::<SigSet>() as isize),
+        )
+    };
+    Errno::check(result)
+}
+
+/// rt_sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked; `EAGAIN` if none is.
+pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
+    let no_time: [i64; 2] = [0, 0];
+    // SAFETY: the kernel reads `set` (eight bytes, as the last argument says) and `no_time` (a timespec of two words), and
+    // writes no siginfo, as the second argument is null.
+    let result = unsafe {
+        arch::syscall4(
+            nr::RT_SIGTIMEDWAIT,
+            (&raw const set).cast_mut().cast(),
+            null_mut(),
+            (&raw const no_time).cast_mut().cast(),
+            word(size_of::<SigSet>() as isize),
+        )
+    };
+    Errno::check(result)
+}
+
+/// rt_sigpending(2): the blocked signals that wait for the calling thread or its process.
+pub(crate) fn pending_signals() -> Result<SigSet> {
+    let mut set: SigSet = 0;
+    // SAFETY: the kernel writes the eight bytes of `set`, as the second argument says.
+    let result = unsafe {
+        arch::syscall3(nr::RT_SIGPENDING, (&raw mut set).cast(), word(size_of::<SigSet>() as isize), word(0))
+    };
+    Errno::check(result).map(|_| set)
+}
+
+/// close(2).
+///
+/// # Safety
+///
+/// The caller owns `fd` and does not use it afterwards.
+#[cfg(not(feature = "std"))]
+pub(crate) unsafe fn close(fd: crate::fd::RawFd) {
+    // SAFETY: the caller's. An error is not reported: the descriptor is gone after most of them and must not be closed twice.
+    unsafe { arch::syscall1(nr::CLOSE, word(fd as isize)) };
+}

@@ -1,0 +1,119 @@
+//! The numbers, structures and constants against what others know, and what takes a bad pointer to see.
+
+use std::fs::File;
+use std::io::{Read, pipe};
+use std::os::fd::AsRawFd;
+use std::str::FromStr;
+use std::vec::Vec;
+
+use super::*;
+
+/// Name, number here, number in `sc`.
+macro_rules! numbers {
+    ($($(#[$cfg:meta])? $name:ident)*) => {
+        [$($(#[$cfg])? (stringify!($name), nr::$name, sc::nr::$name),)*]
+    };
+}
+
+const NUMBERS: &[(&str, usize, usize)] = &numbers! {
+    #[cfg(not(feature = "std"))]
+    CLOSE
+    FADVISE64
+    GETSOCKOPT
+    LSEEK
+    PREAD64
+    PREADV2
+    READ
+    RT_SIGPENDING
+    RT_SIGPROCMASK
+    RT_SIGTIMEDWAIT
+    SENDFILE
+    SENDMSG
+    SETSOCKOPT
+    SPLICE
+    WRITEV
+};
+
+#[test]
+fn a1_numbers_are_those_of_sc_and_syscalls() {
+    for &(name, ours, sc) in NUMBERS {
+        let syscalls = syscalls::Sysno::from_str(&name.to_ascii_lowercase()).unwrap();
+        assert_eq!((name, ours, ours), (name, sc, syscalls.id() as usize));
+    }
+}
+
+#[test]
+fn a1_no_number_is_left_out() {
+    let compared: Vec<&str> = NUMBERS.iter().map(|&(name, ..)| name).collect();
+    for source in [include_str!("nr_x86_64.rs"), include_str!("nr_generic.rs")] {
+        let numbers = source.lines().filter_map(|line| line.strip_prefix("pub(crate) const "));
+        let names = numbers.map(|line| line.split(':').next().unwrap());
+        // With std nothing is closed here.
+        let names: Vec<&str> = names.filter(|&name| cfg!(not(feature = "std")) || name != "CLOSE").collect();
+        assert_eq!(names, compared);
+    }
+}
+
+#[test]
+fn constants_are_those_of_libc() {
+    assert_eq!(IOV_MAX, libc::UIO_MAXIOV as usize);
+    assert_eq!(SOCK_STREAM, libc::SOCK_STREAM as usize);
+    assert_eq!((SOL_SOCKET, SO_TYPE), (libc::SOL_SOCKET, libc::SO_TYPE));
+    assert_eq!((IPPROTO_TCP, TCP_NODELAY, TCP_CORK), (libc::IPPROTO_TCP, libc::TCP_NODELAY, libc::TCP_CORK));
+    assert_eq!((MSG_NOSIGNAL, MSG_MORE), (libc::MSG_NOSIGNAL, libc::MSG_MORE));
+    assert_eq!((RWF_NOWAIT, SEEK_CUR), (libc::RWF_NOWAIT, libc::SEEK_CUR));
+    assert_eq!(Advice::WillNeed as c_int, libc::POSIX_FADV_WILLNEED);
+    assert_eq!(Advice::DontNeed as c_int, libc::POSIX_FADV_DONTNEED);
+    assert_eq!((SIG_BLOCK, SIG_UNBLOCK), (libc::SIG_BLOCK, libc::SIG_UNBLOCK));
+    assert_eq!(SIGPIPE, 1 << (libc::SIGPIPE - 1));
+}
+
+#[test]
+fn msghdr_is_laid_out_as_libcs() {
+    macro_rules! offsets {
+        ($($ours:ident $theirs:ident)*) => {
+            $(assert_eq!(core::mem::offset_of!(MsgHdr, $ours), core::mem::offset_of!(libc::msghdr, $theirs));)*
+        };
+    }
+    offsets! {
+        name msg_name
+        name_len msg_namelen
+        iov msg_iov
+        iov_len msg_iovlen
+        control msg_control
+        control_len msg_controllen
+        flags msg_flags
+    }
+    assert_eq!(size_of::<MsgHdr>(), size_of::<libc::msghdr>());
+}
+
+/// sendfile of ten bytes to a pipe with any pointer as the offset: the kernel's word, and what came out.
+fn with_offset_at(pointer: *mut ()) -> (isize, Vec<u8>) {
+    let source = File::open("/proc/version").unwrap();
+    let (mut reader, writer) = pipe().unwrap();
+    // SAFETY: the kernel checks the pointer; what is writable there belongs to the caller.
+    let word = unsafe { arch::syscall4_int2(nr::SENDFILE, writer.as_raw_fd(), source.as_raw_fd(), pointer, word(10)) };
+    drop(writer);
+    let mut sent = Vec::new();
+    reader.read_to_end(&mut sent).unwrap();
+    (word, sent)
+}
+
+#[test]
+fn a6_bad_offset_pointer_is_efault() {
+    let efault = -libc::EFAULT as isize;
+    assert_eq!(with_offset_at(word(8)), (efault, Vec::new()));
+    let mut offset = 3_u64;
+    let (word, sent) = with_offset_at((&raw mut offset).cast());
+    assert_eq!((word, sent.len(), offset), (10, 10, 13), "a good one");
+}
+
+/// Why `sendfile` takes `&mut`: with memory that cannot be written to, the bytes are gone and the count is lost.
+#[test]
+fn a6_read_only_offset_fails_after_the_data_went_out() {
+    // SAFETY: a new mapping, wherever the kernel likes.
+    let page = unsafe { libc::mmap(null_mut(), 1, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+    assert_ne!(page, libc::MAP_FAILED);
+    let (word, sent) = with_offset_at(page.cast());
+    assert_eq!((word, sent.len()), (-libc::EFAULT as isize, 10));
+}

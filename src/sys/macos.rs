@@ -1,0 +1,93 @@
+//! macOS: the calls and numbers that it shares with no other system. They go through libSystem; with the feature
+//! `macos-raw-syscalls`, by the trap.
+//!
+//! # References
+//! - [xnu bsd/kern/syscalls.master](https://github.com/apple-oss-distributions/xnu/blob/main/bsd/kern/syscalls.master)
+//! - [xnu bsd/kern/uipc_syscalls.c](https://github.com/apple-oss-distributions/xnu/blob/main/bsd/kern/uipc_syscalls.c), `sendfile`
+
+use core::ffi::c_int;
+use core::ptr::null;
+
+use super::bsd::{SfHdtr, SigSet, pending_signals};
+use crate::errno::{Errno, Result};
+use crate::fd::{AsRawFd, BorrowedFd};
+use crate::iovec::IoSlice;
+
+#[cfg(feature = "macos-raw-syscalls")]
+#[cfg_attr(target_arch = "x86_64", path = "../../arch/macos/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "../../arch/macos/aarch64.rs")]
+mod arch;
+
+#[cfg_attr(feature = "macos-raw-syscalls", path = "macos/raw.rs")]
+#[cfg_attr(not(feature = "macos-raw-syscalls"), path = "macos/libsystem.rs")]
+pub(super) mod kernel;
+
+pub(super) const MSG_NOSIGNAL: c_int = 0x8_0000;
+/// Whether headers are given to sendfile: here the kernel does not notice that it has sent only a part of them, on a
+/// nonblocking socket or after a signal, and sends the file behind it.
+pub(crate) const NATIVE_HDTR: bool = false;
+/// Whether a file alone needs the cork: here a short piece is pushed out only when it is written.
+pub(crate) const CORKS_FILES: bool = true;
+
+/// `sigset_t`.
+#[repr(transparent)]
+pub(super) struct SigSetT(u32);
+
+impl SigSetT {
+    pub(super) const fn new(lower: SigSet) -> Self {
+        Self(lower)
+    }
+
+    pub(super) const fn lower(&self) -> SigSet {
+        self.0
+    }
+}
+
+/// sendfile(2) as it is here: the bytes sent, headers and trailers included, and the error that came with them, if one did.
+///
+/// A count of 0 means to the end of the file. The kernel counts the headers as a part of the count, so they are added to it
+/// here. Of the flags it accepts 0 alone.
+pub(crate) fn sendfile_hdtr(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: u64,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    trailers: &[IoSlice<'_>],
+    flags: u32,
+) -> (usize, Option<Errno>) {
+    let hdtr = SfHdtr::new(headers, trailers);
+    let hdtr = if headers.len() + trailers.len() == 0 { null() } else { &raw const hdtr };
+    let mut len = count as i64;
+    if count > 0 {
+        len = headers.iter().fold(len, |sum, slice| sum.saturating_add(slice.len() as i64));
+    }
+    // SAFETY: the kernel reads `hdtr`, of this frame, and the slices it points to, which are borrowed and, by `IoSlice`'s
+    // layout, arrays of `struct iovec`; it writes the eight bytes of `len`.
+    let result = unsafe {
+        kernel::sendfile(in_fd.as_raw_fd(), out_fd.as_raw_fd(), offset as i64, &mut len, hdtr, flags as c_int)
+    };
+    // It is written on every return.
+    (len as usize, Errno::check(result).err())
+}
+
+/// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.
+pub(crate) fn sendfile_probe() -> Errno {
+    let mut len = 0;
+    // SAFETY: no descriptor, and no pointer but to `len`, which the kernel may write.
+    let result = unsafe { kernel::sendfile(-1, -1, 0, &mut len, null(), 0) };
+    // It cannot succeed on a bad descriptor.
+    Errno::check(result).err().unwrap_or(Errno::ENOSYS)
+}
+
+/// Takes one pending signal of the set, which must be blocked; `EAGAIN` if none is. sigwait(2) would wait, so sigpending(2)
+/// is asked first.
+pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
+    if pending_signals()? & set == 0 {
+        return Err(Errno::EAGAIN);
+    }
+    let mut signal = 0;
+    // SAFETY: the kernel reads the set and writes `signal`.
+    Errno::check(unsafe { kernel::sigwait(&SigSetT::new(set), &mut signal) })?;
+    Ok(signal as usize)
+}

@@ -1,0 +1,48 @@
+//! System calls by the trap, with the types of their functions in C. A negative result is an error number.
+
+use core::ffi::c_int;
+
+use super::{SigSetT, arch};
+use crate::sys::bsd::SfHdtr;
+
+#[path = "../bsd/raw.rs"]
+mod common;
+pub(in crate::sys) use self::common::*;
+
+/// System call numbers, the same on both processors.
+mod nr {
+    #[cfg(not(feature = "std"))]
+    pub(super) const CLOSE: usize = 6;
+    pub(super) const GETSOCKOPT: usize = 118;
+    pub(super) const LSEEK: usize = 199;
+    pub(super) const PREAD: usize = 153;
+    pub(super) const READ: usize = 3;
+    pub(super) const SENDFILE: usize = 337;
+    pub(super) const SENDMSG: usize = 28;
+    pub(super) const SETSOCKOPT: usize = 105;
+    pub(super) const SIGPENDING: usize = 52;
+    /// That of the thread: `__pthread_sigmask`.
+    pub(super) const SIGPROCMASK: usize = 329;
+    pub(super) const SIGWAIT: usize = 330;
+    pub(super) const WRITEV: usize = 121;
+}
+
+pub(in crate::sys) unsafe fn sendfile(
+    in_fd: c_int,
+    out_fd: c_int,
+    offset: i64,
+    len: *mut i64,
+    hdtr: *const SfHdtr,
+    flags: c_int,
+) -> isize {
+    let (in_fd, out_fd, flags) = (word(in_fd as isize), word(out_fd as isize), word(flags as isize));
+    // SAFETY: the caller's.
+    unsafe {
+        arch::syscall6(nr::SENDFILE, in_fd, out_fd, word(offset as isize), len.cast(), hdtr.cast_mut().cast(), flags)
+    }
+}
+
+pub(in crate::sys) unsafe fn sigwait(set: *const SigSetT, signal: *mut c_int) -> isize {
+    // SAFETY: the caller's. The call takes two arguments and ignores the third.
+    unsafe { arch::syscall3(nr::SIGWAIT, set.cast_mut().cast(), signal.cast(), word(0)) }
+}
