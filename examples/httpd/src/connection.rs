@@ -1,0 +1,350 @@
+//! One client: reads requests, sends answers, one after the other.
+
+use core::ops::Range;
+
+use bare_sendfile::{Count, Error, IoSlice, Step, Transfer, perform};
+use httpd::conditions::{Answer, answer};
+use httpd::head::{self, Common};
+use httpd::path::Path;
+use httpd::request::{self, Method, Parsed, Request};
+use httpd::status::Status;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
+
+use crate::files::{FileId, Files, Found, lend};
+use crate::memory::{self, PAGE};
+
+/// Seconds for the client to close after the last answer.
+const LINGER: u64 = 5;
+/// Answers after which the others have their turn.
+const TURN: usize = 16;
+/// The same of an answer's file, in steps of 2 MiB.
+const FILE_STEPS: usize = 4;
+/// `SOCK_STREAM`, what every connection is: it need not be asked for again with each answer.
+const SOCK_STREAM: usize = 1;
+
+/// Pages that a connection has, and uses only if it has to: what came in and was not looked at, then a head that was not sent.
+pub const KEPT: usize = (Inbox::SIZE + head::MAX_HEAD).next_multiple_of(PAGE);
+
+/// What the connections share: the machinery, and room for what is rarely kept from one event to the next.
+pub struct Shared {
+    pub files: Files,
+    /// Seconds of a clock that nobody sets.
+    pub now: u64,
+    /// Seconds for a whole request to come, and for a part of an answer to go.
+    pub idle: u64,
+    pub date: [u8; 29],
+    /// The head of the answer.
+    pub head: [u8; head::MAX_HEAD],
+    /// Lent to transfers: small files go out with their head in one write.
+    pub buffer: [u8; 64 << 10],
+    /// `KEPT` bytes for each connection.
+    pub kept: &'static mut [u8],
+    /// No connection takes a new request any more.
+    pub draining: bool,
+}
+
+/// What comes in: of one connection after the other.
+pub struct Inbox {
+    bytes: [u8; Self::SIZE],
+    start: usize,
+    end: usize,
+    /// The last read was short, so that the kernel has no more and will tell when it has.
+    drained: bool,
+}
+
+/// What became of a read.
+enum Received {
+    Bytes,
+    Nothing,
+    End,
+}
+
+impl Inbox {
+    const SIZE: usize = request::MAX_HEAD;
+
+    pub const fn new() -> Self {
+        Self { bytes: [0; Self::SIZE], start: 0, end: 0, drained: false }
+    }
+
+    /// Starts with what a connection had put aside.
+    fn load(&mut self, kept: &[u8]) {
+        (self.start, self.end, self.drained) = (0, kept.len(), false);
+        if let Some(room) = self.bytes.get_mut(..kept.len()) {
+            room.copy_from_slice(kept);
+        }
+    }
+
+    fn waiting(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or(&[])
+    }
+
+    /// Reads behind what is waiting.
+    fn receive(&mut self, socket: &OwnedFd) -> Received {
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        let room = self.bytes.get_mut(self.end..).unwrap_or(&mut []);
+        let len = room.len();
+        match recv(socket, room, RecvFlags::empty()) {
+            Ok((0, _)) => Received::End,
+            Ok((read, _)) => {
+                self.end += read;
+                self.drained = read < len;
+                Received::Bytes
+            }
+            Err(Errno::INTR) => Received::Bytes,
+            Err(Errno::AGAIN) => Received::Nothing,
+            Err(_) => Received::End,
+        }
+    }
+}
+
+/// What is to become of the connection.
+#[derive(PartialEq, Eq)]
+pub enum Next {
+    /// Wait until something happens on it.
+    Wait,
+    /// It could go on, but others have their turn.
+    Again,
+    Close,
+}
+
+/// How far an answer got.
+enum Sent {
+    All,
+    /// Until the socket was full.
+    OutFull,
+    /// Until others had their turn.
+    Turn,
+    /// The client is gone, or the file became shorter than was promised.
+    Failed,
+}
+
+/// An answer on its way.
+struct Response {
+    transfer: Transfer,
+    file: Option<FileId>,
+    head_len: usize,
+    /// The head was put aside.
+    kept: bool,
+    /// Nothing follows on this connection.
+    last: bool,
+}
+
+pub struct Connection {
+    socket: OwnedFd,
+    deadline: u64,
+    response: Option<Response>,
+    /// Bytes that were put aside.
+    received: usize,
+    /// The pages were used.
+    used: bool,
+    /// All is sent; what still comes is not looked at.
+    lingering: bool,
+}
+
+impl Connection {
+    pub fn new(socket: OwnedFd, deadline: u64) -> Self {
+        Self { socket, deadline, response: None, received: 0, used: false, lingering: false }
+    }
+
+    pub fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    pub fn is_late(&self, now: u64) -> bool {
+        now > self.deadline
+    }
+
+    /// Nothing is on its way, neither in nor out.
+    pub fn is_idle(&self) -> bool {
+        self.response.is_none() && self.received == 0 && !self.lingering
+    }
+
+    /// Lets go of what is shared. `kept` are its pages.
+    pub fn end(self, files: &mut Files, kept: &mut [u8]) {
+        if let Some(id) = self.response.and_then(|response| response.file) {
+            files.release(id);
+        }
+        if self.used {
+            memory::release(kept);
+        }
+    }
+
+    /// Does what can be done. `hung_up`: the client sends no more, so that a short read is followed by the end.
+    pub fn advance(&mut self, id: u32, shared: &mut Shared, inbox: &mut Inbox, hung_up: bool) -> Next {
+        let kept = kept(id);
+        inbox.load(shared.kept.get(kept.start..kept.start + self.received).unwrap_or(&[]));
+        let next = self.turn(kept.clone(), shared, inbox, hung_up);
+        let waiting = inbox.waiting();
+        self.received = waiting.len();
+        if let Some(room) = shared.kept.get_mut(kept.start..kept.start + waiting.len()) {
+            self.used |= !room.is_empty();
+            room.copy_from_slice(waiting);
+        }
+        next
+    }
+
+    fn turn(&mut self, kept: Range<usize>, shared: &mut Shared, inbox: &mut Inbox, hung_up: bool) -> Next {
+        let mut answered = 0;
+        loop {
+            if self.lingering {
+                inbox.start = inbox.end;
+                match inbox.receive(&self.socket) {
+                    Received::Bytes => {}
+                    Received::Nothing => return Next::Wait,
+                    Received::End => return Next::Close,
+                }
+            } else if self.response.is_some() {
+                match self.send(kept.clone(), shared) {
+                    Sent::All => answered += 1,
+                    Sent::OutFull => return Next::Wait,
+                    Sent::Turn => return Next::Again,
+                    Sent::Failed => return Next::Close,
+                }
+            } else if answered == TURN {
+                return Next::Again;
+            } else {
+                match request::parse(inbox.waiting()) {
+                    Parsed::Request(request, len) => {
+                        self.response = Some(respond(&request, shared));
+                        inbox.start += len;
+                    }
+                    Parsed::Refused(status) => {
+                        self.response = Some(refuse(status, false, true, shared));
+                        inbox.start = inbox.end;
+                    }
+                    Parsed::Incomplete if inbox.drained && !hung_up => return Next::Wait,
+                    Parsed::Incomplete => match inbox.receive(&self.socket) {
+                        Received::Bytes => {}
+                        Received::Nothing => return Next::Wait,
+                        Received::End => return Next::Close,
+                    },
+                }
+            }
+        }
+    }
+
+    /// Sends what it can of the answer. These are the lines of `poll_send`, with two differences: what kind of socket it is
+    /// need not be asked with each answer, and a full socket is not flushed, as it is never empty before the next call.
+    fn send(&mut self, kept: Range<usize>, shared: &mut Shared) -> Sent {
+        let Some(response) = &mut self.response else { return Sent::All };
+        let kept = shared.kept.get_mut(kept).and_then(|kept| kept.get_mut(Inbox::SIZE..)).unwrap_or(&mut []);
+        let head = if response.kept { &*kept } else { shared.head.as_slice() };
+        let headers = [IoSlice::new(head.get(..response.head_len).unwrap_or(&[]))];
+        let out_fd = lend(&self.socket);
+        // An answer without a file never looks at this descriptor.
+        let in_fd = response.file.and_then(|id| shared.files.fd(id)).unwrap_or(out_fd);
+        let before = response.transfer.progress();
+        let mut file_steps = 0;
+        let sent = loop {
+            let Ok(step) = response.transfer.next_step(&headers, &[], shared.buffer.len()) else { break Sent::Failed };
+            let result = match &step {
+                Step::Done => break Sent::All,
+                Step::SocketType => Ok(SOCK_STREAM),
+                step => perform(step, out_fd, in_fd, &mut shared.buffer),
+            };
+            match response.transfer.complete(result) {
+                Ok(()) | Err(Error::Errno(bare_sendfile::Errno::EINTR)) => {}
+                Err(Error::Errno(bare_sendfile::Errno::EAGAIN)) => break Sent::OutFull,
+                Err(_) => break Sent::Failed,
+            }
+            if let Step::SendFile { .. } | Step::Copy { .. } = step {
+                file_steps += 1;
+                if file_steps == FILE_STEPS {
+                    break Sent::Turn;
+                }
+            }
+        };
+        if response.transfer.progress() != before {
+            self.deadline = shared.now + shared.idle;
+        }
+        if let Sent::All = sent {
+            let last = response.last;
+            if let Some(id) = response.file {
+                shared.files.release(id);
+            }
+            self.response = None;
+            if last {
+                self.linger(shared.now);
+            }
+        } else if !response.kept && response.transfer.progress().headers < response.head_len as u64 {
+            let head = shared.head.get(..response.head_len).unwrap_or(&[]);
+            if let Some(room) = kept.get_mut(..head.len()) {
+                room.copy_from_slice(head);
+                (response.kept, self.used) = (true, true);
+            }
+        }
+        sent
+    }
+
+    /// Says that this was all, and waits for the client to close. Closing at once would answer what the client may still be
+    /// sending with a reset, which can take the answer back from it.
+    fn linger(&mut self, now: u64) {
+        self.lingering = true;
+        self.deadline = now + LINGER;
+        let _ = shutdown(&self.socket, Shutdown::Write); // An error is one of the connection; the next read has it.
+    }
+}
+
+/// Where the pages of a connection are.
+pub fn kept(id: u32) -> Range<usize> {
+    let start = id as usize * KEPT;
+    start..start + KEPT
+}
+
+/// What to send for a request.
+fn respond(request: &Request<'_>, shared: &mut Shared) -> Response {
+    let with_body = request.method == Method::Get;
+    let last = !request.keep_alive || shared.draining;
+    let (path, found) = match find(request.target, shared) {
+        Ok(found) => found,
+        Err(status) => return refuse(status, !last, with_body, shared),
+    };
+    let common = Common { date: &shared.date, keep_alive: !last, with_body };
+    match found {
+        Found::Folder => {
+            let head_len = head::redirection(&mut shared.head, &common, path.name());
+            Response::new(head_len, None, 0, 0, last)
+        }
+        Found::File(id, meta) => {
+            let answer = answer(request, &meta);
+            let head_len = head::file(&mut shared.head, &common, path.name(), &meta, answer);
+            match answer {
+                Answer::Whole if with_body => Response::new(head_len, Some(id), 0, meta.len, last),
+                Answer::Part { start, end } => Response::new(head_len, Some(id), start, end - start, last),
+                _ => Response::new(head_len, Some(id), 0, 0, last),
+            }
+        }
+    }
+}
+
+fn find(target: &[u8], shared: &mut Shared) -> Result<(Path, Found), Status> {
+    let mut path = Path::new(target)?;
+    if path.is_folder() {
+        path.push_index()?;
+    }
+    let found = shared.files.open(&path, shared.now)?;
+    Ok((path, found))
+}
+
+fn refuse(status: Status, keep_alive: bool, with_body: bool, shared: &mut Shared) -> Response {
+    let keep_alive = keep_alive && !shared.draining;
+    let common = Common { date: &shared.date, keep_alive, with_body };
+    let head_len = head::refusal(&mut shared.head, &common, status);
+    Response::new(head_len, None, 0, 0, !keep_alive)
+}
+
+impl Response {
+    fn new(head_len: usize, file: Option<FileId>, start: u64, count: u64, last: bool) -> Self {
+        // Only the length of the head counts here.
+        let headers = [IoSlice::new(&[0; head::MAX_HEAD][..head_len])];
+        let transfer = match Transfer::new(start, Count::Bytes(count), &headers, &[]) {
+            Ok(transfer) => transfer,
+            // No file is so large; the kernel's own numbers are signed.
+            Err(_) => unreachable!(),
+        };
+        Self { transfer, file, head_len, kept: false, last }
+    }
+}

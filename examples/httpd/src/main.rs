@@ -1,0 +1,71 @@
+//! A static file server in one static file, without std, libc or an allocator.
+//!
+//! `httpd [--root FOLDER] [--port NUMBER] [--bind ADDRESS] [--idle SECONDS]`: GET and HEAD of HTTP/1.1 on one thread, each connection with a
+//! [`Transfer`](bare_sendfile::Transfer) of its own. It says where it listens, and on SIGTERM or SIGINT it finishes what it
+//! has begun and ends.
+#![no_std]
+#![no_main]
+
+mod arguments;
+mod connection;
+mod files;
+mod memory;
+mod server;
+mod signals;
+mod slab;
+mod start;
+
+use core::fmt::{self, Write};
+
+use rustix::fd::BorrowedFd;
+use rustix::io;
+
+use arguments::{Arguments, USAGE};
+
+/// The status to exit with.
+fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
+    let arguments = match Arguments::parse(arguments) {
+        Ok(arguments) => arguments,
+        Err(wrong) => {
+            // SAFETY: whoever starts a program gives it the standard streams, and nobody closes them here.
+            let stderr = unsafe { rustix::stdio::stderr() };
+            let _ = writeln!(Out(stderr), "httpd: {wrong}\n{USAGE}");
+            return 2;
+        }
+    };
+    match server::run(&arguments) {
+        Ok(()) => 0,
+        Err((what, errno)) => {
+            // SAFETY: as above.
+            let stderr = unsafe { rustix::stdio::stderr() };
+            let _ = writeln!(Out(stderr), "httpd: {what}: {}", Errno(errno));
+            1
+        }
+    }
+}
+
+/// A descriptor to write text to.
+struct Out<'fd>(BorrowedFd<'fd>);
+
+impl Write for Out<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut bytes = text.as_bytes();
+        while !bytes.is_empty() {
+            let written = io::write(self.0, bytes).map_err(|_| fmt::Error)?;
+            bytes = bytes.get(written..).unwrap_or(&[]);
+        }
+        Ok(())
+    }
+}
+
+/// An error number in words: rustix has them with std only.
+struct Errno(io::Errno);
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match bare_sendfile::Errno::from_raw_os_error(self.0.raw_os_error()) {
+            Some(errno) => errno.fmt(f),
+            None => f.write_str("no error"),
+        }
+    }
+}

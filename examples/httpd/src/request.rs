@@ -1,0 +1,321 @@
+//! The head of a request.
+//!
+//! # References
+//! - [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112), HTTP/1.1
+
+use crate::status::Status;
+
+/// The longest head, blank lines before it included.
+pub const MAX_HEAD: usize = 8192;
+
+/// The methods that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Head,
+}
+
+/// What the server needs of a request. The slices are of the bytes that were parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    pub method: Method,
+    /// The path, percent-encoded, and the query.
+    pub target: &'a [u8],
+    pub keep_alive: bool,
+    pub range: Option<&'a [u8]>,
+    pub if_range: Option<&'a [u8]>,
+    pub if_none_match: Option<&'a [u8]>,
+    pub if_modified_since: Option<&'a [u8]>,
+}
+
+/// What the bytes received until now are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// The beginning of a request.
+    Incomplete,
+    /// A request, and the number of bytes that it takes.
+    Request(Request<'a>, usize),
+    /// No request that is served. What follows it cannot be told from its body: the connection ends after the answer.
+    Refused(Status),
+}
+
+/// Parses the request at the start of `bytes`. It refuses only whole heads and those that are too long, so that it does not
+/// matter in what pieces they come.
+pub fn parse(bytes: &[u8]) -> Parsed<'_> {
+    let blank = bytes.chunks(2).take_while(|pair| pair == b"\r\n").count() * 2;
+    let (_, rest) = bytes.split_at(blank);
+    match end_of_head(rest) {
+        Some(end) if blank + end <= MAX_HEAD => match head(rest.get(..end).unwrap_or(&[])) {
+            Ok(request) => Parsed::Request(request, blank + end),
+            Err(status) => Parsed::Refused(status),
+        },
+        None if bytes.len() < MAX_HEAD => Parsed::Incomplete,
+        _ if rest.iter().take(MAX_HEAD - blank.min(MAX_HEAD)).any(|&byte| byte == b'\n') => {
+            Parsed::Refused(Status::HEAD_TOO_LARGE)
+        }
+        _ => Parsed::Refused(Status::URI_TOO_LONG),
+    }
+}
+
+/// The length of a head, its empty line included. That line may lack the carriage return, which is refused later: who sends
+/// that waits for an answer.
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    loop {
+        start += bytes.get(start..)?.iter().position(|&byte| byte == b'\n')? + 1;
+        match bytes.get(start..)? {
+            [b'\n', ..] => return Some(start + 1),
+            [b'\r', b'\n', ..] => return Some(start + 2),
+            _ => {}
+        }
+    }
+}
+
+/// Parses a head that ends with its empty line.
+fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').map(without_line_end);
+    let (method, target, minor) = request_line(lines.next().unwrap_or(Err(Status::BAD_REQUEST))?)?;
+    let mut request = Request {
+        method: Method::Get,
+        target,
+        keep_alive: minor > 0,
+        range: None,
+        if_range: None,
+        if_none_match: None,
+        if_modified_since: None,
+    };
+    let (mut hosts, mut content_length, mut encoded) = (0, None, false);
+    for line in lines {
+        let line = line?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = field(line)?;
+        if name.eq_ignore_ascii_case(b"host") {
+            hosts += 1;
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            if has_token(value, b"close") {
+                request.keep_alive = false;
+            } else if minor == 0 && has_token(value, b"keep-alive") {
+                request.keep_alive = true;
+            }
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            // Two that differ are how a request is smuggled past a proxy.
+            let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+            if !digits || content_length.is_some_and(|first| first != value) {
+                return Err(Status::BAD_REQUEST);
+            }
+            content_length = Some(value);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            encoded = true;
+        } else if name.eq_ignore_ascii_case(b"range") {
+            request.range = Some(value);
+        } else if name.eq_ignore_ascii_case(b"if-range") {
+            request.if_range = Some(value);
+        } else if name.eq_ignore_ascii_case(b"if-none-match") {
+            request.if_none_match = Some(value);
+        } else if name.eq_ignore_ascii_case(b"if-modified-since") {
+            request.if_modified_since = Some(value);
+        }
+    }
+    if hosts > 1 || (hosts == 0 && minor > 0) || (encoded && content_length.is_some()) {
+        return Err(Status::BAD_REQUEST);
+    }
+    // A body is not read, so nothing can follow it.
+    if encoded || content_length.is_some_and(|length| length.iter().any(|&digit| digit != b'0')) {
+        request.keep_alive = false;
+    }
+    request.method = match method {
+        b"GET" => Method::Get,
+        b"HEAD" => Method::Head,
+        b"POST" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE" | b"CONNECT" | b"PATCH" => {
+            return Err(Status::METHOD_NOT_ALLOWED);
+        }
+        _ => return Err(Status::NOT_IMPLEMENTED),
+    };
+    request.target = path_of(target)?;
+    Ok(request)
+}
+
+/// A line without its end. A line feed or carriage return alone is refused, and all else that is no text.
+fn without_line_end(line: &[u8]) -> Result<&[u8], Status> {
+    let line = line.strip_suffix(b"\r\n").ok_or(Status::BAD_REQUEST)?;
+    let text = line.iter().all(|&byte| byte >= b' ' && byte != 0x7f || byte == b'\t');
+    if text { Ok(line) } else { Err(Status::BAD_REQUEST) }
+}
+
+/// Method, target and the minor version.
+fn request_line(line: &[u8]) -> Result<(&[u8], &[u8], u8), Status> {
+    let mut words = line.split(|&byte| byte == b' ');
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Status::BAD_REQUEST);
+    };
+    if !is_token(method) || target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
+        return Err(Status::BAD_REQUEST);
+    }
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9'] => Ok((method, target, minor - b'0')),
+        [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => Err(Status::VERSION_NOT_SUPPORTED),
+        _ => Err(Status::BAD_REQUEST),
+    }
+}
+
+/// The path of a target: of a URI with a host as well, as proxies are sent it.
+fn path_of(target: &[u8]) -> Result<&[u8], Status> {
+    if target.starts_with(b"/") {
+        return Ok(target);
+    }
+    let Some((scheme, rest)) = target.split_at_checked(7) else { return Err(Status::BAD_REQUEST) };
+    if !scheme.eq_ignore_ascii_case(b"http://") {
+        return Err(Status::BAD_REQUEST);
+    }
+    match rest.iter().position(|byte| b"/?#".contains(byte)) {
+        Some(0) => Err(Status::BAD_REQUEST), // no host
+        Some(at) if rest.get(at) == Some(&b'/') => Ok(rest.get(at..).unwrap_or(b"/")),
+        _ if rest.is_empty() => Err(Status::BAD_REQUEST),
+        _ => Ok(b"/"),
+    }
+}
+
+/// Name and value. A name with a space, as of a folded line, is refused.
+fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Status> {
+    let colon = line.iter().position(|&byte| byte == b':').ok_or(Status::BAD_REQUEST)?;
+    let (name, value) = line.split_at(colon);
+    if !is_token(name) {
+        return Err(Status::BAD_REQUEST);
+    }
+    Ok((name, value.get(1..).unwrap_or(&[]).trim_ascii()))
+}
+
+fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+fn has_token(list: &[u8], token: &[u8]) -> bool {
+    list.split(|&byte| byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn refused(bytes: &[u8]) -> u16 {
+        match parse(bytes) {
+            Parsed::Refused(status) => status.0,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn accepted(bytes: &[u8]) -> Request<'_> {
+        match parse(bytes) {
+            Parsed::Request(request, len) if len == bytes.len() => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn requests() {
+        let request = accepted(b"\r\nHEAD /a?b HTTP/1.1\r\nhOST:x\r\nRange: bytes=0-1 \r\nIf-Range:\t\"a\"\r\n\r\n");
+        assert_eq!((request.method, request.target), (Method::Head, b"/a?b".as_slice()));
+        assert_eq!((request.range, request.if_range), (Some(b"bytes=0-1".as_slice()), Some(b"\"a\"".as_slice())));
+        assert!(request.keep_alive);
+        assert!(!accepted(b"GET / HTTP/1.0\r\n\r\n").keep_alive);
+        assert!(accepted(b"GET / HTTP/1.0\r\nConnection: Foo, Keep-Alive\r\n\r\n").keep_alive);
+        assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").keep_alive);
+        assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n").keep_alive);
+        assert!(accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 00\r\n\r\n").keep_alive);
+        assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").keep_alive);
+        for (target, path) in [("http://h/p?q", "/p?q"), ("HTTP://h", "/"), ("http://h?q", "/")] {
+            let bytes = std::format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
+            assert_eq!(accepted(bytes.as_bytes()).target, path.as_bytes());
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        let cases: &[(&str, u16)] = &[
+            ("GET /\r\n\r\n", 400),
+            ("GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.1 \r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.1\nHost: x\n\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nnothing\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 400),
+            ("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET /\u{e9} HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http:///p HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET ftp://h/p HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET / http/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.10\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+            ("get / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+            ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        ];
+        for (bytes, status) in cases {
+            assert_eq!(refused(bytes.as_bytes()), *status, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn limits() {
+        let head = |len: usize| {
+            let mut bytes = Vec::from(b"GET / HTTP/1.1\r\nHost: x\r\nX: ".as_slice());
+            bytes.resize(len - 4, b'x');
+            bytes.extend_from_slice(b"\r\n\r\n");
+            bytes
+        };
+        accepted(&head(MAX_HEAD));
+        assert_eq!(refused(&head(MAX_HEAD + 1)), 431);
+        assert_eq!(parse(&head(MAX_HEAD + 1)[..MAX_HEAD - 1]), Parsed::Incomplete);
+        assert_eq!(refused(&head(MAX_HEAD + 1)[..MAX_HEAD]), 431);
+        assert_eq!(refused(&[b'x'; MAX_HEAD]), 414);
+        assert_eq!(refused(&b"\r\n".repeat(MAX_HEAD)), 414);
+    }
+
+    /// Mostly pieces of requests, so that many are whole.
+    fn request_like() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            6 => prop::sample::select(&[
+                "GET ", "HEAD ", "/", "a%20", "..", " HTTP/1.1", " HTTP/1.0", "\r\n", "\r\n", "\r\n\r\n", "Host: x\r\n", "\n",
+                "Range: bytes=0-\r\n", "GET / HTTP/1.1\r\nHost: x\r\n", "Content-Length: 0\r\n", "http://h", ":", " ", ",",
+            ][..]).prop_map(|text| text.as_bytes().to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..4),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_do_not_matter(bytes in request_like()) {
+            let len = match parse(&bytes) {
+                Parsed::Incomplete => bytes.len(),
+                Parsed::Request(request, len) => {
+                    prop_assert!(request.target.starts_with(b"/"));
+                    prop_assert_eq!(parse(&bytes[..len]), Parsed::Request(request, len));
+                    len - 1
+                }
+                Parsed::Refused(_) => return Ok(()),
+            };
+            for end in 0..len {
+                prop_assert_eq!(parse(&bytes[..end]), Parsed::Incomplete);
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The event loop.
+
+use core::fmt::Write;
+use core::mem::MaybeUninit;
+use core::net::SocketAddr;
+
+use httpd::{date, head};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::io::{Errno, Result};
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, accept_with, bind, getsockname, ipproto, listen, socket_with, sockopt,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::arguments::Arguments;
+use crate::connection::{self, Connection, Inbox, KEPT, Next, Shared};
+use crate::files::{self, Files};
+use crate::slab::Slab;
+use crate::{Out, memory, signals};
+
+/// Clients at a time, if there are as many descriptors: one for the socket and one for a file.
+const MAX_CONNECTIONS: u64 = 16384;
+/// Descriptors for the rest: standard streams, root, listener, epoll, signals, a folder being looked at.
+const OTHER_DESCRIPTORS: u64 = 16;
+/// Connections accepted before others have their turn.
+const ACCEPTS: usize = 64;
+/// Names of the two descriptors that are no connections.
+const LISTENER: u64 = u64::MAX;
+const SIGNALS: u64 = u64::MAX - 1;
+
+struct Server {
+    epoll: OwnedFd,
+    listener: Option<OwnedFd>,
+    signals: OwnedFd,
+    /// New clients wait in the kernel's queue until there is room.
+    paused: bool,
+    connections: Slab<Connection>,
+    shared: Shared,
+    inbox: Inbox,
+}
+
+/// What was tried, and why it failed.
+pub type Failure = (&'static str, Errno);
+
+/// Serves until it is told to end.
+pub fn run(arguments: &Arguments) -> core::result::Result<(), Failure> {
+    let signals = signals::termination().map_err(|errno| ("signals", errno))?;
+    let connections = connections_for(raise_descriptors());
+    let files = Files::new(arguments.root, connections).map_err(|errno| ("--root", errno))?;
+    let (listener, address) = listen_on(arguments).map_err(|errno| ("--bind, --port", errno))?;
+    let mut server =
+        Server::new(listener, signals, files, connections, arguments.idle).map_err(|errno| ("start", errno))?;
+    // SAFETY: whoever starts a program gives it the standard streams, and nobody closes them here.
+    let stdout = unsafe { rustix::stdio::stdout() };
+    let _ = writeln!(Out(stdout), "listening on {address}");
+    server.serve().map_err(|errno| ("epoll", errno))
+}
+
+/// As many descriptors as the system allows without asking.
+fn raise_descriptors() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum.unwrap_or(u64::MAX),
+        Err(_) => current.unwrap_or(u64::MAX),
+    }
+}
+
+fn connections_for(descriptors: u64) -> u32 {
+    let left = descriptors.saturating_sub(OTHER_DESCRIPTORS + u64::from(files::CACHED));
+    (left / 2).clamp(1, MAX_CONNECTIONS) as u32
+}
+
+fn listen_on(arguments: &Arguments) -> Result<(OwnedFd, SocketAddr)> {
+    let family = if arguments.address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let listener = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    sockopt::set_socket_reuseaddr(&listener, true)?;
+    // Connections inherit it: no answer waits for the acknowledgement of the one before.
+    sockopt::set_tcp_nodelay(&listener, true)?;
+    bind(&listener, &arguments.address)?;
+    listen(&listener, 4096)?;
+    let address = getsockname(&listener)?.try_into()?;
+    Ok((listener, address))
+}
+
+impl Server {
+    fn new(listener: OwnedFd, signals: OwnedFd, files: Files, connections: u32, idle: u64) -> Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        epoll::add(&epoll, &signals, EventData::new_u64(SIGNALS), EventFlags::IN)?;
+        let shared = Shared {
+            files,
+            now: 0,
+            idle,
+            date: date::format(0),
+            head: [0; head::MAX_HEAD],
+            buffer: [0; 64 << 10],
+            kept: memory::bytes(connections as usize * KEPT)?,
+            draining: false,
+        };
+        let connections = Slab::new(connections)?;
+        Ok(Self { epoll, listener: Some(listener), signals, paused: false, connections, shared, inbox: Inbox::new() })
+    }
+
+    fn serve(&mut self) -> Result<()> {
+        let mut events = [MaybeUninit::<Event>::uninit(); 256];
+        let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+        while self.listener.is_some() || !self.connections.is_empty() {
+            // Nobody to wait for, nothing to look after.
+            let timeout = if self.connections.is_empty() { None } else { Some(&second) };
+            let ready = match epoll::wait(&self.epoll, &mut events, timeout) {
+                Ok((ready, _)) => ready,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            };
+            self.tick();
+            for event in ready {
+                let flags = event.flags; // the kernel's structure is packed
+                match event.data.u64() {
+                    LISTENER => self.accept(),
+                    SIGNALS => self.drain(),
+                    id => self.advance(id as u32, flags.intersects(EventFlags::RDHUP | EventFlags::HUP)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the clock, and once a second at what is late.
+    fn tick(&mut self) {
+        let now = clock_gettime(ClockId::MonotonicCoarse).tv_sec as u64;
+        if now == self.shared.now {
+            return;
+        }
+        self.shared.now = now;
+        self.shared.date = date::format(u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0));
+        for id in 0..self.connections.end() {
+            if self.connections.get(id).is_some_and(|connection| connection.is_late(now)) {
+                self.close(id);
+            }
+        }
+        self.shared.files.expire(now);
+        self.resume();
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS {
+            let Some(listener) = &self.listener else { return };
+            if self.connections.is_full() {
+                return self.pause();
+            }
+            let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(socket) => socket,
+                Err(Errno::AGAIN) => return,
+                // The client left before it was looked at, or the network says something that is not this socket's.
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(),
+                Err(_) => continue,
+            };
+            let Ok(id) = self.connections.insert(Connection::new(socket, self.shared.now + self.shared.idle)) else {
+                return;
+            };
+            // Each change is told once, for both directions: no call is needed to change what is waited for.
+            let all = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+            let added = self
+                .connections
+                .get(id)
+                .map(|connection| epoll::add(&self.epoll, connection.socket(), EventData::new_u64(id.into()), all));
+            if added != Some(Ok(())) {
+                self.close(id);
+            }
+        }
+    }
+
+    /// Takes no new clients until some are gone.
+    fn pause(&mut self) {
+        self.listen_for(EventFlags::empty());
+        self.paused = true;
+    }
+
+    fn resume(&mut self) {
+        if self.paused {
+            self.listen_for(EventFlags::IN);
+            self.paused = false;
+        }
+    }
+
+    fn listen_for(&self, flags: EventFlags) {
+        if let Some(listener) = &self.listener {
+            // The kernel refuses a change only of what was never added.
+            let _ = epoll::modify(&self.epoll, listener, EventData::new_u64(LISTENER), flags);
+        }
+    }
+
+    fn advance(&mut self, id: u32, hung_up: bool) {
+        let Some(connection) = self.connections.get(id) else { return };
+        match connection.advance(id, &mut self.shared, &mut self.inbox, hung_up) {
+            Next::Wait => {}
+            Next::Again => {
+                // The same once more makes the kernel tell again what is ready.
+                let all = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+                if epoll::modify(&self.epoll, connection.socket(), EventData::new_u64(id.into()), all).is_err() {
+                    self.close(id);
+                }
+            }
+            Next::Close => self.close(id),
+        }
+    }
+
+    fn close(&mut self, id: u32) {
+        if let Some(connection) = self.connections.remove(id) {
+            let pages = self.shared.kept.get_mut(connection::kept(id)).unwrap_or(&mut []);
+            connection.end(&mut self.shared.files, pages);
+            self.resume();
+        }
+    }
+
+    /// Takes no new clients and no new requests; what has begun goes on.
+    fn drain(&mut self) {
+        // Closing it takes it out of epoll. The signal stays readable, but is asked for no more.
+        self.listener = None;
+        let _ = epoll::delete(&self.epoll, &self.signals);
+        self.shared.draining = true;
+        for id in 0..self.connections.end() {
+            // What came in until now is answered.
+            self.advance(id, false);
+            if self.connections.get(id).is_some_and(|connection| connection.is_idle()) {
+                self.close(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,438 @@
+#!/usr/bin/env python3
+"""The server from outside: HTTPD is the command that starts it, which may be an emulator's.
+
+Every client gives up after ten seconds, and every server is ended by its test.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import resource
+import shlex
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+HTTPD = shlex.split(os.environ["HTTPD"])
+EMULATED = len(HTTPD) > 1
+PATIENCE = 10
+BIG = 3_000_001
+# More than the kernel buffers: up to 4 MiB to send and 6 MiB to receive.
+HUGE = 50_000_000
+
+
+def pattern(length):
+    """Bytes of which any misplaced run shows."""
+    return b"".join(hashlib.sha256(struct.pack("<Q", i)).digest() for i in range(length // 32 + 1))[:length]
+
+
+class Server:
+    def __init__(self, root, *arguments, files=None):
+        def limit():
+            if files:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+        command = [*HTTPD, "--root", root, "--port", "0", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=limit)
+        line = self.process.stdout.readline().decode()
+        host, port = re.fullmatch(r"listening on (.*):(\d+)\n", line).groups()
+        self.address = (host.strip("[]"), int(port))
+
+    def connect(self):
+        return socket.create_connection(self.address, PATIENCE)
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def kill(self):
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+class Response:
+    def __init__(self, stream, method="GET"):
+        line = stream.readline().decode()
+        if not line:
+            raise EOFError
+        self.status = int(re.fullmatch(r"HTTP/1\.1 (\d{3}) [A-Za-z ]+\r\n", line)[1])
+        self.fields = {}
+        while (line := stream.readline().decode()) != "\r\n":
+            name, value = re.fullmatch(r"([A-Za-z-]+): (.*)\r\n", line).groups()
+            assert name.lower() not in self.fields, f"{name} twice"
+            self.fields[name.lower()] = value
+        length = 0 if method == "HEAD" or self.status == 304 else int(self.fields["content-length"])
+        self.body = stream.read(length)
+        assert len(self.body) == length, f"{len(self.body)} of {length} bytes"
+
+
+class Client:
+    def __init__(self, server):
+        self.socket = server.connect()
+        self.stream = self.socket.makefile("rb")
+
+    def close(self):
+        self.stream.close()
+        self.socket.close()
+
+    def get(self, target, *fields, method="GET"):
+        lines = [f"{method} {target} HTTP/1.1", "Host: test", *fields, "", ""]
+        self.socket.sendall("\r\n".join(lines).encode())
+        return Response(self.stream, method)
+
+    def raw(self, data):
+        """The answers until the server closes."""
+        self.socket.sendall(data)
+        answers = []
+        with contextlib.suppress(EOFError):
+            while True:
+                answers.append(Response(self.stream))
+        return answers
+
+
+class Base(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        outside = Path(cls.folder.name)
+        (outside / "secret").write_bytes(b"secret")
+        cls.root = root = outside / "root"
+        (root / "sub" / "deep").mkdir(parents=True)
+        cls.files = {
+            "/empty": b"",
+            "/a.txt": b"hello\n",
+            "/index.html": b"<p>root\n",
+            "/sub/index.html": b"<p>sub\n",
+            "/sub/deep/x.png": pattern(1000),
+            "/small": pattern(16384),
+            "/medium": pattern(200_000),
+            "/big": pattern(BIG),
+        }
+        for name, data in cls.files.items():
+            (root / name[1:]).write_bytes(data)
+        (root / "huge").touch()
+        os.truncate(root / "huge", HUGE)
+        (root / "a b").mkdir()
+        (root / "a:b").mkdir()
+        (root / "out").symlink_to("../secret")
+        (root / "absolute").symlink_to(outside / "secret")
+        (root / "up").symlink_to("..")
+        (root / "proc").symlink_to("/proc/self/cwd")
+        (root / "loop").symlink_to("loop")
+        (root / "within").symlink_to("sub/deep")
+        os.mkfifo(root / "pipe")
+
+    def start(self, *arguments, **limits):
+        server = Server(self.root, *arguments, **limits)
+        self.addCleanup(server.kill)
+        return server
+
+    def client(self, server):
+        client = Client(server)
+        self.addCleanup(client.close)
+        return client
+
+
+class Http(Base):
+    def setUp(self):
+        self.server = self.start()
+
+    def test_files(self):
+        client = self.client(self.server)
+        for name, data in self.files.items():
+            response = client.get(name)
+            self.assertEqual((response.status, response.body), (200, data), name)
+            head = client.get(name, method="HEAD")
+            del head.fields["date"], response.fields["date"]
+            self.assertEqual((head.status, head.fields), (200, response.fields), name)
+        self.assertEqual(client.get("/a.txt").fields["content-type"], "text/plain; charset=utf-8")
+        self.assertEqual(client.get("/sub/deep/x.png?query").fields["content-type"], "image/png")
+        self.assertEqual(client.get("/empty").fields["content-type"], "application/octet-stream")
+        self.assertEqual(self.server.end(), 0)
+
+    def test_folders(self):
+        client = self.client(self.server)
+        self.assertEqual(client.get("/").body, b"<p>root\n")
+        self.assertEqual(client.get("/sub/").body, b"<p>sub\n")
+        for target, location in [("/sub", "sub/"), ("/a%20b", "a%20b/"), ("/a:b", "a%3Ab/"), ("//sub", "sub/")]:
+            response = client.get(target)
+            self.assertEqual((response.status, response.fields["location"]), (301, location))
+        for target in ["/sub/deep/", "/a.txt/", "/none", "/none/", "/" + "x" * 300]:
+            self.assertEqual(client.get(target).status, 404, target)
+
+    def test_nothing_outside_of_the_root(self):
+        client = self.client(self.server)
+        for target in ["/out", "/absolute", "/up/secret", "/proc/secret", "/proc/root/secret", "/loop", "/pipe", "/up/"]:
+            self.assertEqual(client.get(target).status, 404, target)
+        for target in ["/../secret", "/..%2fsecret", "/%2e%2e/secret", "/sub/../../secret", "/a%00", "/%", "/%g0"]:
+            self.assertEqual(client.get(target).status, 400, target)
+        self.assertEqual(client.get("/sub/../a.txt").body, b"hello\n")
+        self.assertEqual(client.get("http://elsewhere/a.txt").body, b"hello\n")
+        self.assertEqual(client.get("/" + "x/" * 600).status, 414)
+
+    def test_links_within_the_root(self):
+        response = self.client(self.server).get("/within/x.png")
+        # qemu-user 7.2 has no openat2(2), without which no link is followed.
+        expected = (404, b"Not Found\n") if EMULATED else (200, pattern(1000))
+        self.assertEqual((response.status, response.body), expected)
+
+    def test_ranges(self):
+        client = self.client(self.server)
+        data = self.files["/big"]
+        for field, start, end in [
+            ("0-0", 0, 1),
+            ("0-", 0, BIG),
+            ("100-299", 100, 300),
+            ("2999990-9999999", 2_999_990, BIG),
+            ("-7", BIG - 7, BIG),
+            ("-9999999", 0, BIG),
+        ]:
+            response = client.get("/big", f"Range: bytes={field}")
+            self.assertEqual((response.status, response.body), (206, data[start:end]), field)
+            self.assertEqual(response.fields["content-range"], f"bytes {start}-{end - 1}/{BIG}")
+        for field in [f"{BIG}-", "-0"]:
+            response = client.get("/big", f"Range: bytes={field}")
+            self.assertEqual((response.status, response.body), (416, b""))
+            self.assertEqual(response.fields["content-range"], f"bytes */{BIG}")
+        response = client.get("/a.txt", "Range: bytes=0-1,3-4")
+        self.assertEqual((response.status, response.body), (200, b"hello\n"))
+
+    def test_conditions(self):
+        client = self.client(self.server)
+        fields = client.get("/a.txt").fields
+        tag, date = fields["etag"], fields["last-modified"]
+        for field in [f"If-None-Match: {tag}", f'If-None-Match: "x", W/{tag}', f"If-Modified-Since: {date}"]:
+            response = client.get("/a.txt", field)
+            self.assertEqual((response.status, response.fields["etag"]), (304, tag), field)
+        for field in ['If-None-Match: "x"', "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"]:
+            self.assertEqual(client.get("/a.txt", field).body, b"hello\n", field)
+        self.assertEqual(client.get("/a.txt", "Range: bytes=1-2", f"If-Range: {tag}").status, 206)
+        self.assertEqual(client.get("/a.txt", "Range: bytes=1-2", 'If-Range: "x"').status, 200)
+
+    def test_changes_show(self):
+        client = self.client(self.server)
+        path = self.root / "changes"
+        for i in range(20):
+            data = pattern(i * 100)
+            if i % 2:
+                (self.root / "changes.new").write_bytes(data)
+                (self.root / "changes.new").rename(path)
+            else:
+                path.write_bytes(data)
+            self.assertEqual(client.get("/changes").body, data)
+        path.unlink()
+        self.assertEqual(client.get("/changes").status, 404)
+
+    def test_pipelining(self):
+        client = self.client(self.server)
+        names = [*self.files, "/none"] * 20
+        requests = "".join(f"GET {name} HTTP/1.1\r\nHost: x\r\n\r\n" for name in names).encode()
+        sender = threading.Thread(target=client.socket.sendall, args=(requests,))
+        sender.start()
+        for name in names:
+            response = Response(client.stream)
+            self.assertEqual(response.body, self.files.get(name, b"Not Found\n"), name)
+        sender.join()
+
+    def test_in_pieces(self):
+        client = self.client(self.server)
+        for byte in b"\r\nGET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n":
+            client.socket.sendall(bytes([byte]))
+            time.sleep(0.002)
+        self.assertEqual(Response(client.stream).body, b"hello\n")
+        self.assertEqual(client.get("/small").body, self.files["/small"])
+
+    def test_half_closed(self):
+        client = self.client(self.server)
+        client.socket.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\nGET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        self.assertEqual(Response(client.stream).body, self.files["/big"])
+        self.assertEqual(Response(client.stream).body, b"hello\n")
+        self.assertEqual(client.stream.read(), b"")
+
+    def test_request_and_end_together(self):
+        client = self.client(self.server)
+        self.server.process.send_signal(signal.SIGSTOP)
+        client.socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.socket.shutdown(socket.SHUT_WR)
+        self.server.process.send_signal(signal.SIGCONT)
+        self.assertEqual(Response(client.stream).body, b"hello\n")
+        self.assertEqual(client.stream.read(), b"")
+
+    def test_heads_that_do_not_fit(self):
+        # More heads than the kernel buffers, so that some are sent in part, and others meanwhile.
+        client, other = self.client(self.server), self.client(self.server)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+        count = 60_000
+        requests = b"HEAD /a.txt HTTP/1.1\r\nHost: x\r\n\r\n" * count
+        sender = threading.Thread(target=client.socket.sendall, args=(requests,))
+        sender.start()
+        time.sleep(0.5)
+        expected = Response(client.stream, "HEAD").fields["etag"]
+        for i in range(1, count):
+            if i % 1000 == 0:
+                self.assertEqual(other.get("/sub/").body, b"<p>sub\n")
+            self.assertEqual(Response(client.stream, "HEAD").fields["etag"], expected)
+        sender.join()
+
+    def test_ends(self):
+        for request, status, count in [
+            (b"GET /a.txt HTTP/1.0\r\n\r\n", 200, 1),
+            (b"GET /a.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200, 1),
+            (b"GET /a.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\n\r\n", 200, 1),
+            (b"GET /a.txt HTTP/1.1\nHost: x\n\n", 400, 1),
+            (b"GET /a.txt HTTP/1.1\r\n\r\n", 400, 1),
+            (b"\x16\x03\x01\x02\x00\x01\x00\n\n", 400, 1),
+            (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\n\r\n", 405, 1),
+            (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, 1),
+            (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, 1),
+            (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 9000, 431, 1),
+            (b"GET /" + b"x" * 100_000, 414, 1),
+            (b"GET /none HTTP/1.1\r\nHost: x\r\n\r\nGET /%00 HTTP/1.1\r\nHost: x\r\n\r\nnonsense\n\n", 404, 3),
+        ]:
+            # What follows is never taken for a request, and what is still being sent never costs the answer.
+            answers = self.client(self.server).raw(request + b"GET /secret HTTP/1.1\r\nHost: x\r\n\r\n" * (count == 1))
+            self.assertEqual((answers[0].status, len(answers)), (status, count), request[:40])
+            self.assertEqual(answers[-1].fields["connection"], "close")
+
+    def test_bad_clients_harm_no_other(self):
+        bad = []
+        for i in range(60):
+            client = self.client(self.server)
+            bad.append(client)
+            client.socket.sendall(
+                [b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n" * 3, b"GET /a.t", b"", b"\0" * 100, b"\r\n" * 50][i % 5]
+            )
+        good = self.client(self.server)
+        for i, client in enumerate(bad):
+            self.assertEqual(good.get("/medium").body, self.files["/medium"])
+            if i % 2:
+                client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+                client.close()
+        self.assertEqual(good.get("/big").body, self.files["/big"])
+        # One that stalled gets its bytes when it reads on.
+        for _ in range(3):
+            self.assertEqual(Response(bad[0].stream).body, bytes(HUGE))
+
+    def test_a_file_that_shrinks_ends_the_connection(self):
+        path = self.root / "shrinks"
+        path.write_bytes(pattern(30_000_000))
+        client = self.client(self.server)
+        client.socket.sendall(b"GET /shrinks HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        client.stream.read(1)
+        os.truncate(path, 100)
+        received = 1 + len(client.stream.read())
+        self.assertLess(received, 30_000_000)
+
+    def test_termination(self):
+        busy, idle, partial = (self.client(self.server) for _ in range(3))
+        self.assertEqual(idle.get("/a.txt").body, b"hello\n")
+        busy.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+        partial.socket.sendall(b"GET /a.txt HTTP/1.1\r\n")
+        busy.stream.peek(1)
+        time.sleep(0.2)
+        self.server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(idle.stream.read(), b"")
+        with self.assertRaises(ConnectionRefusedError):
+            self.server.connect()
+        self.assertIsNone(self.server.process.poll())
+        self.assertEqual(Response(busy.stream).body, bytes(HUGE))
+        partial.socket.sendall(b"Host: x\r\n\r\n")
+        response = Response(partial.stream)
+        self.assertEqual((response.body, response.fields["connection"]), (b"hello\n", "close"))
+        for client in (busy, partial):
+            client.close()
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+    def test_descriptors_are_given_back(self):
+        def count():
+            return len(os.listdir(f"/proc/{self.server.process.pid}/fd"))
+
+        self.client(self.server).get("/a.txt")
+        time.sleep(3.5)  # until the cached file is closed; the client is still there
+        before = count()
+        for i in range(50):
+            client = Client(self.server)
+            client.socket.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" if i % 2 else b"GET /a.txt HTTP/1.0\r\n\r\n")
+            client.stream.read(i)
+            client.close()
+        deadline = time.monotonic() + PATIENCE
+        while count() > before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(count(), before)
+
+    def curl(self, *arguments):
+        host, port = self.server.address
+        url = f"http://{host}:{port}/big"
+        return subprocess.run(["curl", "-sS", "--max-time", "10", *arguments, url], check=True, capture_output=True).stdout
+
+    def test_curl(self):
+        data = self.files["/big"]
+        self.assertEqual(self.curl(), data)
+        self.assertEqual(self.curl("-r", "5-9"), data[5:10])
+        self.assertIn(f"Content-Length: {BIG}".encode(), self.curl("-I"))
+        part = Path(self.folder.name) / "part"
+        part.write_bytes(data[:1_000_000])
+        self.curl("-C", "-", "-o", str(part))
+        self.assertEqual(part.read_bytes(), data)
+        etag = Path(self.folder.name) / "etag"
+        self.curl("--etag-save", str(etag))
+        self.assertEqual(self.curl("--etag-compare", str(etag), "-w", "%{http_code}"), b"304")
+
+
+class Limits(Base):
+    def test_idle_clients_are_closed(self):
+        server = self.start("--idle", "1")
+        idle, partial, stalled, trickling = clients = [self.client(server) for _ in range(4)]
+        partial.socket.sendall(b"GET /a.txt HTTP/1.1\r\n")
+        stalled.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+        start = time.monotonic()
+        # A byte now and then buys no time for a request.
+        with contextlib.suppress(ConnectionError):
+            while time.monotonic() < start + PATIENCE:
+                trickling.socket.sendall(b"\r\n")
+                time.sleep(0.05)
+        self.assertLess(time.monotonic() - start, PATIENCE)
+        for client in clients[:2]:
+            self.assertEqual(client.stream.read(), b"")
+        time.sleep(1)
+        with contextlib.suppress(ConnectionError):
+            self.assertLess(len(stalled.stream.read()), HUGE)
+        self.assertEqual(server.end(), 0)
+
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_more_clients_than_there_is_room_for(self):
+        server = self.start(files=16 + 256 + 2 * 3)
+        clients = [self.client(server) for _ in range(3)]
+        for client in clients:
+            self.assertEqual(client.get("/a.txt").body, b"hello\n")
+        late = self.client(server)
+        late.socket.settimeout(0.5)
+        with self.assertRaises(TimeoutError):
+            late.get("/a.txt")
+        clients[0].close()
+        late.socket.settimeout(PATIENCE)
+        late = socket.SocketIO(late.socket, "r")
+        self.assertTrue(late.readline().startswith(b"HTTP/1.1 200 "))
+
+    def test_ipv6_and_wrong_arguments(self):
+        server = self.start("--bind", "::1")
+        self.assertEqual(self.client(server).get("/a.txt").body, b"hello\n")
+        for wrong in (["--port"], ["--port", "x"], ["--port", "65536"], ["--bind", "x"], ["--help"], ["--root", "/none"]):
+            failed = subprocess.run([*HTTPD, *wrong], capture_output=True, timeout=PATIENCE)
+            self.assertEqual((failed.returncode, failed.stdout), (1 if "/none" in wrong else 2, b""), wrong)
+            self.assertIn(b"httpd: ", failed.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

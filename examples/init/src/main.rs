@@ -1,0 +1,135 @@
+//! PID 1 without a C library, without std, without an allocator: moves its payload from the initramfs into a root of its
+//! own, shows two files of /proc, serves a file to a child, runs the programs of the payload, and turns the power off.
+//!
+//! What it is given: `/payload` in the initramfs, with `served` (the file to be served) and `programs` (a directory of
+//! programs to be run, or none). They get what stands behind `--` on the kernel's command line as arguments.
+//!
+//! Its last words are `init: exit N`: 0 if all went well, 1 if a program failed or a line `init: FAILED` tells what went wrong.
+#![no_std]
+#![no_main]
+// Or the compiler would make calls of memcpy out of the loops in memcpy.
+#![no_builtins]
+
+mod console;
+mod net;
+mod process;
+mod start;
+mod tree;
+
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+
+use rustix::fd::AsFd;
+use rustix::fs::{FileType, Mode, OFlags, RawDir, mkdir, open, symlink};
+use rustix::mount::{MountFlags, mount, mount_move};
+use rustix::process::{chdir, chroot, fchdir};
+use rustix::system::{RebootCommand, reboot};
+
+use console::{During, Failure, say};
+use start::Start;
+
+fn main(start: Start) -> ! {
+    let code = match boot(start) {
+        Ok(0) => 0,
+        Ok(failed) => {
+            say(format_args!("init: {failed} programs failed"));
+            1
+        }
+        Err(failure) => {
+            say(format_args!("init: FAILED: {failure}"));
+            1
+        }
+    };
+    power_off(code)
+}
+
+fn power_off(code: u8) -> ! {
+    process::reap_the_rest();
+    say(format_args!("init: exit {code}"));
+    if let Err(failure) = reboot(RebootCommand::PowerOff).during("power off") {
+        say(format_args!("init: {failure}"));
+    }
+    // The kernel panics when its init ends, which is the one thing left to do.
+    start::exit(code)
+}
+
+/// Returns how many programs failed.
+fn boot(start: Start) -> Result<usize, Failure> {
+    new_root()?;
+    mount_new(c"/proc", c"proc", "mount /proc")?;
+    mount_new(c"/sys", c"sysfs", "mount /sys")?;
+    mount_new(c"/dev", c"devtmpfs", "mount /dev")?;
+    mount_new(c"/dev/pts", c"devpts", "mount /dev/pts")?;
+    mount_new(c"/dev/shm", c"tmpfs", "mount /dev/shm")?;
+    // Not only for shells: some kernels find a program by this name when execveat(2) starts it (TOMOYO before Linux 5.19).
+    symlink(c"/proc/self/fd", c"/dev/fd").during("make /dev/fd")?;
+    make(c"/tmp", 0o1777).during("make /tmp")?;
+
+    tree::show(c"/proc/version")?;
+    if tree::show(c"/proc/self/maps")?.refused.is_none() {
+        return Err(Failure::wrong("show /proc/self/maps", "sendfile was expected to refuse it"));
+    }
+    net::loopback_up()?;
+    net::serve(c"/served")?;
+    run_all(start)
+}
+
+/// A tmpfs with the payload in it becomes the root.
+fn new_root() -> Result<(), Failure> {
+    let payload = tree::open(c"/payload", "open the payload")?;
+    mount_new(c"/root", c"tmpfs", "mount the new root")?;
+    let root = tree::open(c"/root", "open the new root")?;
+    let bytes = tree::move_all(payload.as_fd(), root.as_fd())?;
+    say(format_args!("init: moved a payload of {bytes} bytes"));
+    // As switch_root(8) does: an initramfs cannot be unmounted, but covered.
+    fchdir(&root).during("enter the new root")?;
+    mount_move(c".", c"/").during("move the new root")?;
+    chroot(c".").during("change the root")?;
+    chdir(c"/").during("enter the root")
+}
+
+fn mount_new(place: &'static CStr, kind: &CStr, what: &'static str) -> Result<(), Failure> {
+    make(place, 0o755).and_then(|()| mount(kind, place, kind, MountFlags::NOSUID, None)).during(what)
+}
+
+/// A folder, which may be there.
+fn make(place: &CStr, mode: u32) -> rustix::io::Result<()> {
+    match mkdir(place, Mode::from_raw_mode(mode)) {
+        Err(rustix::io::Errno::EXIST) => Ok(()),
+        result => result,
+    }
+}
+
+/// Runs the programs of the payload, one after the other.
+fn run_all(start: Start) -> Result<usize, Failure> {
+    let programs = match open(c"/programs", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(programs) => programs,
+        Err(rustix::io::Errno::NOENT) => return Ok(0),
+        Err(errno) => return Err(errno).during("open the programs"),
+    };
+    let mut failed = 0;
+    let mut names = [MaybeUninit::uninit(); 4096];
+    let mut entries = RawDir::new(programs.as_fd(), &mut names);
+    while let Some(entry) = entries.next() {
+        let entry = entry.during("list the programs")?;
+        if entry.file_type() == FileType::RegularFile {
+            failed += usize::from(!run(entry.file_name(), &programs, start)?);
+        }
+    }
+    Ok(failed)
+}
+
+/// Whether the program succeeded.
+fn run(name: &CStr, folder: impl AsFd, start: Start) -> Result<bool, Failure> {
+    say(format_args!("init: running {name:?}"));
+    let pid = process::fork(|| {
+        say(format_args!("init: {}", process::exec(folder, name, start)));
+        127
+    })?;
+    let status = process::reap(pid)?;
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => say(format_args!("init: {name:?} exit {code}")),
+        (None, signal) => say(format_args!("init: {name:?} killed by signal {signal:?}")),
+    }
+    Ok(status.exit_status() == Some(0))
+}

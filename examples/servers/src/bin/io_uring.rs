@@ -1,0 +1,69 @@
+//! io_uring: the head goes out as a `sendmsg` of the ring, and the ring waits for the socket to become writable; the file
+//! is sent in between, for io_uring has no sendfile. One connection after another.
+
+use std::fs::File;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+
+use bare_sendfile::{Errno, Error, IoSlice, Step, Transfer, perform};
+use io_uring::{IoUring, opcode, squeue, types};
+
+/// Submits one operation and waits for its result.
+fn complete(ring: &mut IoUring, operation: &squeue::Entry) -> io::Result<Result<usize, Errno>> {
+    // SAFETY: what the operation points to lives until this function returns, and by then the operation has completed.
+    unsafe { ring.submission().push(operation) }.map_err(io::Error::other)?;
+    ring.submit_and_wait(1)?;
+    let result = ring.completion().next().ok_or(io::ErrorKind::Other)?.result();
+    Ok(match Errno::from_raw_os_error(-result) {
+        Some(errno) => Err(errno),
+        None => Ok(result as usize),
+    })
+}
+
+fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> {
+    let len = file.metadata()?.len();
+    let head = servers::head(len);
+    let headers = [IoSlice::new(head.as_bytes())];
+    let mut transfer = Transfer::new(0, len, &headers, &[])?;
+    let fd = types::Fd(socket.as_raw_fd());
+    loop {
+        let step = transfer.next_step(&headers, &[], 0)?;
+        let result = match step {
+            Step::Done => return Ok(()),
+            Step::Write { slices, more, .. } => {
+                // SAFETY: a message header of zeros is a valid one, without name, slices and control data.
+                let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+                message.msg_iov = slices.as_slice().as_ptr().cast_mut().cast();
+                message.msg_iovlen = slices.as_slice().len();
+                let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
+                complete(ring, &opcode::SendMsg::new(fd, &message).flags(flags as u32).build())?
+            }
+            step => perform(&step, socket, file, &mut []),
+        };
+        match transfer.complete(result) {
+            Ok(()) | Err(Error::Errno(Errno::EINTR)) => {}
+            Err(Error::Errno(Errno::EAGAIN)) => {
+                if let Some(step) = transfer.flush() {
+                    transfer.complete(perform(&step, socket, file, &mut []))?;
+                }
+                complete(ring, &opcode::PollAdd::new(fd, libc::POLLOUT as u32).build())?.map_err(io::Error::from)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn main() -> io::Result<()> {
+    let (file, connections) = servers::arguments();
+    let listener = servers::listen()?;
+    let mut ring = IoUring::new(2)?;
+    for _ in 0..connections {
+        let (socket, _) = listener.accept()?;
+        socket.set_nonblocking(true)?;
+        if let Err(error) = serve(&mut ring, &socket, &file) {
+            eprintln!("{error}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,41 @@
+//! smol: `write_with` waits when the closure says that it would block.
+
+use std::fs::File;
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use bare_sendfile::{IoSlice, Status, Transfer, poll_send};
+use smol::Async;
+
+async fn serve(socket: Async<TcpStream>, file: Arc<File>) -> io::Result<()> {
+    let len = file.metadata()?.len();
+    let head = servers::head(len);
+    let headers = [IoSlice::new(head.as_bytes())];
+    let mut transfer = Transfer::new(0, len, &headers, &[])?;
+    socket
+        .write_with(|socket| match poll_send(&mut transfer, socket, &file, &headers, &[], &mut [])? {
+            Status::Done => Ok(()),
+            Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
+        })
+        .await
+}
+
+fn main() -> io::Result<()> {
+    let (file, connections) = servers::arguments();
+    let file = Arc::new(file);
+    let listener = Async::new(servers::listen()?)?;
+    smol::block_on(async {
+        let mut tasks = Vec::new();
+        for _ in 0..connections {
+            let (socket, _) = listener.accept().await?;
+            tasks.push(smol::spawn(serve(socket, file.clone())));
+        }
+        for task in tasks {
+            if let Err(error) = task.await {
+                eprintln!("{error}");
+            }
+        }
+        Ok(())
+    })
+}

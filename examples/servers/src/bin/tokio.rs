@@ -1,0 +1,42 @@
+//! tokio: `try_io` tells the runtime when the socket was found full.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use bare_sendfile::{IoSlice, Status, Transfer, poll_send};
+use tokio::io::Interest;
+use tokio::net::{TcpListener, TcpStream};
+
+async fn serve(socket: TcpStream, file: Arc<File>) -> io::Result<()> {
+    let len = file.metadata()?.len();
+    let head = servers::head(len);
+    let headers = [IoSlice::new(head.as_bytes())];
+    let mut transfer = Transfer::new(0, len, &headers, &[])?;
+    socket
+        .async_io(Interest::WRITABLE, || match poll_send(&mut transfer, &socket, &file, &headers, &[], &mut [])? {
+            Status::Done => Ok(()),
+            Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
+        })
+        .await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let (file, connections) = servers::arguments();
+    let file = Arc::new(file);
+    let listener = servers::listen()?;
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let mut tasks = Vec::new();
+    for _ in 0..connections {
+        let (socket, _) = listener.accept().await?;
+        tasks.push(tokio::spawn(serve(socket, file.clone())));
+    }
+    for task in tasks {
+        if let Err(error) = task.await? {
+            eprintln!("{error}");
+        }
+    }
+    Ok(())
+}

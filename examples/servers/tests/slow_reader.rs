@@ -1,0 +1,163 @@
+//! Each server sends a file to readers that take their time; what arrives is compared by SHA-256.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use socket2::{Domain, Socket, Type};
+
+/// Larger than what the buffers of a loopback connection hold.
+const LEN: usize = 12 << 20;
+
+fn content() -> Vec<u8> {
+    (0..LEN).map(|i| (i % 251) as u8 ^ (i / 251) as u8).collect()
+}
+
+/// Ends with the test, also when it fails.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts `program FILE connections` and reads where it listens.
+fn start(program: &str, file: &std::path::Path, connections: usize) -> (Server, SocketAddr) {
+    let mut child =
+        Command::new(program).arg(file).arg(connections.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (Server(child), line.trim().parse().unwrap())
+}
+
+/// A connection with a small window, so that the sender finds it full again and again.
+fn connect(to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket.into()
+}
+
+/// All there is, with a pause after every half megabyte.
+fn read_slowly(mut from: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while (&mut from).take(512 << 10).read_to_end(&mut bytes).unwrap() > 0 {
+        thread::sleep(Duration::from_millis(5)); // this is what makes the reader slow; nothing waits for it
+    }
+    bytes
+}
+
+fn body(response: &[u8]) -> &[u8] {
+    let end = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    &response[end + 4..]
+}
+
+/// The server answers three readers at a time with `parts` times the file.
+fn serves(program: &str, parts: usize) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let content = content();
+    fs::write(file.path(), &content).unwrap();
+    let expected = Sha256::digest(content.repeat(parts));
+    let (mut server, address) = start(program, file.path(), 3);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let socket = connect(address);
+                socket.shutdown(Shutdown::Write).unwrap();
+                let response = read_slowly(socket);
+                let head = servers::head((parts * LEN) as u64);
+                assert_eq!(&response[..head.len()], head.as_bytes());
+                assert_eq!(Sha256::digest(body(&response)), expected);
+            });
+        }
+    });
+    assert!(server.0.wait().unwrap().success());
+}
+
+#[test]
+fn threads() {
+    serves(env!("CARGO_BIN_EXE_threads"), 1);
+}
+
+#[test]
+fn tokio() {
+    serves(env!("CARGO_BIN_EXE_tokio"), 1);
+}
+
+#[test]
+fn smol() {
+    serves(env!("CARGO_BIN_EXE_smol"), 1);
+}
+
+#[test]
+fn mio() {
+    serves(env!("CARGO_BIN_EXE_mio"), 1);
+}
+
+#[test]
+fn io_uring() {
+    serves(env!("CARGO_BIN_EXE_io_uring"), 1);
+}
+
+#[test]
+fn many_files() {
+    serves(env!("CARGO_BIN_EXE_many_files"), 3);
+}
+
+#[test]
+fn http_range() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let content = content();
+    fs::write(file.path(), &content).unwrap();
+    let cases = [
+        ("bytes=0-99", "206", &content[..100]),
+        ("bytes=1000000-", "206", &content[1_000_000..]),
+        ("bytes=12582911-99999999", "206", &content[LEN - 1..]),
+        ("bytes=12582912-", "416", &[]),
+    ];
+    let (mut server, address) = start(env!("CARGO_BIN_EXE_http_range"), file.path(), cases.len());
+    for (range, status, expected) in cases {
+        let mut socket = connect(address);
+        write!(socket, "GET / HTTP/1.1\r\nRange: {range}\r\n\r\n").unwrap();
+        let response = read_slowly(socket);
+        assert_eq!(&response[9..12], status.as_bytes(), "{range}");
+        assert_eq!(Sha256::digest(body(&response)), Sha256::digest(expected), "{range}");
+    }
+    assert!(server.0.wait().unwrap().success());
+}
+
+#[test]
+fn copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target");
+    // The second refuses sendfile and has no size.
+    for source in [env!("CARGO_BIN_EXE_copy"), "/proc/self/cmdline"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_copy")).arg(source).arg(&target).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let copied = fs::read(&target).unwrap();
+        assert_eq!(output.stdout, format!("{} bytes\n", copied.len()).as_bytes());
+        if source.starts_with("/proc") {
+            assert_eq!(copied.split(|&byte| byte == 0).nth(1), Some(source.as_bytes()));
+        } else {
+            assert_eq!(copied, fs::read(source).unwrap());
+        }
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_copy")).arg("/nonexistent").arg(&target).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        output.stderr,
+        b"/nonexistent to "
+            .iter()
+            .copied()
+            .chain(target.as_os_str().as_encoded_bytes().iter().copied())
+            .chain(*b": No such file or directory (os error 2)\n")
+            .collect::<Vec<u8>>()
+    );
+}

@@ -1,0 +1,70 @@
+//! What a program needs in place of a C library's start-up files: an entry, arguments, and what `core` refers to.
+
+use core::arch::global_asm;
+use core::ffi::{CStr, c_char};
+
+// The kernel enters with the stack pointer at the argument count, aligned to 16; there is nobody to return to.
+#[cfg(target_arch = "x86_64")]
+global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {start}", start = sym start);
+#[cfg(target_arch = "aarch64")]
+global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x0, sp", "bl {start}", start = sym start);
+// `norelax`, or the linker would make this load of gp relative to gp.
+#[cfg(target_arch = "riscv64")]
+global_asm!(
+    ".globl _start", "_start:", ".option push", ".option norelax", "la gp, __global_pointer$", ".option pop",
+    "mv a0, sp", "call {start}", start = sym start
+);
+
+/// The arguments of the program after its name.
+#[derive(Clone, Copy)]
+pub struct Arguments {
+    next: *const *const c_char,
+}
+
+impl Iterator for Arguments {
+    type Item = &'static CStr;
+
+    fn next(&mut self) -> Option<&'static CStr> {
+        // SAFETY: `next` points into the kernel's list of pointers, which lives as long as the program, and not behind
+        // the null pointer at its end.
+        let argument = unsafe { *self.next };
+        if argument.is_null() {
+            return None;
+        }
+        // SAFETY: the list goes on, as this one is not its end.
+        self.next = unsafe { self.next.add(1) };
+        // SAFETY: the kernel's strings end with a zero byte, live as long as the program, and nobody writes to them.
+        Some(unsafe { CStr::from_ptr(argument) })
+    }
+}
+
+/// `stack`: the count of arguments, the pointers to them, a null pointer.
+unsafe extern "C" fn start(stack: *const *const c_char) -> ! {
+    // SAFETY: `_start` passes the stack as the kernel laid it out. A count of 0 has the null pointer in the name's place.
+    let arguments = unsafe { Arguments { next: stack.add(if (*stack).is_null() { 1 } else { 2 }) } };
+    exit(crate::main(arguments))
+}
+
+fn exit(code: u8) -> ! {
+    loop {
+        // SAFETY: exit_group(2) touches no memory. It does not return.
+        unsafe { syscalls::raw_syscall!(syscalls::Sysno::exit_group, code) };
+    }
+}
+
+/// `CStr::from_ptr` calls it by name.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn strlen(string: *const c_char) -> usize {
+    let mut len = 0;
+    // SAFETY: the caller's string ends with a zero byte, at which this stops.
+    while unsafe { *string.add(len) } != 0 {
+        len += 1;
+    }
+    len
+}
+
+/// Required of every program. Nothing here panics, so the linker drops it.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    exit(134)
+}
