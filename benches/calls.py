@@ -1,0 +1,78 @@
+"""Instructions of one call of sendfile(2), of several libraries, on three CPUs."""
+
+import os
+import re
+
+from common import CPUS, OUT, PROGRAMS, ROOT, build, run
+
+LIBRARIES = ["bare-sendfile", "rustix", "nix", "libc", "syscalls", "sc", "nc"]
+FORMS = ["function", "inlined"]
+TIMES = 10_000
+
+
+def counter(cpu):
+    """A function that counts all instructions of a command."""
+    if cpu == os.uname().machine:
+        def count(*command):
+            arguments = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command]
+            text = run("sh", "-c", 'exec "$@" 2>&1', "sh", *arguments)
+            return int(re.search(r"Collected : (\d+)", text)[1])
+        return count
+
+    plugin = OUT / "icount.so"
+    OUT.mkdir(parents=True, exist_ok=True)
+    run("gcc", "-O2", "-shared", "-fPIC", "-o", plugin, ROOT / "benches" / "icount.c")
+
+    def count(*command):
+        arguments = [f"qemu-{cpu}", "-L", f"/usr/{cpu}-linux-gnu", "-plugin", plugin, *command]
+        text = run("sh", "-c", 'exec "$@" 2>&1', "sh", *arguments)
+        return int(re.search(r"total=(\d+)", text)[1])
+
+    return count
+
+
+def measure(libraries=LIBRARIES):
+    """Instructions: {(cpu, form, library): number}."""
+    counts = {}
+    for cpu in CPUS:
+        program = build(PROGRAMS, "--bin", "calls", cpu=cpu) / "calls"
+        count = counter(cpu)
+
+        def once(library, form):
+            return round((count(program, library, form, 2 * TIMES) - count(program, library, form, TIMES)) / TIMES)
+
+        for form in FORMS:
+            # The loop alone; a function that does nothing still has its call, and the result of a function has to be read,
+            # which is a cost of the library.
+            nothing = once("nothing", "inlined")
+            for library in libraries:
+                counts[cpu, form, library] = once(library, form) - nothing
+    return counts
+
+
+def report(report):
+    counts = measure()
+    report.section(
+        "Instructions per call",
+        f"A loop of {TIMES} calls that adds up what was sent and ends with an error, minus the same loop without a call: "
+        "everything from loading the arguments to using the result, in the program and in libc. *Function*: the call is not "
+        "inlined. All instructions of two runs of different lengths are counted, by callgrind on this machine and by "
+        "[a plugin of qemu-user](../../benches/icount.c) for the others, and the difference is divided. The system call itself "
+        "counts as one.",
+    )
+    rows = [
+        [library, *(counts[cpu, form, library] for form in FORMS for cpu in CPUS)]
+        for library in LIBRARIES
+    ]
+    report.table("calls", ["library", *(f"{form}, {cpu}" for form in FORMS for cpu in CPUS)], rows)
+
+    def draw(axes):
+        width = 0.25
+        for i, cpu in enumerate(CPUS):
+            places = [place + (i - 1) * width for place in range(len(LIBRARIES))]
+            axes.bar(places, [counts[cpu, "function", library] for library in LIBRARIES], width, label=cpu)
+        axes.set_xticks(range(len(LIBRARIES)), LIBRARIES)
+        axes.set_ylabel("instructions")
+        axes.legend()
+
+    report.plot("calls", "Instructions of one call that is not inlined", draw)

@@ -1,0 +1,27 @@
+"""Measures what it is told to, or all, and writes target/bench-report/report.md with plots, and report.json."""
+
+import sys
+
+import bulk
+import calls
+import growth
+import segments
+import server
+import small
+import weight
+from common import OUT, Report, machine
+
+PARTS = {part.__name__: part for part in [calls, weight, segments, small, bulk, server, growth]}
+
+
+def main():
+    names = sys.argv[1:] or PARTS
+    report = Report()
+    report.lines += ["# Measurements", "", f"By `benches/all`, on {machine()}", ""]
+    for name in names:
+        PARTS[name].report(report)
+        report.write()
+    print(f"{OUT}/report.md")
+
+
+main()

@@ -1,0 +1,141 @@
+"""Requests per second, and what a request takes, beside nginx and beside a server that answers from memory."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from common import PROGRAMS, ROOT, build, ratio, run, spread
+
+SIZES = [0, 1 << 10, 16 << 10, 256 << 10, 10 << 20]
+CONNECTIONS = [1, 64, 1000]
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/errors; worker_rlimit_nofile 30000;
+events {{ worker_connections 12000; }}
+http {{
+    access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 1000000000; keepalive_timeout 600;
+    send_timeout 600; open_file_cache max=1000; client_body_temp_path {folder}/a; proxy_temp_path {folder}/b;
+    fastcgi_temp_path {folder}/c; uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+    server {{ listen 127.0.0.1:{port}; root {root}; }}
+}}
+"""
+
+
+class Server:
+    """A server on a port of its own, and the process that does the work."""
+
+    def __init__(self, name, command, port=None):
+        self.name = name
+        self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        if port:
+            time.sleep(0.5)
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            self.pid = int(children[0])
+        else:
+            port = self.process.stdout.readline().rsplit(":", 1)[1].strip()
+        self.port = port
+
+    def cpu(self):
+        """Nanoseconds on a CPU."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+
+    def memory(self, field="VmRSS"):
+        """KiB."""
+        return int(re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[1])
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+
+
+def start_httpd(root, *arguments):
+    httpd = build(ROOT / "examples" / "httpd") / "httpd"
+    return Server("httpd", [httpd, "--root", root, "--port", "0", *arguments])
+
+
+def start_nginx(root, folder, port=18480):
+    configuration = Path(folder) / "nginx.conf"
+    configuration.write_text(NGINX.format(folder=folder, port=port, root=root))
+    return Server("nginx", ["/usr/sbin/nginx", "-c", configuration], port)
+
+
+def wrk(server, target, connections):
+    """Requests per second, nanoseconds of CPU per request, the 99th percentile in milliseconds."""
+    before = server.cpu()
+    # The client has a CPU of its own, as far as there are two.
+    command = ["wrk", "-t1", f"-c{connections}", "-d1", "--latency", f"http://127.0.0.1:{server.port}/{target}"]
+    text = run("taskset", "-c", os.cpu_count() - 1, *command)
+    assert "Non-2xx" not in text, text
+    requests = int(re.search(r"(\d+) requests in", text)[1])
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
+    return rate, (server.cpu() - before) / max(requests, 1), float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def report(report):
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    root = Path(folder) / "root"
+    root.mkdir()
+    for size in SIZES:
+        (root / str(size)).write_bytes(os.urandom(size))
+    report.section(
+        "Server",
+        f"`examples/httpd` beside nginx ({run('sh', '-c', '/usr/sbin/nginx -v 2>&1').split('/')[1].strip()}; sendfile, tcp_nopush, "
+        "open_file_cache on, one worker, no log) and beside `memory`, which answers from memory and parses nothing: the limit. wrk "
+        f"with one thread for a second, {ROUNDS} times, the servers by turns; each figure is a median, each ratio that of one turn "
+        "(quartiles in brackets). CPU is that of the server's process, in the kernel as well.",
+    )
+    rows = []
+    for connections in CONNECTIONS:
+        for size in SIZES:
+            if connections == 1000 and size > 1 << 18:
+                continue
+            servers = [
+                start_httpd(root),
+                start_nginx(root, folder),
+                Server("memory", [build(PROGRAMS, "--bin", "memory") / "memory", size]),
+            ]
+            measured = {server.name: [] for server in servers}
+            for _ in range(ROUNDS):
+                for server in servers:
+                    measured[server.name].append(wrk(server, size, connections))
+            memory = {server.name: server.memory() for server in servers}
+            for server in servers:
+                server.end()
+            ours, nginx, limit = (measured[name] for name in ("httpd", "nginx", "memory"))
+            rows.append([
+                size,
+                connections,
+                *(round(spread([rate for rate, _, _ in one])[0]) for one in (ours, nginx, limit)),
+                ratio([a[0] / b[0] for a, b in zip(ours, nginx)]),
+                ratio([a[0] / b[0] for a, b in zip(ours, limit)]),
+                ratio([a[1] / b[1] for a, b in zip(ours, nginx)]),
+                ratio([a[2] / b[2] for a, b in zip(ours, nginx)]),
+                memory["httpd"],
+                memory["nginx"],
+            ])
+            print(*rows[-1], flush=True)
+    report.table(
+        "server",
+        ["bytes", "clients", "httpd req/s", "nginx req/s", "memory req/s", "rate / nginx", "rate / memory", "CPU per request / nginx",
+         "p99 / nginx", "httpd KiB", "nginx KiB"],
+        rows,
+    )
+
+    def draw(axes):
+        labels = [f"{row[0] // 1024} KiB\n{row[1]}" for row in rows]
+        for i, (name, column) in enumerate([("rate", 5), ("CPU per request", 7)]):
+            axes.bar([x + (i - 0.5) * 0.4 for x in range(len(rows))], [float(row[column].split()[0]) for row in rows], 0.4, label=name)
+        axes.axhline(1, color="black", linewidth=0.5)
+        axes.set_xticks(range(len(rows)), labels, fontsize="x-small")
+        axes.set_ylabel("httpd / nginx")
+        axes.legend()
+
+    report.plot("server", "httpd beside nginx, by size of the file and number of clients", draw)
