@@ -1,0 +1,12 @@
+//! The transfer against the model of the simulation: the input is a case and a script.
+#![no_main]
+
+#[allow(dead_code)] // the simulation uses the rest
+#[path = "../../tests/simulation/model.rs"]
+mod model;
+#[path = "../../tests/simulation/script.rs"]
+mod script;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    script::run(bytes);
+});

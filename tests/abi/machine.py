@@ -1,0 +1,285 @@
+"""An emulated processor that runs a probe, and the system call ABI of each kernel that this crate speaks to.
+
+The tables below are written from the kernels' documentation and sources, not from the crate's stubs.
+"""
+
+import random
+import re
+import struct
+
+import lief
+from unicorn import UC_ARCH_ARM64, UC_ARCH_RISCV, UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INSN, UC_HOOK_INTR, UC_MODE_64
+from unicorn import UC_MODE_ARM, UC_MODE_RISCV64, Uc, UcError, arm64_const, riscv_const, x86_const
+
+MASK = (1 << 64) - 1
+PAGE = 0x1000
+IO, STACK, STACK_SIZE, STOP = 0x7000_0000, 0x6000_0000, 0x20000, 0x5000_0000
+VALUES = 32
+LAYOUT = {"number": 1, "arguments": 7, "values": VALUES, "result": 1, "cell": 1, "number_after": 1,
+          "arguments_after": 7, "values_after": VALUES, "flags_after": 4}
+
+
+class Failure(Exception):
+    """What the crate did wrong."""
+
+
+class Cpu:
+    def __init__(self, unicorn, consts, prefix, names, sp, pc, saved, io, flags):
+        self.unicorn, self.sp, self.pc, self.saved, self.io = unicorn, sp, pc, saved, io
+        self.ids = {name: getattr(consts, prefix + name.upper()) for name in names}
+        # Register of the condition flags, those bits of it that a computation leaves, and the carry.
+        self.flags = flags
+
+
+def numbered(prefix, count):
+    return [f"{prefix}{i}" for i in range(count)]
+
+
+CPUS = {
+    "x86_64": Cpu(
+        (UC_ARCH_X86, UC_MODE_64), x86_const, "UC_X86_REG_",
+        "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split(),
+        sp="rsp", pc="rip", saved="rbx rbp r12 r13 r14 r15".split(), io="rdi", flags=("eflags", 0x8d5, 1)),
+    "aarch64": Cpu(
+        (UC_ARCH_ARM64, UC_MODE_ARM), arm64_const, "UC_ARM64_REG_", [*numbered("x", 31), "sp", "pc", "nzcv"],
+        sp="sp", pc="pc", saved=[f"x{i}" for i in range(19, 30)], io="x0", flags=("nzcv", 0xf000_0000, 0x2000_0000)),
+    "riscv64": Cpu(
+        (UC_ARCH_RISCV, UC_MODE_RISCV64), riscv_const, "UC_RISCV_REG_",
+        ["ra", "sp", "gp", "tp", *numbered("t", 7), *numbered("s", 12), *numbered("a", 8), "pc"],
+        sp="sp", pc="pc", saved=["gp", "tp", *numbered("s", 12)], io="a0", flags=None),
+}
+
+
+class Abi:
+    """Where a kernel finds number and arguments, how it tells an error, and what else of the integer registers and the flags
+    is not what it was before. `trap` is the instruction, `base` is a part of every number."""
+
+    def __init__(self, number, arguments, error, changed, trap, flags=False, base=0):
+        self.number, self.arguments, self.error, self.changed = number, arguments.split(), error, changed.split()
+        self.trap, self.flags, self.base = bytes.fromhex(trap), flags, base
+
+
+SYSCALL, SVC_0, SVC_80, ECALL = "0f05", "010000d4", "011000d4", "73000000"
+ABIS = {
+    # syscall(2); arch/x86/entry/entry_64.S
+    ("linux", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "negative", "rcx r11", SYSCALL),
+    ("linux", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5", "negative", "", SVC_0),
+    ("linux", "riscv64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", "", ECALL),
+    # sys/*/*/trap.c, cpu_fetch_syscall_args; vm_machdep.c, cpu_set_syscall_retval; amd64/exception.S, fast_syscall
+    ("freebsd", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "carry", "rcx r11 rdx r10 r8 r9", SYSCALL, flags=True),
+    ("freebsd", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5 x6", "carry", "x1", SVC_0, flags=True),
+    ("freebsd", "riscv64"): Abi("t0", "a0 a1 a2 a3 a4 a5 a6", "t0", "a1", ECALL),
+    # bsd/dev/i386/systemcalls.c, bsd/dev/arm/systemcalls.c; changed is what a function of C may change
+    ("macos", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "carry", "rcx r11 rdi rsi rdx r10 r8 r9", SYSCALL, flags=True,
+                             base=2 << 24),
+    ("macos", "aarch64"): Abi("x16", "x0 x1 x2 x3 x4 x5", "carry", " ".join(f"x{i}" for i in range(1, 18)), SVC_80,
+                              flags=True),
+}
+
+
+def rotate(value, by):
+    return (value << by | value >> (64 - by)) & MASK if by else value
+
+
+class Machine:
+    def __init__(self, path, os, cpu):
+        self.os, self.cpu, self.abi = os, CPUS[cpu], ABIS[os, cpu]
+        image = lief.parse(str(path))
+        self.symbols = {symbol.name.removeprefix("_") if os == "macos" else symbol.name: symbol.value
+                        for symbol in image.symbols}
+        self.segments = [(s.virtual_address, bytes(s.content), s.virtual_size) for s in image.segments if s.virtual_size]
+        self.traps = [address + match.start() for address, content, _ in self.segments
+                      for match in re.finditer(b"\x0f\x05", content)]
+
+    def run(self, probe, inputs, calls, seed):
+        """Calls `probe`, answers its system calls by `calls` and returns what it left."""
+        if probe not in self.symbols:
+            raise Failure("no such probe")
+        noise = random.Random(seed)
+        uc = self.uc = Uc(*self.cpu.unicorn)
+        pages = {a // PAGE for address, _, size in self.segments for a in range(address, address + size + PAGE - 1, PAGE)}
+        for page in pages:
+            uc.mem_map(page * PAGE, PAGE)
+        for address, content, _ in self.segments:
+            uc.mem_write(address, content)
+        for address, size in (IO, PAGE), (STACK, STACK_SIZE), (STOP, PAGE):
+            uc.mem_map(address, size)
+        # Whatever is read without having been written is noise.
+        uc.mem_write(STACK, noise.randbytes(STACK_SIZE))
+
+        self.noise, self.calls, self.failure = noise, list(calls), None
+        for name in self.cpu.ids:
+            if name not in (self.cpu.sp, self.cpu.pc, "eflags", "nzcv"):
+                self.write(name, noise.getrandbits(64))
+        if "gp" in self.cpu.ids:
+            self.write("gp", self.symbols.get("__global_pointer$", 0))
+        words = []
+        for field, count in LAYOUT.items():
+            given = inputs.get(field, [])
+            given = given if isinstance(given, list) else [given]
+            words += given + [noise.getrandbits(64) for _ in range(count - len(given))]
+        uc.mem_write(IO, struct.pack(f"<{len(words)}Q", *(word & MASK for word in words)))
+        before = self.fields()
+
+        self.write(self.cpu.io, IO)
+        sp = STACK + STACK_SIZE - 64
+        if "rsp" in self.cpu.ids:
+            sp -= 8
+            uc.mem_write(sp, struct.pack("<Q", STOP))
+        else:
+            self.write("ra" if "ra" in self.cpu.ids else "x30", STOP)
+        self.write(self.cpu.sp, sp)
+        saved = {name: self.read(name) for name in self.cpu.saved}
+
+        # 8 and 2: environment call from user mode, supervisor call.
+        if "rax" in self.cpu.ids:
+            # Unicorn 2.1 has wrong flags in the hook of `syscall`, and right ones just before that instruction.
+            def keep_flags(*_):
+                self.eflags = self.read("eflags")
+            for at in self.traps:
+                uc.hook_add(UC_HOOK_CODE, keep_flags, None, at, at)
+            uc.hook_add(UC_HOOK_INSN, lambda uc, _: self.trap(), None, 1, 0, x86_const.UC_X86_INS_SYSCALL)
+        else:
+            expected = 8 if "ra" in self.cpu.ids else 2
+            uc.hook_add(UC_HOOK_INTR, lambda uc, number, _: self.trap(None if number == expected else number))
+        try:
+            uc.emu_start(self.symbols[probe], STOP, count=1_000_000)
+        except UcError as error:
+            raise self.failure or Failure(f"{error} at {self.read(self.cpu.pc):#x}")
+        if self.failure:
+            raise self.failure
+        if self.read(self.cpu.pc) != STOP:
+            raise Failure("it does not end")
+        if self.calls:
+            raise Failure(f"{len(self.calls)} calls were not made: {self.calls[0].name}")
+        if "rsp" in self.cpu.ids:
+            sp += 8
+        for name, value in {**saved, self.cpu.sp: sp}.items():
+            if self.read(name) != value:
+                raise Failure(f"{name} was not restored")
+        after = self.fields()
+        self.unharmed(before, after)
+        return after
+
+    def unharmed(self, before, after):
+        """The computation around the call gave what it had to."""
+        values = before["values"]
+        for i, value in enumerate(after["values_after"]):
+            if value != rotate(values[i], i):
+                raise Failure(f"value {i} was lost")
+        p, q = values[0], values[1]
+        if after["flags_after"] != [p - q & MASK, int(p < q), p + q & MASK, p + q >> 64]:
+            raise Failure("a comparison was lost")
+
+    def fields(self):
+        words, fields = self.words(IO, sum(LAYOUT.values())), {}
+        for field, count in LAYOUT.items():
+            fields[field] = words[:count] if count > 1 else words[0]
+            words = words[count:]
+        return fields
+
+    def read(self, name):
+        return self.uc.reg_read(self.cpu.ids[name])
+
+    def write(self, name, value):
+        self.uc.reg_write(self.cpu.ids[name], value & MASK)
+
+    def words(self, address, count):
+        return list(struct.unpack(f"<{count}Q", self.memory(address, 8 * count)))
+
+    def memory(self, address, size):
+        try:
+            return bytes(self.uc.mem_read(address, size))
+        except UcError:
+            raise Failure(f"no memory at {address:#x}") from None
+
+    def trap(self, exception=None):
+        try:
+            if "eflags" in self.cpu.ids:
+                self.write("eflags", self.eflags)
+            self.kernel(exception)
+        except Failure as failure:
+            self.failure = failure
+            self.uc.emu_stop()
+
+    def kernel(self, exception):
+        if exception is not None:
+            raise Failure(f"exception {exception}")
+        if not self.calls:
+            raise Failure(f"call {self.read(self.abi.number)} too many")
+        call, abi = self.calls.pop(0), self.abi
+        # The program counter is at `syscall`, and behind the other instructions.
+        at = self.read(self.cpu.pc) - (0 if "rax" in self.cpu.ids else len(abi.trap))
+        if self.memory(at, len(abi.trap)) != abi.trap:
+            raise Failure(f"{self.memory(at, len(abi.trap)).hex()} is another trap")
+        number = self.read(abi.number)
+        if number != call.number | abi.base:
+            raise Failure(f"{call.name} is {call.number | abi.base}, not {number}")
+        for i, expected in enumerate(call.arguments):
+            expected.check(self, f"argument {i + 1} of {call.name}", self.argument(i))
+
+        for name in abi.changed:
+            self.write(name, self.noise.getrandbits(64))
+        if abi.flags:
+            register, bits, _ = self.cpu.flags
+            self.write(register, self.read(register) & ~bits | self.noise.getrandbits(32) & bits)
+        self.answer(call.result)
+
+    def argument(self, i):
+        if i < len(self.abi.arguments):
+            return self.read(self.abi.arguments[i])
+        # On the stack, behind the place of a return address.
+        return self.words(self.read(self.cpu.sp) + 8 * (i - len(self.abi.arguments) + 1), 1)[0]
+
+    def answer(self, result):
+        """A negative result is an error number."""
+        register = "rax" if "rax" in self.cpu.ids else self.abi.arguments[0]
+        error = result < 0
+        self.write(register, -result if error and self.abi.error != "negative" else result)
+        if self.abi.error == "carry":
+            flags, _, carry = self.cpu.flags
+            self.write(flags, self.read(flags) & ~carry | carry * error)
+        elif self.abi.error == "t0":
+            self.write("t0", self.noise.getrandbits(63) + 1 if error else 0)
+
+
+class Word:
+    """An argument of 64 bits."""
+
+    def __init__(self, value):
+        self.value = value & MASK
+
+    def check(self, machine, what, value):
+        if value != self.value:
+            raise Failure(f"{what} is {value:#x}, not {self.value:#x}")
+
+
+class Int(Word):
+    """An argument that is an int of C: the upper half of its register counts for nothing."""
+
+    def __init__(self, value):
+        self.value = value & 0xffff_ffff
+
+    def check(self, machine, what, value):
+        super().check(machine, what, value & 0xffff_ffff)
+
+
+class Memory:
+    """The address of these bytes, which the kernel reads and, if told so, overwrites."""
+
+    def __init__(self, content, then=None):
+        self.content, self.then = content, then
+
+    def check(self, machine, what, value):
+        found = machine.memory(value, len(self.content))
+        if found != self.content:
+            raise Failure(f"{what} points to {found.hex()}, not {self.content.hex()}")
+        if self.then:
+            machine.uc.mem_write(value, self.then)
+
+
+class Call:
+    """A system call that is expected, and the answer: negative is an error number."""
+
+    def __init__(self, name, number, arguments, result):
+        self.name, self.number, self.arguments, self.result = name, number, arguments, result

@@ -1,0 +1,89 @@
+"""Ways to break the crate, each of which has to turn a probe red: name, file, and texts with their replacements.
+
+For the flags only where a compiler was seen to keep them across a trap: Linux and FreeBSD on x86_64.
+"""
+
+
+def mutations(os, cpu, list):
+    return [(name, f"arch/{os}/{cpu}.rs", [*zip(texts[::2], texts[1::2])]) for name, *texts in list]
+
+
+MUTATIONS = {
+    ("linux", "x86_64"): mutations("linux", "x86_64", [
+        ("rcx not declared", 'lateout("rcx") _,', ""),
+        ("r11 not declared", 'lateout("r11") _,', ""),
+        ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
+        ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
+        ("the fourth argument in rcx", 'in("r10") a3', 'in("rcx") a3'),
+        ("arguments five and six swapped", 'in("r8") a4, in("r9") a5', 'in("r8") a5, in("r9") a4'),
+    ]),
+    ("linux", "aarch64"): mutations("linux", "aarch64", [
+        ("number in x7", 'in("x8") $nr', 'in("x7") $nr'),
+        ("result in x1", 'lateout("x0") result', 'lateout("x0") _, lateout("x1") result'),
+        ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
+        ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
+        ("arguments five and six swapped", 'in("x4") a4, in("x5") a5', 'in("x4") a5, in("x5") a4'),
+    ]),
+    ("freebsd", "x86_64"): mutations("freebsd", "x86_64", [
+        ("rcx not declared", 'lateout("rcx") _,', ""),
+        ("r11 not declared", 'lateout("r11") _,', ""),
+        ("rdx not declared", 'lateout("rdx") _,', ""),
+        ("r10 not declared", 'lateout("r10") _,', ""),
+        ("r8 not declared", 'lateout("r8") _,', ""),
+        ("r9 not declared", 'lateout("r9") _,', ""),
+        ("rdx not declared, with seven arguments", 'inlateout("rdx") a2 => _', 'in("rdx") a2'),
+        ("r10 not declared, with seven arguments", 'inlateout("r10") a3 => _', 'in("r10") a3'),
+        ("r8 not declared, with seven arguments", 'inlateout("r8") a4 => _', 'in("r8") a4'),
+        ("r9 not declared, with seven arguments", 'inlateout("r9") a5 => _', 'in("r9") a5'),
+        ("flags not declared", "options(nostack)", "options(nostack, preserves_flags)"),
+        ("flags not declared, with seven arguments", "            lateout(\"r11\") _,               // saved flags\n        );",
+         "            lateout(\"r11\") _,\n options(preserves_flags));"),
+        ("the pushes not declared", "            lateout(\"r11\") _,               // saved flags\n        );",
+         "            lateout(\"r11\") _,\n options(nostack));"),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("the seventh argument without the word before it", '            "push {a6}",\n            "push', '            "push',
+         "rsp + 16", "rsp + 8"),
+        ("the seventh argument at the stack pointer", '"push {a6}",\n            "push {a6}", ', '"sub rsp, 8",\n            "push {a6}", '),
+        ("the stack pointer put back by add", '"lea rsp, [rsp + 16]"', '"add rsp, 16"'),
+        ("the carry flag ignored", '"jnc 2f",', '"jmp 2f",'),
+        ("the fourth argument in rcx", 'in("r10") a3', 'in("rcx") a3'),
+    ]),
+    ("freebsd", "aarch64"): mutations("freebsd", "aarch64", [
+        ("number in x7", 'in("x8") $nr', 'in("x7") $nr'),
+        ("the seventh argument in x7", 'in("x6") a6', 'in("x7") a6'),
+        ("the carry flag ignored", '"cneg x0, x0, cs",', ""),
+        ("the carry flag reversed", "x0, cs", "x0, cc"),
+        ("memory not declared, inlined", "options(nostack)", "options(nostack, nomem)", "inline(never)", "inline(always)"),
+        ("x1 not declared, inlined", 'lateout("x1") _,', "", "inline(never)", "inline(always)"),
+    ]),
+    ("freebsd", "riscv64"): mutations("freebsd", "riscv64", [
+        ("number in a7", 'inlateout("t0") $nr => _', 'in("a7") $nr'),
+        ("t0 not declared", 'inlateout("t0") $nr => _', 'in("t0") $nr'),
+        ("a1 not declared", 'lateout("a1") _,', ""),
+        ("t0 ignored", '"beqz t0, 2f",', '"j 2f",'),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("the seventh argument in a7", 'in("a6") a6', 'in("a7") a6'),
+    ]),
+    ("macos", "x86_64"): mutations("macos", "x86_64", [
+        ("no class", "CLASS | $nr", "$nr"),
+        ("only rcx and r11 declared", 'clobber_abi("C"),', 'lateout("rcx") _, lateout("r11") _,'),
+        ("the carry flag ignored", '"jnc 2f",', '"jmp 2f",'),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("arguments five and six swapped", 'in("r8") a4, in("r9") a5', 'in("r8") a5, in("r9") a4'),
+    ]),
+    ("macos", "aarch64"): mutations("macos", "aarch64", [
+        ("number in x8", 'in("x16") $nr', 'in("x8") $nr'),
+        ("Linux's trap", "svc 0x80", "svc 0"),
+        ("nothing declared", 'clobber_abi("C"),', ""),
+        ("the carry flag ignored", '"cneg x0, x0, cs",', ""),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("arguments five and six swapped", 'in("x4") a4, in("x5") a5', 'in("x4") a5, in("x5") a4'),
+    ]),
+    ("linux", "riscv64"): mutations("linux", "riscv64", [
+        ("number in a6", 'in("a7") $nr', 'in("a6") $nr'),
+        ("result in a1", 'lateout("a0") result', 'lateout("a0") _, lateout("a1") result'),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
+        ("arguments five and six swapped", 'in("a4") a4, in("a5") a5', 'in("a4") a5, in("a5") a4'),
+    ]),
+}

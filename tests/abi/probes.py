@@ -1,0 +1,259 @@
+"""What each probe has to make of its inputs: the system calls it makes, and what it leaves."""
+
+import random
+import struct
+
+from machine import MASK, PAGE, Call, Failure, Int, Memory, Word
+
+NUMBERS = {
+    ("linux", "x86_64"): dict(sendfile=40, sendmsg=46, writev=20, pread=17, getsockopt=55, setsockopt=54),
+    ("linux", "aarch64"): dict(sendfile=71, sendmsg=211, writev=66, pread=67, getsockopt=209, setsockopt=208),
+    ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105),
+    ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105),
+}
+NUMBERS["linux", "riscv64"] = NUMBERS["linux", "aarch64"]
+for cpu in "aarch64", "riscv64":
+    NUMBERS["freebsd", cpu] = NUMBERS["freebsd", "x86_64"]
+NUMBERS["macos", "aarch64"] = NUMBERS["macos", "x86_64"]
+
+# Of <sys/socket.h> and <netinet/tcp.h>. `more` is MSG_MORE, `cork` is TCP_CORK or TCP_NOPUSH.
+CONSTANTS = {
+    "linux": dict(sol_socket=1, so_type=3, cork=3, nodelay=1, nosignal=0x4000, more=0x8000),
+    "freebsd": dict(sol_socket=0xffff, so_type=0x1008, cork=4, nodelay=1, nosignal=0x20000, more=0),
+    "macos": dict(sol_socket=0xffff, so_type=0x1008, cork=4, nodelay=1, nosignal=0x80000, more=0),
+}
+TCP, EBADF, EIO, EINVAL = 6, 9, 5, 22
+
+# The stubs of each system, by the number of their arguments; int2 takes its first two as C's int.
+STUBS = {
+    "linux": {"syscall1": 1, "syscall3": 3, "syscall4": 4, "syscall4_int2": 4, "syscall5": 5, "syscall6": 6},
+    "freebsd": {"syscall1": 1, "syscall3": 3, "syscall4": 4, "syscall5": 5, "syscall7": 7},
+    "macos": {"syscall1": 1, "syscall3": 3, "syscall4": 4, "syscall5": 5, "syscall6": 6},
+}
+
+
+class Case:
+    """One run of a probe: its inputs, the calls that it has to make, and fields that it has to leave."""
+
+    def __init__(self, probe, inputs, calls, **leaves):
+        self.probe, self.inputs, self.calls, self.leaves = probe, inputs, calls, leaves
+
+    def run(self, machine, seed):
+        after = machine.run(self.probe, self.inputs, self.calls, seed)
+        for field, expected in self.leaves.items():
+            expected = [word & MASK for word in expected] if isinstance(expected, list) else expected & MASK
+            found = after[field][: len(expected)] if isinstance(expected, list) else after[field]
+            if found != expected:
+                raise Failure(f"{field} is {found}, not {expected}")
+
+
+def results(noise):
+    """Counts of all sizes, the smallest and the largest error and one between."""
+    return [0, 1, 0x7fff_f000, noise.getrandbits(62), -1, -11, -4095]
+
+
+def stub_cases(os, noise):
+    for stub, count in STUBS[os].items():
+        for result in results(noise):
+            # Numbers of this size fit a move that clears the upper half, others do not.
+            for number in noise.getrandbits(9), noise.getrandbits(63):
+                arguments = [noise.getrandbits(64) for _ in range(7)]
+                kinds = [Int if stub.endswith("int2") and i < 2 else Word for i in range(count)]
+                call = Call(stub, number, [kind(a) for kind, a in zip(kinds, arguments)], result)
+                yield Case(f"probe_{stub}", dict(number=number, arguments=arguments), [call], result=result,
+                           number_after=number, arguments_after=arguments[:count])
+    number, old, new = noise.getrandbits(9), noise.getrandbits(64), noise.getrandbits(64)
+    arguments = [noise.getrandbits(64) for _ in range(7)]
+    memory = Memory(struct.pack("<Q", old), struct.pack("<Q", new))
+    call = Call("syscall3", number, [Word(arguments[0]), memory, Word(arguments[2])], 8)
+    yield Case("probe_memory", dict(number=number, arguments=arguments, cell=old), [call], result=8, cell=new)
+
+
+class Slices:
+    """The address of a list of `struct iovec` that stands for these bytes."""
+
+    def __init__(self, count, content):
+        self.count, self.content = count, content
+
+    def check(self, machine, what, value):
+        words = machine.words(value, 2 * self.count)
+        found = b"".join(machine.memory(base, min(size, PAGE)) for base, size in zip(words[::2], words[1::2]))
+        if found != self.content:
+            raise Failure(f"{what} says {found}, not {self.content}")
+
+
+class Message(Slices):
+    """The address of a `struct msghdr` with such a list and nothing else."""
+
+    def check(self, machine, what, value):
+        layout = "<QIxxxxQQQQi" if machine.os == "linux" else "<QIxxxxQixxxxQIi"
+        fields = struct.unpack(layout, machine.memory(value, struct.calcsize(layout)))
+        if fields[:2] + fields[3:] != (0, 0, self.count, 0, 0, 0):
+            raise Failure(f"{what} has the fields {fields}")
+        super().check(machine, what, fields[2])
+
+
+class Headers(Slices):
+    """The address of a `struct sf_hdtr` with such a list as headers and no trailers."""
+
+    def check(self, machine, what, value):
+        fields = struct.unpack("<QixxxxQixxxx", machine.memory(value, 32))
+        if fields[1:] != (self.count, 0, 0):
+            raise Failure(f"{what} has the fields {fields}")
+        super().check(machine, what, fields[0])
+
+
+class Fill:
+    """The address of a buffer, which the kernel fills."""
+
+    def __init__(self, content):
+        self.content = content
+
+    def check(self, machine, what, value):
+        machine.memory(value, len(self.content))
+        machine.uc.mem_write(value, self.content)
+
+
+class Calls:
+    """Expected system calls of an operating system, on two files."""
+
+    def __init__(self, os, cpu, out_fd, in_fd):
+        self.os, self.number, self.constant = os, NUMBERS[os, cpu], CONSTANTS[os]
+        self.out_fd, self.in_fd = out_fd, in_fd
+
+    def call(self, name, arguments, result):
+        return Call(name, self.number[name], arguments, result)
+
+    def sendfile(self, offset, count, sent, error=0, headers=None, flags=0):
+        """The BSDs' sendfile: `sent` is None where the kernel leaves the variable as it is."""
+        files, word = [Int(self.in_fd), Int(self.out_fd), Word(offset)], lambda n: struct.pack("<Q", n)
+        then = None if sent is None else word(sent)
+        if self.os == "freebsd":
+            arguments = [*files, Word(count), headers or Word(0), Memory(bytes(8), then), Int(flags)]
+        else:
+            arguments = [*files, Memory(word(count + (8 if headers else 0)), then), headers or Word(0), Int(flags)]
+        return self.call("sendfile", arguments, -error)
+
+    def option(self, name, level, option, value, answer=None):
+        memory = Memory(struct.pack("<i", value), None if answer is None else struct.pack("<i", answer))
+        size = Int(4) if name == "setsockopt" else Memory(struct.pack("<I", 4))
+        return self.call(name, [Int(self.out_fd), Int(level), Int(self.constant[option]), memory, size], 0)
+
+    def get(self, option, answer):
+        return self.option("getsockopt", TCP, option, 0, answer)
+
+    def set(self, option, value):
+        return self.option("setsockopt", TCP, option, value)
+
+    def kind(self):
+        return self.option("getsockopt", self.constant["sol_socket"], "so_type", 0, 1)
+
+    def send(self, message, result, more=False):
+        flags = self.constant["nosignal"] | (self.constant["more"] if more else 0)
+        return self.call("sendmsg", [Int(self.out_fd), message, Int(flags)], result)
+
+
+def call_cases(os, cpu, noise):
+    for result in results(noise):
+        out_fd, in_fd = noise.getrandbits(31), noise.getrandbits(31)
+        calls = Calls(os, cpu, out_fd, in_fd)
+        offset = noise.getrandbits(63)
+        inputs = dict(arguments=[out_fd, in_fd, 0, 7], cell=offset)
+        message, written = Message(2, b"onethree"), Slices(2, b"onethree")
+
+        yield Case("probe_send", inputs, [calls.send(message, result)], result=result)
+        yield Case("probe_send_more", inputs, [calls.send(message, result, more=True)], result=result)
+        yield Case("probe_write", inputs, [calls.call("writev", [Int(out_fd), written, Int(2)], result)], result=result)
+
+        content, copied = noise.randbytes(16), dict(arguments=[out_fd, in_fd, 0, 16], cell=offset)
+        read = [Int(in_fd), Fill(content), Word(16), Word(offset)]
+        sent = calls.send(Message(1, content), result)
+        yield Case("probe_copy", copied, [calls.call("pread", read, 16), sent], result=result)
+        yield Case("probe_copy", copied, [calls.call("pread", read, -EIO)], result=-EIO)
+
+        refused = calls.call("getsockopt", [Int(out_fd), Int(calls.constant["sol_socket"])], -38)
+        yield Case("probe_socket_type", inputs, [refused], result=-38)
+        yield Case("probe_socket_type", inputs, [calls.kind()], result=1)
+
+    nobody = [Int(-1), Int(-1)] + [Word(0)] * 2
+    if os == "freebsd":
+        nobody += [Word(0)] * 3
+    elif os == "macos":
+        nobody[3:] = [Memory(bytes(8)), Word(0), Int(0)]
+    yield Case("probe_available", {}, [calls.call("sendfile", nobody, -EBADF)], result=0)
+    yield Case("probe_available", {}, [calls.call("sendfile", nobody, -1)], result=-1)
+    yield from (linux_cases if os == "linux" else bsd_cases)(calls, noise)
+
+
+def linux_cases(calls, noise):
+    fds = [calls.out_fd, calls.in_fd]
+    for result in results(noise):
+        count, offset, moved = noise.getrandbits(64), noise.getrandbits(63), noise.getrandbits(63)
+        inputs = dict(arguments=[*fds, 0, count], cell=offset)
+        files = [Int(fd) for fd in fds]
+        advanced = Memory(struct.pack("<Q", offset), struct.pack("<Q", moved))
+        same = Memory(struct.pack("<Q", offset))
+        yield Case("probe_sendfile", inputs, [calls.call("sendfile", [*files, advanced, Word(count)], result)],
+                   result=result, cell=moved)
+        yield Case("probe_sendfile_position", inputs, [calls.call("sendfile", [*files, Word(0), Word(count)], result)],
+                   result=result)
+        yield Case("probe_send_file", inputs, [calls.call("sendfile", [*files, same, Word(count)], result)], result=result)
+
+    inputs = dict(arguments=fds)
+    yield Case("probe_cork", inputs, [calls.get("cork", 0), calls.set("cork", 1)], result=0)
+    yield Case("probe_cork", inputs, [calls.get("cork", 1)], result=1)
+    push = [calls.set("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
+    yield Case("probe_flush", inputs, push, result=0)
+
+    # Exactly -4095 to -1 are errors.
+    for result, number in ((-4096, 0), (-4095, 4095), (-1, 1), (0, 0), (1 << 63, 0)):
+        sends = calls.call("sendfile", [*files, Memory(bytes(8)), Word(1)], result)
+        yield Case("probe_error", inputs, [sends], result=number)
+
+
+def bsd_cases(calls, noise):
+    fds = [calls.out_fd, calls.in_fd]
+    for probe in "probe_sendfile", "probe_send_file":
+        def case(count, sends, result, moved):
+            leaves = dict(cell=offset + moved) if probe == "probe_sendfile" else {}
+            return Case(probe, dict(arguments=[*fds, 0, count], cell=offset), sends, result=result, **leaves)
+
+        for error in 0, 1, 35, 4095:
+            count, offset, sent = noise.getrandbits(62) + 1, noise.getrandbits(62), noise.getrandbits(62) + 1
+            # Bytes that were sent count, also beside an error; there are errors that leave the variable alone.
+            yield case(count, [calls.sendfile(offset, count, sent, error)], sent, sent)
+            yield case(count, [calls.sendfile(offset, count, 0, error)], -error, 0)
+            if error and calls.os == "freebsd":
+                yield case(count, [calls.sendfile(offset, count, None, error)], -error, 0)
+        # What the kernel would take for the whole file, or for a negative number, never comes to it.
+        yield case(0, [], 0, 0)
+        yield case(1 << 63, [], -EINVAL, 0)
+    inputs = dict(arguments=[*fds, 0, 7])
+    yield Case("probe_sendfile_position", inputs, [], result=-EINVAL)
+    for error in 1, 35, 4095:
+        yield Case("probe_error", inputs, [calls.sendfile(0, 1, 0, error)], result=error)
+    yield Case("probe_error", inputs, [calls.sendfile(0, 1, 1)], result=0)
+
+    headers = Headers(2, b"onethree")
+    for error, sent in ((0, 15), (35, 3), (0, 0), (35, 0)):
+        inputs = dict(arguments=[*fds, 0, 7], cell=offset)
+        yield Case("probe_hdtr", inputs, [calls.sendfile(offset, 7, sent, error, headers)], result=sent or -error)
+
+    # The whole second form with a flag, SF_SYNC.
+    if calls.os == "freebsd":
+        sequence = [calls.kind(), calls.sendfile(offset, 7, 15, 0, headers, flags=4)]
+        cork = [calls.get("cork", 0), calls.set("cork", 1)]
+        push = [calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("cork", 0), calls.set("nodelay", 0)]
+        theirs = [calls.get("cork", 4)]
+    else:
+        cork, theirs, push = [calls.get("nodelay", 0), calls.set("nodelay", 1)], [calls.get("nodelay", 4)], [calls.set("nodelay", 0)]
+        sequence = [calls.kind(), *cork, calls.send(Message(2, b"onethree"), 8), calls.sendfile(offset, 7, 7), *push]
+    yield Case("probe_second_form", inputs, sequence, result=15)
+    yield Case("probe_cork", inputs, cork, result=0)
+    yield Case("probe_cork", inputs, theirs, result=4)
+    yield Case("probe_flush", inputs, push, result=0)
+
+
+def cases(os, cpu):
+    noise = random.Random(f"{os} {cpu}")
+    return [*stub_cases(os, noise), *call_cases(os, cpu, noise)]

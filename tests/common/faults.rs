@@ -1,0 +1,98 @@
+//! Faults: system calls that are refused, signals.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bare_sendfile::Errno;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+
+fn filter(calls: &[libc::c_long], listed: SeccompAction, others: SeccompAction) -> BpfProgram {
+    let arch: TargetArch = std::env::consts::ARCH.try_into().unwrap();
+    let rules: BTreeMap<i64, _> = calls.iter().map(|&call| (call, vec![])).collect();
+    SeccompFilter::new(rules, others, listed, arch).unwrap().try_into().unwrap()
+}
+
+/// From now on these system calls of the calling thread fail with this error. There is no way back.
+pub fn refuse(calls: &[libc::c_long], errno: Errno) {
+    answer(calls, errno.raw_os_error());
+}
+
+/// The same for any number, 0 included.
+pub fn answer(calls: &[libc::c_long], errno: i32) {
+    let errno = SeccompAction::Errno(errno as u32);
+    seccompiler::apply_filter(&filter(calls, errno, SeccompAction::Allow)).unwrap();
+}
+
+/// Runs `body` in a thread of its own where these system calls fail with this error.
+pub fn refused<T: Send>(calls: &[libc::c_long], errno: Errno, body: impl FnOnce() -> T + Send) -> T {
+    let body = || {
+        refuse(calls, errno);
+        body()
+    };
+    thread::scope(|scope| scope.spawn(body).join().unwrap())
+}
+
+/// A filter that ends the process at any other system call than these.
+pub fn allowlist(calls: &[libc::c_long]) -> BpfProgram {
+    filter(calls, SeccompAction::Allow, SeccompAction::KillProcess)
+}
+
+/// How often the handler of SIGUSR1 ran.
+static INTERRUPTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// The calling thread, for [`interrupt`].
+pub fn thread_id() -> libc::pid_t {
+    // SAFETY: it touches no memory.
+    unsafe { libc::gettid() }
+}
+
+/// Lets SIGUSR1 interrupt system calls: a handler without SA_RESTART.
+pub fn catch_signals() {
+    extern "C" fn handler(_: libc::c_int) {
+        INTERRUPTIONS.fetch_add(1, SeqCst);
+    }
+    let handler: extern "C" fn(libc::c_int) = handler;
+    // SAFETY: every field of it is an integer or a nullable function, for which zero is a value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    // SAFETY: the handler only adds to an atomic, and the old action is not asked for.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
+}
+
+/// Sends SIGUSR1 to a thread of this process and waits until its handler has run; false if the thread is gone.
+pub fn interrupt(thread: libc::pid_t) -> bool {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = INTERRUPTIONS.load(SeqCst);
+    let start = Instant::now();
+    let mut alive = kill(thread, libc::SIGUSR1);
+    while alive && INTERRUPTIONS.load(SeqCst) == before {
+        assert!(start.elapsed() < Duration::from_secs(10), "no signal came to thread {thread}");
+        thread::yield_now();
+        alive = kill(thread, 0);
+    }
+    alive
+}
+
+/// False if there is no such thread in this process.
+fn kill(thread: libc::pid_t, signal: libc::c_int) -> bool {
+    // SAFETY: it touches no memory of this process.
+    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) == 0 }
+}
+
+/// Waits until the thread sleeps in the kernel, or is gone.
+pub fn wait_asleep(thread: libc::pid_t) {
+    let start = Instant::now();
+    loop {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")) else { return };
+        // The name, in parentheses, may hold anything.
+        if stat.rsplit_once(") ").unwrap().1.starts_with('S') {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "thread {thread} never slept");
+        thread::yield_now();
+    }
+}

@@ -1,0 +1,240 @@
+//! What the tests share. They run with and without the feature `std`: descriptors go through [`fd`].
+#![allow(dead_code, unreachable_pub)] // each test uses a part
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bare_sendfile::fd::BorrowedFd;
+use bare_sendfile::{Count, IoSlice, Progress, Transfer};
+use sha2::{Digest, Sha256};
+
+pub mod faults;
+
+/// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.
+pub fn fd(file: &impl AsRawFd) -> BorrowedFd<'_> {
+    // SAFETY: it is open, and stays so while `file` is borrowed.
+    unsafe { BorrowedFd::borrow_raw(file.as_raw_fd()) }
+}
+
+/// A file that sendfile refuses and read does not. It is not in /proc/self, which qemu-user makes up.
+pub const REFUSED: &str = "/proc/thread-self/cmdline";
+
+/// Bytes of which any misplaced run shows: no two positions closer than 251 × 256 have the same neighbourhood.
+pub fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i % 251) as u8 ^ (i / 251) as u8).collect()
+}
+
+/// An anonymous temporary file with these bytes, at position 0.
+pub fn file(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.seek(SeekFrom::Start(0)).unwrap();
+    file
+}
+
+/// A TCP connection over loopback: sender, receiver. Reads give up after ten seconds, so that no test hangs.
+pub fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (receiver, _) = listener.accept().unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    (sender, receiver)
+}
+
+/// Exactly so many bytes.
+pub fn receive(from: &mut impl Read, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    from.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// All bytes to the end, read in a thread of its own.
+pub fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+/// What is there to be read without waiting. The descriptor is blocking before and after.
+pub fn available_bytes(from: &impl AsRawFd) -> Vec<u8> {
+    let from = fd_of_std(from);
+    let mut bytes = Vec::new();
+    let mut some = [0; 65_536];
+    rustix::io::ioctl_fionbio(from, true).unwrap();
+    loop {
+        match rustix::io::read(from, &mut some) {
+            Ok(0) | Err(rustix::io::Errno::AGAIN) => break,
+            Ok(n) => bytes.extend_from_slice(&some[..n]),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    rustix::io::ioctl_fionbio(from, false).unwrap();
+    bytes
+}
+
+/// Waits until it can be read, ten seconds at the most.
+pub fn wait_readable(file: &impl AsRawFd) {
+    let mut fds = [rustix::event::PollFd::from_borrowed_fd(fd_of_std(file), rustix::event::PollFlags::IN)];
+    let timeout = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(rustix::event::poll(&mut fds, Some(&timeout)), Ok(1), "nothing to read for ten seconds");
+}
+
+/// The descriptor as std's type, for rustix.
+pub fn fd_of_std(file: &impl AsRawFd) -> std::os::fd::BorrowedFd<'_> {
+    // SAFETY: it is open, and stays so while `file` is borrowed.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(file.as_raw_fd()) }
+}
+
+/// A pipe: the end to write to, the end to read from.
+pub fn pipe() -> (File, File) {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+    (write.into(), read.into())
+}
+
+/// A terminal in raw mode: the terminal, and the side of its user.
+pub fn tty() -> (File, File) {
+    let (mut user, mut terminal) = (-1, -1);
+    let mut raw = std::mem::MaybeUninit::<libc::termios>::zeroed();
+    // SAFETY: all of its fields are integers, for which zero is a value, and it is written by the call.
+    let raw = unsafe {
+        libc::cfmakeraw(raw.as_mut_ptr());
+        raw.assume_init_mut()
+    };
+    // SAFETY: both numbers and `raw` are writable; the name and the window size may be null.
+    assert_eq!(unsafe { libc::openpty(&mut user, &mut terminal, std::ptr::null_mut(), raw, std::ptr::null()) }, 0);
+    // SAFETY: openpty has just opened it and nobody else knows it.
+    let terminal = unsafe { File::from_raw_fd(terminal) };
+    // SAFETY: the same.
+    (terminal, unsafe { File::from_raw_fd(user) })
+}
+
+/// Makes reads and writes fail with EAGAIN rather than wait, for the whole file description.
+pub fn set_nonblocking(file: &impl AsRawFd) {
+    rustix::io::ioctl_fionbio(fd_of_std(file), true).unwrap();
+}
+
+/// A header, a body and a trailer; the body lies in a file between bytes that must not be sent.
+pub struct Message {
+    /// All that is to be sent, in order.
+    pub whole: Vec<u8>,
+    header: usize,
+    body: usize,
+    pub file: File,
+}
+
+impl Message {
+    /// Where the body begins in the file.
+    pub const OFFSET: u64 = 1000;
+
+    pub fn new(header: usize, body: usize, trailer: usize) -> Self {
+        let whole = pattern(header + body + trailer);
+        let (before, after) = ([0xee; Self::OFFSET as usize], [0xdd; 500]);
+        let file = file(&[&before, &whole[header..header + body], &after].concat());
+        Self { whole, header, body, file }
+    }
+
+    /// The header, in two slices.
+    pub fn headers(&self) -> [IoSlice<'_>; 2] {
+        halves(&self.whole[..self.header])
+    }
+
+    pub fn body(&self) -> &[u8] {
+        &self.whole[self.header..self.header + self.body]
+    }
+
+    pub fn count(&self) -> Count {
+        Count::Bytes(self.body as u64)
+    }
+
+    /// The trailer, in two slices.
+    pub fn trailers(&self) -> [IoSlice<'_>; 2] {
+        halves(&self.whole[self.header + self.body..])
+    }
+
+    pub fn transfer(&self) -> Transfer {
+        Transfer::new(Self::OFFSET, self.count(), &self.headers(), &self.trailers()).unwrap()
+    }
+
+    /// What arrived is what was reported as sent, no more and no less, by SHA-256.
+    #[track_caller]
+    pub fn assert_arrived(&self, arrived: &[u8], progress: Progress) {
+        assert_eq!(arrived.len() as u64, progress.total(), "{progress:?}");
+        assert_eq!(sha256(arrived), sha256(&self.whole[..arrived.len()]));
+        let headers = arrived.len().min(self.header);
+        let file = (arrived.len() - headers).min(self.body);
+        let trailers = arrived.len() - headers - file;
+        let split = Progress { headers: headers as u64, file: file as u64, trailers: trailers as u64 };
+        assert_eq!(progress, split);
+    }
+
+    /// The same, and it was all.
+    #[track_caller]
+    pub fn assert_all_arrived(&self, arrived: &[u8], progress: Progress) {
+        self.assert_arrived(arrived, progress);
+        assert_eq!(arrived.len(), self.whole.len());
+    }
+}
+
+fn halves(bytes: &[u8]) -> [IoSlice<'_>; 2] {
+    let (first, second) = bytes.split_at(bytes.len() / 3);
+    [IoSlice::new(first), IoSlice::new(second)]
+}
+
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// A sparse anonymous file in memory, which every kernel serves alike: its file system's largest offset is `i64::MAX`.
+pub fn memfd(len: u64) -> File {
+    let file = File::from(rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap());
+    file.set_len(len).unwrap();
+    file
+}
+
+/// Zeros, more than one call can send, in holes: they cost nothing in memory, but before 5.18 that filled them. On a disk the
+/// cost is cache, which goes with the file.
+pub fn zeros() -> File {
+    let file = if linux() < (5, 18) { tempfile::tempfile().unwrap() } else { memfd(0) };
+    file.set_len(5 << 30).unwrap();
+    file
+}
+
+/// The running kernel's version.
+pub fn linux() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// The position of a file.
+pub fn position(mut file: &File) -> u64 {
+    file.stream_position().unwrap()
+}
+
+/// Runs `body` in a forked child and tells how it ended; what `body` returns is the exit status. Other threads' locks may be
+/// held forever there: `body` does not allocate, print or panic.
+pub fn forked(body: impl FnOnce() -> u8) -> ExitStatus {
+    // SAFETY: the child runs only `body`, which by this function's contract is content with async-signal-safe calls.
+    match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+        0 => {
+            let status = body();
+            // SAFETY: it ends the process and runs no handler of the parent's.
+            unsafe { libc::_exit(status.into()) }
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: `status` is writable, and nobody else waits for this child.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            ExitStatus::from_raw(status)
+        }
+    }
+}

@@ -1,0 +1,783 @@
+//! The drivers on real descriptors: what they send, where they stop, and how they go on.
+
+mod common;
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use bare_sendfile::{
+    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer, perform,
+    poll_send, send_all, send_file, sendfile_hdtr,
+};
+use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep};
+use common::{Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, pattern, pipe, position, receive};
+use common::{set_nonblocking, tcp, tty, wait_readable};
+
+const EAGAIN: Error = Error::Errno(Errno::EAGAIN);
+
+/// The smallest buffers that the kernel gives, so that a little fills them.
+fn tiny_buffers(sender: &impl AsRawFd, receiver: &impl AsRawFd) {
+    rustix::net::sockopt::set_socket_send_buffer_size(fd_of_std(sender), 1).unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(fd_of_std(receiver), 1).unwrap();
+}
+
+/// Sends it with `send_all`, no buffer lent.
+fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd) -> Result<(), Error> {
+    send_all(transfer, fd(out), fd(&message.file), &message.headers(), &message.trailers(), &mut [])
+}
+
+#[test]
+fn send_all_blocks_until_all_is_sent() {
+    fn check(sender: impl AsRawFd, receiver: impl Read + Send + 'static) {
+        let message = Message::new(70_000, 500_000, 70_000);
+        let receiver = drain(receiver);
+        let mut transfer = message.transfer();
+        assert_eq!(send(&message, &mut transfer, &sender), Ok(()));
+        drop(sender);
+        message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+        let (sendfile, position) = (message.body().len() as u64, position(&message.file));
+        assert_eq!(transfer.mechanisms(), Mechanisms { sendfile, copy: 0, refused: None, ..Mechanisms::default() });
+        assert_eq!(position, 0);
+    }
+    let (sender, receiver) = tcp();
+    check(sender, receiver);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    check(sender, receiver);
+    let (sender, receiver) = pipe();
+    check(sender, receiver);
+}
+
+/// A sender that sleeps in a full socket is signalled five times, then its receiver starts to read.
+fn interrupted(send: impl Fn(&Message, &UnixStream) -> (Progress, Result<(), Error>) + Sync) -> Result<(), Error> {
+    catch_signals();
+    let message = Message::new(100, 4 << 20, 100);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let ((progress, outcome), arrived) = thread::scope(|scope| {
+        let (tell, sleeper) = mpsc::channel();
+        let (message, send) = (&message, &send);
+        let thread = scope.spawn(move || {
+            tell.send(thread_id()).unwrap();
+            send(message, &sender)
+        });
+        let sleeper = sleeper.recv().unwrap();
+        for _ in 0..5 {
+            wait_asleep(sleeper);
+            interrupt(sleeper);
+        }
+        let receiver = drain(receiver);
+        (thread.join().unwrap(), receiver.join().unwrap())
+    });
+    message.assert_arrived(&arrived, progress);
+    outcome
+}
+
+#[test]
+fn send_all_goes_on_after_eintr() {
+    let outcome = interrupted(|message, sender| {
+        let mut transfer = message.transfer();
+        let outcome = send(message, &mut transfer, sender);
+        (transfer.progress(), outcome)
+    });
+    assert_eq!(outcome, Ok(()));
+}
+
+#[test]
+fn send_file_goes_on_after_eintr() {
+    let outcome = interrupted(|message, sender| {
+        let (headers, trailers) = (message.headers(), message.trailers());
+        let (out, file) = (fd(sender), fd(&message.file));
+        let sent = send_file(out, file, Message::OFFSET, message.count(), &headers, &trailers, &mut []);
+        (sent.progress, sent.outcome)
+    });
+    assert_eq!(outcome, Ok(()));
+}
+
+#[test]
+fn sendfile_hdtr_stops_at_eintr() {
+    let outcome = interrupted(|message, sender| {
+        let (headers, trailers) = (message.headers(), message.trailers());
+        let (out, file) = (fd(sender), fd(&message.file));
+        let sent = sendfile_hdtr(out, file, Message::OFFSET, message.count(), &headers, &trailers, SfFlags::empty());
+        (sent.progress, sent.outcome)
+    });
+    assert_eq!(outcome, Err(Error::Errno(Errno::EINTR)));
+}
+
+#[test]
+fn send_all_returns_when_so_sndtimeo_has_passed() {
+    let message = Message::new(100, 8 << 20, 100);
+    let (sender, receiver) = tcp();
+    sender.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+    let mut transfer = message.transfer();
+    assert_eq!(send(&message, &mut transfer, &sender), Err(EAGAIN));
+    let before = transfer.progress();
+    assert!(before.file > 0 && before.trailers == 0, "{before:?}");
+    // Again nothing can be sent, and nothing is lost or doubled.
+    assert_eq!(send(&message, &mut transfer, &sender), Err(EAGAIN));
+    let receiver = drain(receiver);
+    while let Err(error) = send(&message, &mut transfer, &sender) {
+        assert_eq!(error, EAGAIN); // a slow machine
+    }
+    drop(sender);
+    message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+}
+
+/// Goes on with `poll_send` whenever the receiver has taken a little; how often the output was full.
+fn poll_to_the_end(
+    message: &Message,
+    mut transfer: Transfer,
+    sender: impl AsRawFd,
+    mut receiver: impl Read + AsRawFd,
+    buffer: &mut [u8],
+) -> usize {
+    set_nonblocking(&sender);
+    let (mut arrived, mut full) = (Vec::new(), 0);
+    let mut some = [0; 3001];
+    loop {
+        let (out, file) = (fd(&sender), fd(&message.file));
+        match poll_send(&mut transfer, out, file, &message.headers(), &message.trailers(), buffer) {
+            Ok(Status::Done) => break,
+            Ok(Status::OutFull) => {
+                full += 1;
+                let n = receiver.read(&mut some).unwrap();
+                arrived.extend_from_slice(&some[..n]);
+            }
+            result => panic!("{result:?}"),
+        }
+    }
+    drop(sender);
+    receiver.read_to_end(&mut arrived).unwrap();
+    message.assert_all_arrived(&arrived, transfer.progress());
+    full
+}
+
+#[test]
+fn poll_send_serves_a_slow_reader() {
+    let message = Message::new(9000, 100_000, 9000);
+    for copying in [false, true] {
+        let transfer = || if copying { message.transfer().copying() } else { message.transfer() };
+        let mut buffer = vec![0; if copying { 5000 } else { 0 }];
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        tiny_buffers(&sender, &receiver);
+        assert!(poll_to_the_end(&message, transfer(), sender, receiver, &mut buffer) > 5);
+        let (sender, receiver) = tcp();
+        tiny_buffers(&sender, &sender);
+        assert!(poll_to_the_end(&message, transfer(), sender, receiver, &mut buffer) > 0);
+        let (sender, receiver) = pipe();
+        assert!(poll_to_the_end(&message, transfer(), sender, receiver, &mut buffer) > 0);
+    }
+}
+
+/// A full output that is no socket says EAGAIN at once, and a driver gives it to its caller: it neither spins nor waits.
+fn full_output_that_is_no_socket(sender: File, receiver: File) {
+    let message = Message::new(1000, 300_000, 1000);
+    set_nonblocking(&sender);
+    for mut buffer in [vec![], vec![0; 4096]] {
+        let mut transfer = message.transfer();
+        if !buffer.is_empty() {
+            transfer = transfer.copying();
+        }
+        let mut poll = |transfer: &mut Transfer| {
+            let (out, file) = (fd(&sender), fd(&message.file));
+            poll_send(transfer, out, file, &message.headers(), &message.trailers(), &mut buffer)
+        };
+        // A terminal hands on what it holds in the background, and has room again once or twice.
+        let mut before = Progress::default();
+        while transfer.progress() != before || before.total() == 0 {
+            before = transfer.progress();
+            assert_eq!(poll(&mut transfer), Ok(Status::OutFull));
+        }
+        assert_eq!((before.headers, before.trailers), (1000, 0));
+        let mut arrived = Vec::new();
+        while poll(&mut transfer) == Ok(Status::OutFull) {
+            wait_readable(&receiver);
+            arrived.extend(available_bytes(&receiver));
+        }
+        while arrived.len() < message.whole.len() {
+            wait_readable(&receiver);
+            arrived.extend(available_bytes(&receiver));
+        }
+        message.assert_all_arrived(&arrived, transfer.progress());
+    }
+}
+
+#[test]
+fn a_full_pipe_gives_eagain() {
+    let (sender, receiver) = pipe();
+    full_output_that_is_no_socket(sender, receiver);
+}
+
+#[test]
+fn a_full_terminal_gives_eagain() {
+    let (terminal, user) = tty();
+    full_output_that_is_no_socket(terminal, user);
+}
+
+#[test]
+fn send_file_reports_what_was_sent_with_the_outcome() {
+    let message = Message::new(200, 5000, 100);
+    let send = |offset, count: Count| {
+        let (sender, receiver) = tcp();
+        let (headers, trailers) = (message.headers(), message.trailers());
+        let sent = send_file(fd(&sender), fd(&message.file), offset, count, &headers, &trailers, &mut []);
+        drop(sender);
+        (sent, drain(receiver).join().unwrap())
+    };
+    let (sent, arrived) = send(Message::OFFSET, Count::Bytes(5000));
+    assert_eq!((sent.outcome, sent.total()), (Ok(()), 5300));
+    message.assert_all_arrived(&arrived, sent.progress);
+
+    let (sent, arrived) = send(Message::OFFSET + 5000, Count::ToEnd);
+    assert_eq!((sent.outcome, sent.total()), (Ok(()), 200 + 500 + 100));
+    assert_eq!(arrived, [&message.whole[..200], &[0xdd; 500], &message.whole[5200..]].concat());
+
+    // Truncated: all there is, no trailer.
+    let (sent, arrived) = send(Message::OFFSET + 5000, Count::Bytes(501));
+    assert_eq!((sent.outcome, sent.total()), (Err(Error::Truncated { owed: 1 }), 700));
+    assert_eq!(arrived, [&message.whole[..200], &[0xdd; 500]].concat());
+
+    let (sent, arrived) = send(1 << 63, Count::ToEnd);
+    assert_eq!((sent.outcome, sent.total(), arrived.len()), (Err(Error::TooLarge(1 << 63)), 0, 0));
+}
+
+/// From the position on, twice, with a full output in between; the position is always behind what was sent.
+fn from_position(copying: bool, sender: impl AsRawFd, mut receiver: impl Read) {
+    let mut buffer = vec![0; if copying { 7000 } else { 0 }];
+    let message = Message::new(1000, 300_000, 1000);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    rustix::fs::seek(&message.file, rustix::fs::SeekFrom::Start(Message::OFFSET)).unwrap();
+    let mut transfer = Transfer::from_position(message.count(), &headers, &trailers).unwrap();
+    if copying {
+        transfer = transfer.copying();
+    }
+    set_nonblocking(&sender);
+    let (mut arrived, mut full) = (Vec::new(), 0);
+    loop {
+        let status = poll_send(&mut transfer, fd(&sender), fd(&message.file), &headers, &trailers, &mut buffer);
+        assert_eq!(position(&message.file), Message::OFFSET + transfer.progress().file);
+        match status.unwrap() {
+            Status::Done => break,
+            _ => full += 1,
+        }
+        // Not a multiple of anything, so that writes are short.
+        let mut some = [0; 12_345];
+        let n = receiver.read(&mut some).unwrap();
+        arrived.extend_from_slice(&some[..n]);
+    }
+    assert!(full > 0, "it was never full");
+    drop(sender);
+    receiver.read_to_end(&mut arrived).unwrap();
+    message.assert_all_arrived(&arrived, transfer.progress());
+    assert_eq!(position(&message.file), Message::OFFSET + 300_000);
+}
+
+#[test]
+fn d5_from_position_advances_the_position_by_what_was_sent() {
+    for copying in [false, true] {
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        tiny_buffers(&sender, &receiver);
+        from_position(copying, sender, receiver);
+        let (sender, receiver) = pipe();
+        from_position(copying, sender, receiver);
+    }
+}
+
+/// What sendfile refuses is the error when no buffer is lent, and nothing has moved; with one it goes through that.
+fn refused(input: &File, expected: &[u8], errno: Errno) {
+    let header = [IoSlice::new(b"header")];
+    let send = |buffer: &mut [u8]| {
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        let receiver = drain(receiver);
+        let sent = send_file(fd(&sender), fd(input), 0, Count::ToEnd, &header, &[], buffer);
+        drop(sender);
+        (sent, receiver.join().unwrap())
+    };
+    let (sent, arrived) = send(&mut []);
+    assert_eq!(sent.outcome, Err(Error::Errno(errno)));
+    assert_eq!(sent.mechanisms, Mechanisms::default());
+    assert_eq!((sent.total(), &*arrived), (6, &b"header"[..]));
+    for len in [1000, 1 << 20] {
+        let (sent, arrived) = send(&mut vec![0; len]);
+        assert_eq!(sent.outcome, Ok(()));
+        let copy = expected.len() as u64;
+        assert_eq!(sent.mechanisms, Mechanisms { sendfile: 0, copy, refused: Some(errno), ..Mechanisms::default() });
+        assert_eq!(arrived, [b"header", expected].concat());
+    }
+}
+
+/// One file that refuses takes nothing away from the next one.
+#[test]
+fn e3_a_refusal_concerns_its_transfer_alone() {
+    let data = pattern(5000);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let receiver = drain(receiver);
+    let mut buffer = [0; 1000];
+    let refused = File::open("/proc/self/limits").unwrap();
+    let first = send_file(fd(&sender), fd(&refused), 0, Count::ToEnd, &[], &[], &mut buffer);
+    assert_eq!((first.outcome, first.mechanisms.sendfile), (Ok(()), 0));
+    let second = send_file(fd(&sender), fd(&file(&data)), 0, 5000, &[], &[], &mut buffer);
+    assert_eq!((second.outcome, second.mechanisms.sendfile), (Ok(()), 5000));
+    drop(sender);
+    assert!(receiver.join().unwrap().ends_with(&data));
+}
+
+/// Files that the kernel makes up as they are read.
+#[test]
+fn e1_a_lent_buffer_serves_procfs() {
+    for path in ["/proc/self/limits", "/proc/self/environ", "/proc/config.gz"] {
+        let Ok(expected) = std::fs::read(path) else {
+            println!("there is no {path}"); // depends on the kernel's configuration
+            assert_eq!(path, "/proc/config.gz");
+            continue;
+        };
+        refused(&File::open(path).unwrap(), &expected, Errno::EINVAL);
+    }
+}
+
+/// They change whenever a thread is started, so they are those of a process that does nothing.
+#[test]
+fn e1_a_lent_buffer_serves_proc_pid_maps() {
+    let mut idle = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(1));
+    // It is idle when it has started to wait for its input.
+    let (path, stat) = (format!("/proc/{}/maps", idle.id()), format!("/proc/{}/stat", idle.id()));
+    while !std::fs::read_to_string(&stat).unwrap().contains("(cat) S") {
+        thread::yield_now();
+    }
+    let expected = std::fs::read(&path).unwrap();
+    refused(&File::open(&path).unwrap(), &expected, Errno::EINVAL);
+    drop(idle.stdin.take());
+    assert!(idle.wait().unwrap().success());
+}
+
+#[test]
+fn e1_a_lent_buffer_serves_huge_pages() {
+    let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::HUGETLB;
+    let huge = match rustix::fs::memfd_create("huge", flags) {
+        Ok(huge) => File::from(huge),
+        Err(error) => return println!("no huge pages here: {error}"),
+    };
+    huge.set_len(2 << 20).unwrap(); // holes need no page
+    refused(&huge, &vec![0; 2 << 20], Errno::EINVAL);
+}
+
+#[test]
+fn e1_a_lent_buffer_serves_an_output_that_appends() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    std::fs::write(&path, b"before ").unwrap();
+    let log = OpenOptions::new().append(true).open(&path).unwrap();
+    let input = file(b"0123456789");
+    let send = |buffer: &mut [u8]| send_file(fd(&log), fd(&input), 2, 5, &[], &[], buffer);
+    let sent = send(&mut []);
+    assert_eq!((sent.outcome, sent.total()), (Err(Error::Errno(Errno::EINVAL)), 0));
+    let sent = send(&mut [0; 3]);
+    assert_eq!((sent.outcome, sent.total()), (Ok(()), 5));
+    assert_eq!(
+        sent.mechanisms,
+        Mechanisms { sendfile: 0, copy: 5, refused: Some(Errno::EINVAL), ..Mechanisms::default() }
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"before 23456");
+}
+
+#[test]
+fn e1_a_lent_buffer_serves_an_output_of_procfs() {
+    let comm = || std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+    let before = comm();
+    let out = OpenOptions::new().write(true).open("/proc/thread-self/comm").unwrap();
+    let input = file(b"a new name");
+    let sent = send_file(fd(&out), fd(&input), 0, 10, &[], &[], &mut []);
+    assert_eq!((sent.outcome, sent.total()), (Err(Error::Errno(Errno::EINVAL)), 0));
+    assert_eq!(comm(), before);
+    let sent = send_file(fd(&out), fd(&input), 0, 10, &[], &[], &mut [0; 100]);
+    assert_eq!((sent.outcome, sent.total()), (Ok(()), 10));
+    assert_eq!(
+        sent.mechanisms,
+        Mechanisms { sendfile: 0, copy: 10, refused: Some(Errno::EINVAL), ..Mechanisms::default() }
+    );
+    assert_eq!(comm(), "a new name\n");
+}
+
+/// What the write refuses as well is a real error, whatever sendfile had said.
+#[test]
+fn e2_a_lent_buffer_does_not_hide_real_errors() {
+    let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+    let sealed = File::from(rustix::fs::memfd_create("sealed", flags).unwrap());
+    rustix::fs::fcntl_add_seals(&sealed, rustix::fs::SealFlags::WRITE).unwrap();
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let input = file(b"0123456789");
+    for (out, sendfile, write) in [(sealed, Errno::EPERM, Errno::EPERM), (full, Errno::EINVAL, Errno::ENOSPC)] {
+        let sent = send_file(fd(&out), fd(&input), 0, 10, &[], &[], &mut []);
+        assert_eq!((sent.outcome, sent.mechanisms), (Err(Error::Errno(sendfile)), Mechanisms::default()));
+        let sent = send_file(fd(&out), fd(&input), 0, 10, &[], &[], &mut [0; 100]);
+        assert_eq!(sent.outcome, Err(Error::Errno(write)));
+        assert_eq!(
+            sent.mechanisms,
+            Mechanisms { sendfile: 0, copy: 0, refused: Some(sendfile), ..Mechanisms::default() }
+        );
+    }
+}
+
+/// Errors that are no refusals stay what they are: the buffer is not tried.
+#[test]
+fn e2_a_lent_buffer_is_not_used_after_real_errors() {
+    let input = file(b"0123456789");
+    let (pipe, reader) = pipe();
+    drop(reader);
+    let (inet, stream) = (rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM);
+    let unconnected = File::from(rustix::net::socket(inet, stream, None).unwrap());
+    let read_only = File::open("/dev/null").unwrap();
+    for (out, errno) in [(pipe, Errno::EPIPE), (unconnected, Errno::EPIPE), (read_only, Errno::EBADF)] {
+        let sent = send_file(fd(&out), fd(&input), 0, 10, &[], &[], &mut [0; 100]);
+        assert_eq!((sent.outcome, sent.mechanisms), (Err(Error::Errno(errno)), Mechanisms::default()));
+    }
+    let write_only = OpenOptions::new().write(true).open("/dev/null").unwrap();
+    let (out, _reader) = common::pipe();
+    let sent = send_file(fd(&out), fd(&write_only), 0, 10, &[], &[], &mut [0; 100]);
+    assert_eq!((sent.outcome, sent.mechanisms), (Err(Error::Errno(Errno::EBADF)), Mechanisms::default()));
+}
+
+/// B5: the file is overwritten after all was sent and before it is received.
+fn overwritten(input: &File, sender: impl AsRawFd, mut receiver: impl Read, copying: bool) -> Vec<u8> {
+    const LEN: usize = 10_000;
+    input.write_all_at(&[b'a'; LEN], 0).unwrap();
+    let mut transfer = Transfer::new(0, LEN as u64, &[], &[]).unwrap();
+    let mut buffer = vec![0; if copying { 3000 } else { 0 }];
+    if copying {
+        transfer = transfer.copying();
+    }
+    send_all(&mut transfer, fd(&sender), fd(input), &[], &[], &mut buffer).unwrap();
+    assert_eq!(transfer.progress().file, LEN as u64);
+    input.write_all_at(&[b'b'; LEN], 0).unwrap();
+    receive(&mut receiver, LEN)
+}
+
+#[test]
+fn b5_a_copy_is_a_snapshot_and_sendfile_shares_the_pages() {
+    for input in [file(&[]), memfd(0)] {
+        for (copying, expected) in [(false, b'b'), (true, b'a')] {
+            let (sender, receiver) = UnixStream::pair().unwrap();
+            assert!(overwritten(&input, sender, receiver, copying).iter().all(|&byte| byte == expected));
+            let (sender, receiver) = tcp();
+            assert!(overwritten(&input, sender, receiver, copying).iter().all(|&byte| byte == expected));
+        }
+    }
+}
+
+#[test]
+fn copying_needs_a_buffer() {
+    let message = Message::new(10, 1000, 10);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let mut transfer = message.transfer().copying();
+    assert_eq!(send(&message, &mut transfer, &sender), Err(Error::NoBuffer));
+    let (out, file) = (fd(&sender), fd(&message.file));
+    send_all(&mut transfer, out, file, &message.headers(), &message.trailers(), &mut [0; 100]).unwrap();
+    drop(sender);
+    message.assert_all_arrived(&drain(receiver).join().unwrap(), transfer.progress());
+}
+
+/// The names of the steps that it takes until it is done.
+fn steps(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Vec<String> {
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let mut names = Vec::new();
+    loop {
+        let step = transfer.next_step(&headers, &trailers, buffer.len()).unwrap();
+        names.push(format!("{step:?}").split([' ', '{']).next().unwrap().to_owned());
+        if let Step::Done = step {
+            return names;
+        }
+        transfer.complete(perform(&step, fd(out), fd(&message.file), buffer)).unwrap();
+    }
+}
+
+/// Segments with data that a TCP socket has sent: `tcpi_data_segs_out` of `struct tcp_info` (include/uapi/linux/tcp.h).
+fn data_segments(socket: &TcpStream) -> u32 {
+    let mut info = [0_u32; 60];
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: `info` and `len` are writable, and `len` is the size of `info`.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &mut len)
+    };
+    assert!(result == 0 && len >= 160, "{len}");
+    info[156 / 4]
+}
+
+#[test]
+fn a_small_body_goes_out_with_header_and_trailer_in_one_write() {
+    let message = Message::new(200, 500, 100);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let mut transfer = message.transfer();
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 800]), ["SocketType", "Gather", "Done"]);
+    assert_eq!(transfer.mechanisms(), Mechanisms { sendfile: 0, copy: 500, refused: None, ..Mechanisms::default() });
+    message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+    // One byte less, and the trailer does not fit; 101 less, and the header has to go first.
+    let mut transfer = message.transfer();
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 799]), ["SocketType", "Gather", "Write", "Done"]);
+    message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+    let mut transfer = message.transfer();
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 699]), ["SocketType", "Write", "Gather", "Done"]);
+    message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+    // No room for the body.
+    let mut transfer = message.transfer();
+    let names = steps(&message, &mut transfer, &sender, &mut [0; 499]);
+    assert!(!names.contains(&"Gather".to_owned()), "{names:?}");
+    message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+    // Not above the threshold.
+    let mut transfer = message.transfer().with_small(499);
+    let names = steps(&message, &mut transfer, &sender, &mut [0; 800]);
+    assert!(!names.contains(&"Gather".to_owned()), "{names:?}");
+    message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user knows no TCP_INFO")]
+fn a_small_body_goes_out_in_one_segment() {
+    for (buffer, segments) in [(800, 1), (799, 1), (0, 1)] {
+        let message = Message::new(200, 500, 100);
+        let (sender, mut receiver) = tcp();
+        let (mut transfer, mut buffer) = (message.transfer(), vec![0; buffer]);
+        let (out, file) = (fd(&sender), fd(&message.file));
+        send_all(&mut transfer, out, file, &message.headers(), &message.trailers(), &mut buffer).unwrap();
+        message.assert_all_arrived(&receive(&mut receiver, 800), transfer.progress());
+        assert_eq!(data_segments(&sender), segments);
+    }
+}
+
+/// An output that takes some bytes and then no more, at every byte: a file that may not grow beyond a limit (RLIMIT_FSIZE).
+#[test]
+fn a_gathered_write_goes_on_from_every_byte() {
+    let message = Message::new(20, 30, 10);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let out = file(&[]);
+    let limit = |bytes: u64| {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: it only reads `limit`.
+        unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }
+    };
+    let status = forked(|| {
+        // SAFETY: to ignore a signal runs no code.
+        unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+        let mut buffer = [0; 100];
+        for at in 1..60 {
+            let mut transfer = match Transfer::new(Message::OFFSET, 30, &headers, &trailers) {
+                Ok(transfer) => transfer,
+                Err(_) => return 1,
+            };
+            let mut arrived = [0; 61];
+            if out.set_len(0).is_err() || rustix::fs::seek(&out, rustix::fs::SeekFrom::Start(0)).is_err() {
+                return 2;
+            }
+            limit(at);
+            let result = send_all(&mut transfer, fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
+            if result != Err(Error::Errno(Errno::EFBIG)) || transfer.progress().total() != at {
+                return 3;
+            }
+            limit(libc::RLIM_INFINITY);
+            let result = send_all(&mut transfer, fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
+            if result != Ok(()) || transfer.progress() != (Progress { headers: 20, file: 30, trailers: 10 }) {
+                return 4;
+            }
+            if !matches!(out.read_at(&mut arrived, 0), Ok(60)) || arrived[..60] != message.whole {
+                return 5;
+            }
+        }
+        0
+    });
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+#[test]
+fn a_gathered_write_goes_on_in_a_tiny_socket() {
+    let message = Message::new(20_000, 80_000, 20_000);
+    for small in [80_000, 30_000] {
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        tiny_buffers(&sender, &receiver);
+        let transfer = message.transfer().with_small(small);
+        assert!(poll_to_the_end(&message, transfer, sender, receiver, &mut [0; 120_000]) > 1);
+        let (sender, receiver) = tcp();
+        tiny_buffers(&sender, &sender);
+        rustix::net::sockopt::set_socket_recv_buffer_size(&receiver, 40_000).unwrap();
+        let transfer = message.transfer().with_small(small);
+        assert!(poll_to_the_end(&message, transfer, sender, receiver, &mut [0; 120_000]) > 0);
+    }
+}
+
+#[test]
+fn a_gathered_body_that_is_shorter_goes_out_without_the_trailer() {
+    for there in [0, 1, 499] {
+        let message = Message::new(200, 500, 100);
+        message.file.set_len(Message::OFFSET + there).unwrap();
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        let (headers, trailers) = (message.headers(), message.trailers());
+        let (out, file, mut buffer) = (fd(&sender), fd(&message.file), [0; 800]);
+        let mut transfer = message.transfer();
+        let owed = 500 - there;
+        for _ in 0..2 {
+            let outcome = send_all(&mut transfer, out, file, &headers, &trailers, &mut buffer);
+            assert_eq!(outcome, Err(Error::Truncated { owed }));
+            assert_eq!(transfer.progress(), Progress { headers: 200, file: there, trailers: 0 });
+        }
+        // It can go on when the file has grown.
+        let rest = &message.body()[there as usize..];
+        message.file.write_all_at(rest, Message::OFFSET + there).unwrap();
+        assert_eq!(send_all(&mut transfer, out, file, &headers, &trailers, &mut buffer), Ok(()));
+        message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+    }
+}
+
+/// A step that is performed with a smaller buffer than was lent writes nothing.
+#[test]
+fn a_buffer_that_has_shrunk_is_efault() {
+    let message = Message::new(200, 500, 100);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    for len in [0, 1, 66, 67, 100, 199, 200, 699, 799] {
+        for mut transfer in [message.transfer(), message.transfer().copying().with_small(0)] {
+            loop {
+                let step = transfer.next_step(&headers, &trailers, 800).unwrap();
+                let result = perform(&step, fd(&sender), fd(&message.file), &mut vec![0; len]);
+                match step {
+                    Step::Gather { .. } => break assert_eq!(result, Err(Errno::EFAULT), "{len}"),
+                    Step::Copy { .. } => break assert_eq!(result.is_err(), len < 500, "{len}"),
+                    _ => transfer.complete(result).unwrap(),
+                }
+                assert_eq!(transfer.progress().headers as usize, available_bytes(&receiver).len());
+            }
+        }
+        available_bytes(&receiver);
+    }
+}
+
+/// A header that says "more follows" would wait 200 ms for the body that does not come.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user knows no TCP_INFO")]
+fn a_guard_flushes_when_it_is_dropped() {
+    let message = Message::new(200, 500, 100);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let (sender, mut receiver) = tcp();
+    let mut guard = FlushOnDrop::new(message.transfer(), fd(&sender));
+    while guard.progress().headers == 0 {
+        let step = guard.next_step(&headers, &trailers, 0).unwrap();
+        let result = perform(&step, guard.out_fd(), fd(&message.file), &mut []);
+        guard.complete(result).unwrap();
+    }
+    assert!(guard.flush_owed());
+    drop(guard);
+    assert_eq!(data_segments(&sender), 1);
+    assert_eq!(receive(&mut receiver, 200), message.whole[..200]);
+}
+
+/// Whatever stops a driver, the header that was sent in the hope of more does not wait for it.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user knows no TCP_INFO")]
+fn a_driver_flushes_when_it_stops() {
+    let message = Message::new(200, 500, 100);
+    let directory = File::open("/").unwrap(); // refuses sendfile and read
+    message.file.set_len(Message::OFFSET).unwrap();
+    let (headers, trailers) = (message.headers(), message.trailers());
+    for (input, outcome) in [(&message.file, Error::Truncated { owed: 500 }), (&directory, Error::Errno(Errno::EINVAL))]
+    {
+        let (sender, mut receiver) = tcp();
+        let mut transfer = message.transfer();
+        assert_eq!(send_all(&mut transfer, fd(&sender), fd(input), &headers, &trailers, &mut []), Err(outcome));
+        assert_eq!((transfer.flush_owed(), data_segments(&sender)), (false, 1));
+        assert_eq!(receive(&mut receiver, 200), message.whole[..200]);
+    }
+}
+
+/// One step a turn, for fairness, and a flush at the end of each turn.
+#[test]
+fn a_flush_after_every_step_comes_to_the_end() {
+    let message = Message::new(200, 500, 100);
+    message.file.set_len(Message::OFFSET + 500).unwrap();
+    let (headers, trailers) = (message.headers(), message.trailers());
+    for count in [message.count(), Count::ToEnd] {
+        let (sender, mut receiver) = tcp();
+        let mut transfer = Transfer::new(Message::OFFSET, count, &headers, &trailers).unwrap().with_cap(100);
+        let mut turns = 0;
+        while transfer.progress().total() < 800 {
+            let step = transfer.next_step(&headers, &trailers, 0).unwrap();
+            transfer.complete(perform(&step, fd(&sender), fd(&message.file), &mut [])).unwrap();
+            if let Some(step) = transfer.flush() {
+                transfer.complete(perform(&step, fd(&sender), fd(&message.file), &mut [])).unwrap();
+            }
+            turns += 1;
+            assert!(turns < 100, "{transfer:?}");
+        }
+        message.assert_all_arrived(&receive(&mut receiver, 800), transfer.progress());
+    }
+}
+
+#[test]
+fn a_guard_takes_its_cork_out() {
+    let message = Message::new(200, 500, 100);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let (sender, mut receiver) = tcp();
+    let corked = || rustix::net::sockopt::tcp_cork(&sender).unwrap();
+    let mut guard = FlushOnDrop::new(message.transfer(), fd(&sender));
+    while guard.progress().file == 0 {
+        let step = guard.next_step(&headers, &trailers, 0).unwrap();
+        let result = perform(&step, guard.out_fd(), fd(&message.file), &mut []);
+        guard.complete(result).unwrap();
+    }
+    assert!(corked());
+    drop(guard);
+    assert!(!corked());
+    assert_eq!(receive(&mut receiver, 700), message.whole[..700]);
+}
+
+/// Any other system call than the documented ones ends the process with SIGSYS.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn the_system_calls_are_those_that_the_documentation_lists() {
+    let message = Message::new(200, 100_000, 100);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let (sender, receiver) = tcp();
+    let maps = File::open("/proc/self/maps").unwrap();
+    let receiver = drain(receiver);
+    let ends = [libc::SYS_exit_group, libc::SYS_exit];
+    let sockets = [libc::SYS_getsockopt, libc::SYS_setsockopt, libc::SYS_sendmsg, libc::SYS_sendfile];
+    let confined = |calls: &[libc::c_long], body: &dyn Fn() -> Result<(), Error>| {
+        let filter = allowlist(&[calls, &ends].concat());
+        let status = forked(|| match seccompiler::apply_filter(&filter) {
+            Err(_) => 2,
+            Ok(()) => body().is_err().into(),
+        });
+        assert_eq!(status.code(), Some(0), "{status}");
+    };
+    let (out, input) = (fd(&sender), fd(&message.file));
+    let offset = Message::OFFSET;
+    confined(&sockets, &|| {
+        sendfile_hdtr(out, input, offset, message.count(), &headers, &trailers, SfFlags::empty()).outcome
+    });
+    let hints = SfFlags::NODISKIO | SfFlags::NOCACHE | SfFlags::USER_READAHEAD;
+    let flags = hints.with_readahead(2).unwrap();
+    confined(&[&sockets[..], &[libc::SYS_preadv2, libc::SYS_fadvise64]].concat(), &|| {
+        sendfile_hdtr(out, input, offset, message.count(), &headers, &trailers, flags).outcome
+    });
+    confined(&sockets, &|| send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome);
+    let copying = [&sockets[..], &[libc::SYS_pread64]].concat();
+    confined(&copying, &|| send_file(out, fd(&maps), 0, Count::ToEnd, &headers, &trailers, &mut [0; 999]).outcome);
+    confined(&[&copying[..], &[libc::SYS_lseek]].concat(), &|| {
+        let mut transfer = Transfer::from_position(Count::ToEnd, &headers, &trailers)?;
+        send_all(&mut transfer, out, fd(&maps), &headers, &trailers, &mut [0; 999])
+    });
+    drop(sender);
+    receiver.join().unwrap();
+    // To what is no socket.
+    let (sender, receiver) = pipe();
+    let receiver = drain(receiver);
+    let out = fd(&sender);
+    confined(&[libc::SYS_getsockopt, libc::SYS_writev, libc::SYS_sendfile], &|| {
+        send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome
+    });
+    drop(sender);
+    assert_eq!(receiver.join().unwrap(), message.whole);
+}

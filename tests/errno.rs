@@ -1,0 +1,125 @@
+//! Every error number: against libc's constants, strerror's words, and the types it converts to.
+
+use std::collections::BTreeSet;
+use std::ffi::CStr;
+
+use bare_sendfile::Errno;
+
+/// Name, constant here, constant of libc.
+macro_rules! errnos {
+    ($($name:ident)*) => { [$((stringify!($name), Errno::$name, libc::$name),)*] };
+}
+
+/// By number, from 1 on. Linux gives 41 and 58 no name of their own.
+const ERRNOS: [(&str, Errno, i32); 131] = errnos! {
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST
+    EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM
+    ERANGE EDEADLK ENAMETOOLONG ENOLCK ENOSYS ENOTEMPTY ELOOP ENOMSG EIDRM ECHRNG EL2NSYNC EL3HLT EL3RST ELNRNG
+    EUNATCH ENOCSI EL2HLT EBADE EBADR EXFULL ENOANO EBADRQC EBADSLT EBFONT ENOSTR ENODATA ETIME ENOSR ENONET ENOPKG
+    EREMOTE ENOLINK EADV ESRMNT ECOMM EPROTO EMULTIHOP EDOTDOT EBADMSG EOVERFLOW ENOTUNIQ EBADFD EREMCHG ELIBACC
+    ELIBBAD ELIBSCN ELIBMAX ELIBEXEC EILSEQ ERESTART ESTRPIPE EUSERS ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE
+    ENOPROTOOPT EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL
+    ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT
+    ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EUCLEAN ENOTNAM ENAVAIL EISNAM EREMOTEIO EDQUOT
+    ENOMEDIUM EMEDIUMTYPE ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED EOWNERDEAD ENOTRECOVERABLE ERFKILL
+    EHWPOISON
+};
+
+fn number(raw: i32) -> Errno {
+    Errno::from_raw_os_error(raw).unwrap()
+}
+
+#[test]
+fn every_constant_is_libcs() {
+    for (name, errno, libc) in ERRNOS {
+        assert_eq!((name, errno.raw_os_error()), (name, libc));
+        assert_eq!((errno, errno.name()), (number(libc), Some(name)));
+    }
+    assert_eq!(Errno::EWOULDBLOCK.raw_os_error(), libc::EWOULDBLOCK);
+    assert_eq!(Errno::EDEADLOCK.raw_os_error(), libc::EDEADLOCK);
+    assert_eq!(Errno::ENOTSUP.raw_os_error(), libc::ENOTSUP);
+}
+
+#[test]
+fn every_number_up_to_133_is_listed_once() {
+    let numbers: BTreeSet<i32> = ERRNOS.iter().map(|&(.., libc)| libc).collect();
+    assert!(numbers.into_iter().eq((1..=133).filter(|number| ![41, 58].contains(number))));
+}
+
+/// In the C locale, in which a program starts.
+#[test]
+#[cfg(target_env = "gnu")]
+fn every_description_is_strerrors() {
+    for (name, errno, libc) in ERRNOS {
+        let mut text = [0; 100];
+        // SAFETY: `text` is writable for its length.
+        assert_eq!(unsafe { libc::strerror_r(libc, text.as_mut_ptr(), text.len()) }, 0);
+        // SAFETY: strerror_r ends what it writes with a 0.
+        let text = unsafe { CStr::from_ptr(text.as_ptr()) };
+        assert_eq!((name, Ok(errno.description())), (name, text.to_str()));
+    }
+}
+
+#[test]
+fn unknown_numbers_are_values() {
+    for raw in [41, 58, 134, 512, 524, 4094, 4095] {
+        let errno = number(raw);
+        assert_eq!(errno.raw_os_error(), raw);
+        assert_eq!((errno.name(), errno.description()), (None, "Unknown error"));
+        assert_eq!(errno.to_string(), format!("Unknown error (os error {raw})"));
+        assert_eq!(format!("{errno:?}"), format!("Errno({raw})"));
+    }
+    assert_ne!(number(134), number(135));
+}
+
+#[test]
+fn the_range_is_1_to_4095() {
+    assert_eq!(Errno::MAX, 4095);
+    for raw in 1..=4095 {
+        assert_eq!(number(raw).raw_os_error(), raw);
+    }
+    for raw in [0, -1, -11, -4095, 4096, 4097, i32::MIN, i32::MAX] {
+        assert_eq!(Errno::from_raw_os_error(raw), None, "{raw}");
+    }
+}
+
+#[test]
+fn display_and_debug() {
+    assert_eq!(Errno::EPIPE.to_string(), "Broken pipe (EPIPE, os error 32)");
+    assert_eq!(format!("{:?}", Errno::EPIPE), "EPIPE");
+    let error: &dyn std::error::Error = &Errno::EPIPE;
+    assert!(error.source().is_none());
+}
+
+#[test]
+fn other_names_are_the_same_values() {
+    assert_eq!((Errno::EWOULDBLOCK, Errno::EWOULDBLOCK.name()), (Errno::EAGAIN, Some("EAGAIN")));
+    assert_eq!((Errno::EDEADLOCK, Errno::EDEADLOCK.name()), (Errno::EDEADLK, Some("EDEADLK")));
+    assert_eq!((Errno::ENOTSUP, Errno::ENOTSUP.name()), (Errno::EOPNOTSUPP, Some("EOPNOTSUPP")));
+}
+
+#[test]
+#[cfg(feature = "std")]
+fn into_std() {
+    for raw in 1..=4095 {
+        assert_eq!(std::io::Error::from(number(raw)).raw_os_error(), Some(raw));
+    }
+    assert_eq!(std::io::Error::from(Errno::EAGAIN).kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+#[cfg(feature = "syscalls")]
+fn into_syscalls_and_back() {
+    for raw in 1..=4095 {
+        let theirs = syscalls::Errno::from(number(raw));
+        assert_eq!((theirs.into_raw(), Errno::try_from(theirs)), (raw, Ok(number(raw))));
+    }
+    for (name, errno, _) in ERRNOS {
+        let theirs = syscalls::Errno::from(errno);
+        assert_eq!((name, theirs.name()), (name, Some(name)));
+    }
+    for raw in [0, -1, 4096, i32::MIN, i32::MAX] {
+        let theirs = syscalls::Errno::new(raw);
+        assert_eq!(Errno::try_from(theirs), Err(theirs));
+    }
+}

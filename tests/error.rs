@@ -1,0 +1,55 @@
+//! What an error says, which error number it has, and what std makes of it.
+
+use bare_sendfile::{Errno, Error};
+
+/// Every kind, its error number, its words.
+fn all() -> [(Error, Option<Errno>, &'static str); 10] {
+    [
+        (Error::Errno(Errno::EPIPE), Some(Errno::EPIPE), "Broken pipe (EPIPE, os error 32)"),
+        (Error::Truncated { owed: 7 }, None, "the file ended 7 bytes before the count"),
+        (
+            Error::TooLarge(1 << 63),
+            Some(Errno::EINVAL),
+            "9223372036854775808 is more than the kernel's largest offset, 9223372036854775807",
+        ),
+        (Error::HeadersChanged { expected: 1, found: 2 }, None, "the headers had 1 bytes at the start and have 2 now"),
+        (
+            Error::TrailersChanged { expected: 1, found: 2 },
+            None,
+            "the trailers had 1 bytes at the start and have 2 now",
+        ),
+        (Error::NotAStream(2), Some(Errno::EINVAL), "the output is not a stream socket (SO_TYPE 2)"),
+        (Error::UnknownFlags(0x20), Some(Errno::EINVAL), "unknown flags 0x20"),
+        (Error::WriteZero, None, "the output took nothing"),
+        (Error::NoBuffer, None, "copying needs a buffer"),
+        (Error::Unasked, None, "a completion that no step asked for"),
+    ]
+}
+
+#[test]
+fn errno_and_words() {
+    for (error, errno, words) in all() {
+        assert_eq!((error.errno(), error.to_string().as_str()), (errno, words));
+    }
+    assert_eq!(Error::from(Errno::EINTR), Error::Errno(Errno::EINTR));
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn kinds_of_std() {
+    use std::io::ErrorKind;
+    for (error, _, words) in all() {
+        let kind = match error {
+            Error::Errno(_) => ErrorKind::BrokenPipe,
+            Error::Truncated { .. } => ErrorKind::UnexpectedEof,
+            Error::WriteZero => ErrorKind::WriteZero,
+            _ => ErrorKind::InvalidInput,
+        };
+        let std = std::io::Error::from(error);
+        assert_eq!(std.kind(), kind, "{error:?}");
+        match error {
+            Error::Errno(errno) => assert_eq!(std.raw_os_error(), Some(errno.raw_os_error())),
+            _ => assert_eq!(std.to_string(), words),
+        }
+    }
+}

@@ -1,0 +1,607 @@
+//! The program `examples/send.rs`: bytes, stderr and exit status.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::thread::{self, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use rustix::pty::OpenptFlags;
+use tempfile::TempDir;
+
+mod common;
+use common::pattern;
+
+/// The program's command line, under the runner of this test if it has one. Built anew each time: cargo builds no example
+/// whose required feature is off, and an old one proves nothing.
+static SEND: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let exe = env::current_exe().unwrap();
+    let mut above = exe.ancestors().skip(2); // TARGET_DIR[/TRIPLE]/PROFILE/deps/EXE
+    let name = |path: Option<&Path>| path.unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let profile = name(above.next());
+    let triple =
+        Some(name(above.next())).filter(|name| name.starts_with(env::consts::ARCH) && name.contains("-linux-"));
+
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", "send", "--features", "std", "--message-format", "json"]);
+    cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+    cargo.args(["--profile", if profile == "debug" { "dev" } else { &profile }]);
+    cargo.args(triple.iter().flat_map(|triple| ["--target", triple]));
+    let built = cargo.stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "{cargo:?}: {}", built.status);
+    let messages = String::from_utf8(built.stdout).unwrap();
+    let (_, path) = messages.split_once("\"executable\":\"").expect("cargo names the example");
+    let (path, _) = path.split_once('"').unwrap();
+
+    let runner = triple.and_then(|triple| {
+        env::var(format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace(['-', '.'], "_"))).ok()
+    });
+    runner.iter().flat_map(|runner| runner.split_whitespace()).chain([path]).map(String::from).collect()
+});
+
+/// What a program left behind.
+struct Ran {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl Ran {
+    /// All was sent: the one line on stderr begins so.
+    #[track_caller]
+    fn sent(&self, summary: &str) {
+        assert!(self.stderr.starts_with(&format!("sent {summary}; ")), "{}", self.stderr);
+        assert!(self.stderr.ends_with("B/s\n") && self.stderr.lines().count() == 1, "{}", self.stderr);
+        assert_eq!(self.status.code(), Some(0));
+    }
+
+    /// It failed before anything could be sent, with this one line.
+    #[track_caller]
+    fn refused(&self, message: &str) {
+        assert_eq!((&*self.stderr, self.status.code()), (&*format!("send: {message}\n"), Some(1)));
+    }
+
+    /// It failed on the way: what was sent, then the reason.
+    #[track_caller]
+    fn stopped(&self, summary: &str, message: &str) {
+        let (first, second) = self.stderr.split_once('\n').unwrap();
+        assert!(first.starts_with(&format!("sent {summary}; ")), "{first}");
+        assert_eq!((second, self.status.code()), (&*format!("send: {message}\n"), Some(1)));
+    }
+
+    /// The arguments are wrong.
+    #[track_caller]
+    fn misused(&self, message: &str) {
+        let expected = format!("send: {message}\nUsage: send [OPTIONS] SRC DST; --help tells more\n");
+        assert_eq!((&*self.stderr, self.status.code()), (&*expected, Some(2)));
+    }
+}
+
+/// The program with these arguments.
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(&SEND[0]);
+    command.args(&SEND[1..]).args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn send(args: &[&str]) -> Ran {
+    run(command(args))
+}
+
+/// The program started by a shell that does `before` first: redirections, limits.
+fn send_after(before: &str, args: &[&str]) -> Ran {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{before}; exec \"$@\""), "sh"]).args(&*SEND).args(args);
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    run(shell)
+}
+
+fn run(mut command: Command) -> Ran {
+    let mut child = command.spawn().unwrap();
+    drop(command); // and with it the parent's copies of the descriptors that it was given
+    let stdout = child.stdout.take().map(read_all);
+    let stderr = child.stderr.take().map(read_all);
+    let status = wait(&mut child);
+    let bytes = |thread: Option<JoinHandle<Vec<u8>>>| thread.map_or(Vec::new(), |thread| thread.join().unwrap());
+    Ran { status, stdout: bytes(stdout), stderr: String::from_utf8(bytes(stderr)).unwrap() }
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // A terminal whose other side is closed ends with EIO.
+        let _ = from.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+/// Waits for the program to end, which it does at once unless it hangs.
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if start.elapsed() > Duration::from_secs(120) {
+            child.kill().unwrap();
+            panic!("it hangs");
+        }
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// A folder with a file `source` of so many bytes of the pattern.
+struct Folder {
+    dir: TempDir,
+    source: String,
+    bytes: Vec<u8>,
+}
+
+impl Folder {
+    fn new(len: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("source");
+        let bytes = pattern(len);
+        fs::write(&source, &bytes).unwrap();
+        Self { source: source.to_str().unwrap().into(), dir, bytes }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().into()
+    }
+}
+
+/// A peer that reads to the end.
+fn peer() -> (String, JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp:{}", listener.local_addr().unwrap());
+    (target, thread::spawn(move || read_all(listener.accept().unwrap().0).join().unwrap()))
+}
+
+#[test]
+fn to_a_new_file() {
+    let folder = Folder::new(3_000_000);
+    let target = folder.path("target");
+    let ran = send(&[&folder.source, &target]);
+    ran.sent("3000000 bytes: headers 0 written, file 3000000 by sendfile and 0 copied, trailers 0 written");
+    assert!(ran.stdout.is_empty());
+    assert!(fs::read(target).unwrap() == folder.bytes);
+}
+
+#[test]
+fn a_new_file_has_the_mode_that_the_umask_leaves() {
+    let folder = Folder::new(1);
+    for (umask, mode) in [("022", 0o644), ("027", 0o640), ("000", 0o666)] {
+        let target = folder.path(umask);
+        assert!(send_after(&format!("umask {umask}"), &[&folder.source, &target]).status.success());
+        assert_eq!(fs::metadata(target).unwrap().permissions().mode() & 0o7777, mode);
+    }
+}
+
+#[test]
+fn an_existing_file_is_overwritten_and_stays_itself() {
+    let folder = Folder::new(100);
+    let target = folder.path("target");
+    fs::write(&target, [b'x'; 500]).unwrap();
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
+    let before = fs::metadata(&target).unwrap();
+    assert!(send(&[&folder.source, &target]).status.success());
+    let after = fs::metadata(&target).unwrap();
+    assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
+    assert_eq!(fs::read(target).unwrap(), folder.bytes);
+}
+
+#[test]
+fn to_the_standard_output() {
+    let folder = Folder::new(300_000); // more than a pipe holds
+    let ran = send(&[&folder.source, "-"]);
+    ran.sent("300000 bytes: headers 0 written, file 300000 by sendfile and 0 copied, trailers 0 written");
+    assert!(ran.stdout == folder.bytes);
+}
+
+#[test]
+fn to_a_tcp_peer_with_headers_and_trailers_in_their_order() {
+    let folder = Folder::new(200_000);
+    let (target, received) = peer();
+    let texts = ["--header", "one ", "--trailer", "three ", "--header=two\n", "--trailer", "", "--trailer=four"];
+    let ran = send(&[&texts[..], &[&folder.source, &target]].concat());
+    ran.sent("200018 bytes: headers 8 written, file 200000 by sendfile and 0 copied, trailers 10 written");
+    assert!(received.join().unwrap() == [b"one two\n", &folder.bytes[..], b"three four"].concat());
+}
+
+#[test]
+fn offset_and_count() {
+    let folder = Folder::new(1000);
+    for (offset, count, range) in
+        [("0", "1000", 0..1000), ("10", "20", 10..30), ("999", "1", 999..1000), ("1000", "0", 0..0)]
+    {
+        let ran = send(&["--offset", offset, "--count", count, &folder.source, "-"]);
+        let len = range.len();
+        ran.sent(&format!("{len} bytes: headers 0 written, file {len} by sendfile and 0 copied, trailers 0 written"));
+        assert_eq!(ran.stdout, folder.bytes[range]);
+    }
+    let ran = send(&["--offset", "990", &folder.source, "-"]);
+    ran.sent("10 bytes: headers 0 written, file 10 by sendfile and 0 copied, trailers 0 written");
+    assert_eq!(ran.stdout, folder.bytes[990..]);
+    send(&["--offset", "1000", &folder.source, "-"])
+        .sent("0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written");
+}
+
+#[test]
+fn a_count_of_0_sends_nothing_of_the_file() {
+    let folder = Folder::new(1000);
+    let ran = send(&["--count", "0", "--header", "a", "--trailer", "b", &folder.source, "-"]);
+    ran.sent("2 bytes: headers 1 written, file 0 by sendfile and 0 copied, trailers 1 written");
+    assert_eq!(ran.stdout, b"ab");
+}
+
+#[test]
+fn a_count_beyond_the_end_says_what_is_missing() {
+    let folder = Folder::new(55);
+    let ran = send(&["--count", "100", "--trailer", "never", &folder.source, "-"]);
+    ran.stopped(
+        "55 bytes: headers 0 written, file 55 by sendfile and 0 copied, trailers 0 written",
+        &format!("{}: 45 bytes are missing: the file ended 45 bytes before the count", folder.source),
+    );
+    assert_eq!(ran.stdout, folder.bytes);
+}
+
+#[test]
+fn an_offset_past_the_end_is_an_error_and_costs_nothing() {
+    let folder = Folder::new(55);
+    let target = folder.path("target");
+    fs::write(&target, "kept").unwrap();
+    let past = |offset: &str, path: &str, tail: &str| {
+        let ran = send(&["--offset", offset, path, &target]);
+        ran.refused(&format!("offset {offset} is past the end of {path}{tail}"));
+    };
+    past("100", &folder.source, " (55 bytes)");
+    past("56", &folder.source, " (55 bytes)");
+    past("9223372036854775807", &folder.source, " (55 bytes)"); // i64::MAX
+    past("18446744073709551615", &folder.source, " (55 bytes)"); // u64::MAX
+    // Its length is 0 by stat(2).
+    past("1000000", "/proc/version", "");
+    let empty = folder.path("empty");
+    fs::write(&empty, "").unwrap();
+    past("1", &empty, "");
+    assert_eq!(fs::read(&target).unwrap(), b"kept");
+
+    let ran = send(&["--offset", "6", "/proc/version", "-"]);
+    assert_eq!((ran.status.code(), ran.stdout), (Some(0), fs::read("/proc/version").unwrap()[6..].to_vec()));
+}
+
+#[test]
+fn a_source_that_cannot_be_read_costs_nothing() {
+    let folder = Folder::new(0);
+    let target = folder.path("target");
+    fs::write(&target, "kept").unwrap();
+    let missing = folder.path("missing");
+    send(&[&missing, &target]).refused(&format!("{missing}: No such file or directory (ENOENT, os error 2)"));
+    let directory = folder.dir.path().to_str().unwrap();
+    send(&[directory, &target]).refused(&format!("{directory}: Is a directory (EISDIR, os error 21)"));
+    assert_eq!(fs::read(&target).unwrap(), b"kept");
+
+    let new = folder.path("new");
+    assert_eq!(send(&[&missing, &new]).status.code(), Some(1));
+    assert!(!fs::exists(new).unwrap());
+}
+
+#[test]
+fn a_target_that_cannot_be_written_is_named() {
+    let folder = Folder::new(10);
+    let directory = folder.dir.path().to_str().unwrap();
+    send(&[&folder.source, directory]).refused(&format!("{directory}: Is a directory (EISDIR, os error 21)"));
+    let nowhere = folder.path("missing/target");
+    send(&[&folder.source, &nowhere]).refused(&format!("{nowhere}: No such file or directory (ENOENT, os error 2)"));
+}
+
+#[test]
+fn a_file_is_not_sent_to_itself() {
+    let folder = Folder::new(1000);
+    let (hard, soft) = (folder.path("hard"), folder.path("soft"));
+    fs::hard_link(&folder.source, &hard).unwrap();
+    symlink(&folder.source, &soft).unwrap();
+    for target in [&folder.source, &hard, &soft] {
+        send(&[&folder.source, target]).refused(&format!("{} and {target} are the same file", folder.source));
+    }
+    let append = File::options().append(true).open(&folder.source).unwrap();
+    let mut endless = command(&["--fallback", &folder.source, "-"]);
+    endless.stdout(append);
+    run(endless).refused(&format!("{} and standard output are the same file", folder.source));
+    assert!(fs::read(&folder.source).unwrap() == folder.bytes);
+}
+
+#[test]
+fn nothing_is_copied_without_consent() {
+    // The command line of whoever started this test: a file without page cache.
+    let source = format!("/proc/{}/cmdline", std::os::unix::process::parent_id());
+    let bytes = fs::read(&source).unwrap();
+    let ran = send(&[&source, "-"]);
+    ran.stopped(
+        "0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written",
+        &format!(
+            "sendfile refused to send {source} to standard output: Invalid argument (EINVAL, os error 22); \
+             --fallback copies through a buffer instead"
+        ),
+    );
+    assert!(ran.stdout.is_empty());
+
+    let ran = send(&["--fallback", &source, "-"]);
+    let len = bytes.len();
+    ran.sent(&format!(
+        "{len} bytes: headers 0 written, file 0 by sendfile and {len} copied (sendfile refused: EINVAL), trailers 0 written"
+    ));
+    assert_eq!(ran.stdout, bytes);
+}
+
+#[test]
+fn the_fallback_leaves_to_sendfile_what_it_serves() {
+    let folder = Folder::new(100);
+    // A small file with a header and a trailer, which the library would gather in the buffer.
+    send(&["--fallback", "--header", "a", "--trailer", "b", "--count", "100", &folder.source, "-"])
+        .sent("102 bytes: headers 1 written, file 100 by sendfile and 0 copied, trailers 1 written");
+}
+
+#[test]
+fn output_opened_for_appending() {
+    let folder = Folder::new(100_000); // several of the program's buffers
+    let target = folder.path("target");
+    fs::write(&target, "before").unwrap();
+    let append = |args: &[&str]| {
+        let mut command = command(args);
+        command.stdout(File::options().append(true).open(&target).unwrap());
+        run(command)
+    };
+    let ran = append(&[&folder.source, "-"]);
+    assert!(ran.stderr.ends_with("--fallback copies through a buffer instead\n"), "{}", ran.stderr);
+    assert_eq!((ran.status.code(), fs::read(&target).unwrap()), (Some(1), b"before".to_vec()));
+
+    append(&["--fallback", &folder.source, "-"]).sent(
+        "100000 bytes: headers 0 written, file 0 by sendfile and 100000 copied (sendfile refused: EINVAL), \
+         trailers 0 written",
+    );
+    assert!(fs::read(&target).unwrap() == [b"before", &folder.bytes[..]].concat());
+}
+
+#[test]
+fn dev_full() {
+    let folder = Folder::new(100);
+    let nothing = "0 bytes: headers 0 written, file 0 by sendfile and 0 copied";
+    send(&["--fallback", &folder.source, "/dev/full"]).stopped(
+        &format!("{nothing} (sendfile refused: EINVAL), trailers 0 written"),
+        &format!("copy of {} to /dev/full: No space left on device (ENOSPC, os error 28)", folder.source),
+    );
+    send(&["--header", "a", &folder.source, "/dev/full"])
+        .stopped(&format!("{nothing}, trailers 0 written"), "/dev/full: No space left on device (ENOSPC, os error 28)");
+    // sendfile itself says no more.
+    let ran = send(&[&folder.source, "/dev/full"]);
+    assert!(ran.stderr.contains("to /dev/full: Invalid argument (EINVAL, os error 22); --fallback"), "{}", ran.stderr);
+    assert_eq!(ran.status.code(), Some(1));
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_middle() {
+    let folder = Folder::new(3_000_000);
+    let mount = folder.path("mount");
+    fs::create_dir(&mount).unwrap();
+    let script = "mount -t tmpfs -o size=1m tmpfs \"$0\" && cd \"$0\" && \"$@\"; status=$?; cat target; exit $status";
+    let full = |user: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(user).args(["--mount", "sh", "-c", script, &mount]).args(&*SEND).args([&folder.source, "target"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    // A mount of one's own: as root, or as root of a user namespace. Where neither is allowed, the limit below remains.
+    let allowed = |user: &[&str]| {
+        let probe = ["--mount", "sh", "-c", "mount -t tmpfs tmpfs \"$0\"", &mount];
+        Command::new("unshare").args(user).args(probe).output().is_ok_and(|probe| probe.status.success())
+    };
+    let user: Option<&[&str]> = [&[][..], &["--user", "--map-root-user"]].into_iter().find(|user| allowed(user));
+    if let Some(user) = user {
+        let ran = run(full(user));
+        ran.stopped(
+            "1048576 bytes: headers 0 written, file 1048576 by sendfile and 0 copied, trailers 0 written",
+            &format!("sendfile of {} to target: No space left on device (ENOSPC, os error 28)", folder.source),
+        );
+        assert!(ran.stdout == folder.bytes[..1 << 20]);
+    }
+
+    // The unit of ulimit -f is 512 bytes in some shells, 1024 in others.
+    let target = folder.path("target");
+    let ran = send_after("trap '' XFSZ; ulimit -f 1024", &[&folder.source, &target]);
+    let sent = fs::read(&target).unwrap();
+    ran.stopped(
+        &format!("{0} bytes: headers 0 written, file {0} by sendfile and 0 copied, trailers 0 written", sent.len()),
+        &format!("sendfile of {} to {target}: File too large (EFBIG, os error 27)", folder.source),
+    );
+    assert!([512 << 10, 1024 << 10].contains(&sent.len()) && sent == folder.bytes[..sent.len()]);
+}
+
+#[test]
+fn a_reader_that_is_gone() {
+    let folder = Folder::new(100);
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    drop(reader);
+    let mut command = command(&[&folder.source, "-"]);
+    command.stdout(writer);
+    run(command).stopped(
+        "0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written",
+        &format!("sendfile of {} to standard output: Broken pipe (EPIPE, os error 32)", folder.source),
+    );
+}
+
+#[test]
+fn a_peer_that_closes_in_the_middle() {
+    let folder = Folder::new(0);
+    File::options().write(true).open(&folder.source).unwrap().set_len(1 << 30).unwrap(); // sparse
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp:{}", listener.local_addr().unwrap());
+    let closing = thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.read_exact(&mut [0; 1000]).unwrap(); // and more comes, which is never read: closing resets
+    });
+    let ran = send(&[&folder.source, &target]);
+    closing.join().unwrap();
+    let (summary, message) = ran.stderr.split_once('\n').unwrap();
+    assert!(summary.starts_with("sent "), "{summary}");
+    let reasons = ["Connection reset by peer (ECONNRESET, os error 104)", "Broken pipe (EPIPE, os error 32)"];
+    let expected = reasons.map(|reason| format!("send: sendfile of {} to {target}: {reason}\n", folder.source));
+    assert!(expected.iter().any(|expected| expected == message), "{message}");
+    assert_eq!(ran.status.code(), Some(1));
+}
+
+#[test]
+fn a_peer_that_is_not_there() {
+    let folder = Folder::new(1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp:{}", listener.local_addr().unwrap());
+    drop(listener);
+    send(&[&folder.source, &target]).refused(&format!("{target}: Connection refused (ECONNREFUSED, os error 111)"));
+
+    // A label of a name has 63 characters at most, so no server is asked.
+    let target = format!("tcp:{}:80", "a".repeat(64));
+    let ran = send(&[&folder.source, &target]);
+    assert!(
+        ran.stderr.starts_with(&format!("send: {target}: failed to lookup address information: ")),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((ran.status.code(), ran.stderr.lines().count()), (Some(1), 1));
+
+    send(&[&folder.source, "tcp:localhost"]).refused("tcp:localhost: invalid socket address");
+    send(&[&folder.source, "tcp:localhost:x"]).refused("tcp:localhost:x: invalid port value");
+}
+
+#[test]
+fn a_standard_output_that_is_nonblocking_and_full() {
+    let folder = Folder::new(1_000_000);
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    let mut command = command(&[&folder.source, "-", "--header", "a", "--trailer", "b"]);
+    command.stdout(writer);
+    let mut reader = File::from(reader);
+    let slow = thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // Only when the pipe is full, or the writer gone.
+        while {
+            sleep(Duration::from_millis(5));
+            (&mut reader).take(60_000).read_to_end(&mut bytes).unwrap() > 0
+        } {}
+        bytes
+    });
+    run(command).sent("1000002 bytes: headers 1 written, file 1000000 by sendfile and 0 copied, trailers 1 written");
+    assert!(slow.join().unwrap() == [b"a", &folder.bytes[..], b"b"].concat());
+}
+
+#[test]
+fn arguments_that_are_wrong() {
+    send(&[]).misused("SRC and DST are needed");
+    send(&["a"]).misused("SRC and DST are needed");
+    send(&["a", "b", "c"]).misused("unexpected argument \"c\"");
+    send(&["--unknown", "a", "b"]).misused("invalid option '--unknown'");
+    send(&["-x"]).misused("invalid option '-x'");
+    send(&["a", "b", "--count"]).misused("missing argument for option '--count'");
+    for option in ["--offset", "--count"] {
+        for value in ["-1", "", "1k", "18446744073709551616"] {
+            send(&[option, value, "a", "b"])
+                .misused(&format!("{option}: {value:?} is not a number of bytes from 0 to 18446744073709551615"));
+        }
+    }
+}
+
+#[test]
+fn help_and_version() {
+    let help = send(&["--help"]);
+    assert_eq!((help.status.code(), &*help.stderr), (Some(0), ""));
+    let text = String::from_utf8(help.stdout).unwrap();
+    for word in ["SRC DST", "tcp:HOST:PORT", "--offset", "--count", "--header", "--trailer", "--fallback", "--version"]
+    {
+        assert!(text.contains(word), "{word}");
+    }
+    let version = send(&["--version"]);
+    assert_eq!((version.status.code(), &*version.stderr), (Some(0), ""));
+    assert_eq!(version.stdout, concat!("send ", env!("CARGO_PKG_VERSION"), "\n").as_bytes());
+
+    let ran = send_after("exec >/dev/full", &["--help"]);
+    ran.refused("standard output: No space left on device (ENOSPC, os error 28)");
+}
+
+#[test]
+fn a_standard_error_that_is_closed_or_full_changes_nothing() {
+    let folder = Folder::new(100);
+    let target = folder.path("target");
+    for before in ["exec 2>&-", "exec 2>/dev/full", "exec >&-", "exec >&- 2>&-"] {
+        fs::write(&target, "").unwrap();
+        assert_eq!(send_after(before, &[&folder.source, &target]).status.code(), Some(0), "{before}");
+        assert_eq!(fs::read(&target).unwrap(), folder.bytes);
+        assert_eq!(send_after(before, &[&target, &target]).status.code(), Some(1), "{before}");
+        assert_eq!(send_after(before, &["--unknown"]).status.code(), Some(2), "{before}");
+    }
+}
+
+/// A terminal: what its user sees, and the program's end of it.
+fn terminal() -> (File, OwnedFd) {
+    let screen = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::grantpt(&screen).unwrap();
+    rustix::pty::unlockpt(&screen).unwrap();
+    let path = rustix::pty::ptsname(&screen, Vec::new()).unwrap();
+    let end = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY, rustix::fs::Mode::empty()).unwrap();
+    (File::from(screen), end)
+}
+
+#[test]
+fn a_progress_bar_on_a_terminal() {
+    let folder = Folder::new(5 << 20);
+    let (target, received) = peer();
+    let (screen, end) = terminal();
+    let screen = read_all(screen);
+    let mut command = command(&[&folder.source, &target, "--header", "a"]);
+    command.env("TERM", "xterm").stderr(end);
+    assert_eq!(run(command).status.code(), Some(0));
+    assert!(received.join().unwrap() == [b"a", &folder.bytes[..]].concat());
+
+    let seen = String::from_utf8(screen.join().unwrap()).unwrap();
+    // One step moves 2 MiB.
+    for position in [" 0 B of 5.00 MiB, ", " 2.00 MiB of 5.00 MiB, ", " 4.00 MiB of 5.00 MiB, "] {
+        assert!(seen.contains(position), "{position}: {seen:?}");
+    }
+    // It is wiped out, and one line remains.
+    let (_, last) = seen.rsplit_once("\r\x1b[2K").unwrap();
+    assert!(last.starts_with("sent 5242881 bytes: headers 1 written, file 5242880 by sendfile"), "{last:?}");
+    assert!(last.ends_with("B/s\r\n") && !last.contains('\x1b'), "{last:?}");
+}
+
+#[test]
+fn no_progress_bar_among_the_bytes() {
+    let folder = Folder::new(0);
+    fs::write(&folder.source, "text\n").unwrap();
+    let (screen, end) = terminal();
+    let mut command = command(&[&folder.source, "-"]);
+    command.env("TERM", "xterm").stdout(end.as_fd().try_clone_to_owned().unwrap()).stderr(end);
+    assert_eq!(run(command).status.code(), Some(0));
+    let seen = String::from_utf8(read_all(screen).join().unwrap()).unwrap();
+    assert!(seen.starts_with("text\r\nsent 5 bytes: "), "{seen:?}");
+    assert!(!seen.contains('\x1b'), "{seen:?}");
+}
+
+#[test]
+fn a_path_may_look_like_anything() {
+    let folder = Folder::new(10);
+    let send_in = |target: &str| {
+        let mut command = command(&["source", target]);
+        command.current_dir(folder.dir.path());
+        let ran = run(command);
+        assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
+    };
+    for name in ["-", "tcp:a:1", "-x", "\u{1f980}"] {
+        send_in(&format!("./{name}"));
+        assert_eq!(fs::read(folder.dir.path().join(name)).unwrap(), folder.bytes);
+    }
+}

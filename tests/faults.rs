@@ -1,0 +1,625 @@
+//! Real faults: filters, peers, disks and files that misbehave while something is sent. What arrived is compared with what was
+//! reported as sent, by SHA-256.
+
+mod common;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use bare_sendfile::{
+    Count, Errno, Error, Mechanisms, Progress, Status, StreamCopy, Transfer, available, perform, poll_send, send_all,
+};
+use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id};
+use common::set_nonblocking;
+use common::{Message, available_bytes, drain, fd, fd_of_std, file, forked, pattern, pipe, position, sha256, tcp};
+
+/// Drives it until done or an error, as `send_all`, on the descriptors of a message.
+fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {
+    send_all(transfer, fd(out), fd(&message.file), &message.headers(), &message.trailers(), buffer)
+}
+
+/// One step.
+fn step(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let step = transfer.next_step(&headers, &trailers, buffer.len())?;
+    transfer.complete(perform(&step, fd(out), fd(&message.file), buffer))
+}
+
+const BODY: u64 = 100_000;
+/// Ten calls for the body.
+const CAP: usize = 10_000;
+
+/// Runs `body` in a thread of its own, whose filters end with it.
+fn in_a_thread<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(body).join().unwrap())
+}
+
+/// The call is refused from the `nth` on; then, where nothing is refused, the transfer goes on to its end. Tells how the body
+/// was moved, and how much of it had been sent when the refusals began.
+fn from_the_nth(calls: &[libc::c_long], errno: Errno, nth: u64, socket: bool, lent: usize) -> (Mechanisms, u64) {
+    let message = Message::new(300, BODY as usize, 300);
+    let (sender, receiver): (File, JoinHandle<_>) = if socket {
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        (std::os::fd::OwnedFd::from(sender).into(), drain(receiver))
+    } else {
+        let (sender, receiver) = pipe();
+        (sender, drain(receiver))
+    };
+    let mut transfer = message.transfer().with_cap(CAP).with_small(0);
+    let mut buffer = vec![0; lent];
+    let mut sent_before = 0;
+    let outcome = in_a_thread(|| {
+        while transfer.progress().file < nth * CAP as u64 {
+            step(&message, &mut transfer, &sender, &mut buffer).unwrap();
+        }
+        sent_before = transfer.progress().file;
+        refuse(calls, errno);
+        if errno != Errno::EINTR {
+            return send(&message, &mut transfer, &sender, &mut buffer);
+        }
+        // `send_all` would go on for ever.
+        let mut interrupted = 0;
+        while interrupted < 10 {
+            match step(&message, &mut transfer, &sender, &mut buffer) {
+                Ok(()) => {}
+                Err(error) => {
+                    assert_eq!(error, Error::Errno(Errno::EINTR));
+                    interrupted += 1;
+                }
+            }
+        }
+        Err(Error::Errno(errno))
+    });
+    let before = transfer.progress();
+    if let Err(error) = outcome {
+        assert_eq!(error, Error::Errno(errno));
+        assert!(before.total() < message.whole.len() as u64);
+        assert_eq!(send(&message, &mut transfer, &sender, &mut buffer), Ok(()));
+    }
+    drop(sender);
+    message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+    let mechanisms = transfer.mechanisms();
+    assert_eq!(mechanisms.sendfile + mechanisms.copy, BODY);
+    assert_eq!(outcome.is_ok(), mechanisms.copy > 0, "{mechanisms:?}");
+    (mechanisms, sent_before)
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d5_e1_sendfile_is_refused_from_the_nth_call_on() {
+    let calls = [libc::SYS_sendfile];
+    for errno in [Errno::ENOSYS, Errno::EPERM, Errno::EINVAL, Errno::EINTR] {
+        for nth in [0, 1, 5, 9] {
+            for socket in [false, true] {
+                let (mechanisms, _) = from_the_nth(&calls, errno, nth, socket, 0);
+                assert_eq!(mechanisms, Mechanisms { sendfile: BODY, ..Mechanisms::default() });
+                for lent in [13, 777, 4096, 1 << 20] {
+                    let (mechanisms, sent_before) = from_the_nth(&calls, errno, nth, socket, lent);
+                    let eintr = errno == Errno::EINTR; // is no refusal
+                    let (sendfile, refused) = if eintr { (BODY, None) } else { (sent_before, Some(errno)) };
+                    let copy = BODY - sendfile;
+                    assert_eq!(mechanisms, Mechanisms { sendfile, copy, refused, ..Mechanisms::default() });
+                }
+            }
+        }
+    }
+}
+
+/// Nothing can replace it: the error is the caller's, the state goes on.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn writes_are_refused_from_the_nth_call_on() {
+    for errno in [Errno::ENOSYS, Errno::EPERM, Errno::EINVAL, Errno::EINTR] {
+        for nth in [0, 1, 10] {
+            for (call, socket) in [(libc::SYS_sendmsg, true), (libc::SYS_writev, false)] {
+                from_the_nth(&[call], errno, nth, socket, 0);
+                // The body with sendfile, the trailer not.
+                let (mechanisms, _) = from_the_nth(&[call], errno, nth, socket, 4096);
+                assert_eq!(mechanisms, Mechanisms { sendfile: BODY, ..Mechanisms::default() });
+            }
+        }
+    }
+}
+
+/// Both at once: the copy that replaces sendfile cannot write either, and the error is the write's.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn e2_sendfile_and_the_write_are_refused() {
+    let message = Message::new(0, 1000, 0);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let mut transfer = message.transfer();
+    let outcome = in_a_thread(|| {
+        refuse(&[libc::SYS_sendfile], Errno::EPERM);
+        refuse(&[libc::SYS_sendmsg], Errno::EACCES);
+        send(&message, &mut transfer, &sender, &mut [0; 100])
+    });
+    assert_eq!((outcome, transfer.progress().total()), (Err(Error::Errno(Errno::EACCES)), 0));
+    assert_eq!(send(&message, &mut transfer, &sender, &mut [0; 100]), Ok(()));
+    message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a7_available_says_what_the_filter_says() {
+    assert_eq!(available(), Ok(()));
+    for errno in [Errno::ENOSYS, Errno::EPERM, Errno::EACCES] {
+        assert_eq!(refused(&[libc::SYS_sendfile], errno, available), Err(errno));
+    }
+    // A filter that pretends success has taken the call away as well.
+    let pretended = in_a_thread(|| {
+        answer(&[libc::SYS_sendfile], 0);
+        available()
+    });
+    assert_eq!(pretended, Err(Errno::ENOSYS));
+    assert_eq!(available(), Ok(()));
+}
+
+/// What arrived before the connection broke is a beginning of what was reported as sent.
+#[track_caller]
+fn assert_beginning(message: &Message, arrived: &[u8], progress: Progress) {
+    assert!(arrived.len() as u64 <= progress.total(), "{} {progress:?}", arrived.len());
+    assert_eq!(sha256(arrived), sha256(&message.whole[..arrived.len()]));
+}
+
+#[test]
+fn a_peer_that_resets() {
+    for lent in [0, 5000] {
+        let message = Message::new(1000, 8 << 20, 1000);
+        let (sender, mut receiver) = tcp();
+        let receiver = thread::spawn(move || {
+            let arrived = common::receive(&mut receiver, 200_000);
+            rustix::net::sockopt::set_socket_linger(&receiver, Some(Duration::ZERO)).unwrap();
+            arrived
+        });
+        let mut transfer = message.transfer();
+        if lent > 0 {
+            transfer = transfer.copying();
+        }
+        let mut buffer = vec![0; lent];
+        let first = send(&message, &mut transfer, &sender, &mut buffer);
+        assert!(first == Err(Error::Errno(Errno::ECONNRESET)) || first == Err(Error::Errno(Errno::EPIPE)), "{first:?}");
+        let progress = transfer.progress();
+        assert_eq!(send(&message, &mut transfer, &sender, &mut buffer), Err(Error::Errno(Errno::EPIPE)));
+        assert_eq!(transfer.progress(), progress);
+        assert_eq!(progress.trailers, 0);
+        assert_beginning(&message, &receiver.join().unwrap(), progress);
+    }
+}
+
+#[test]
+fn a_peer_that_only_stops_to_send() {
+    let message = Message::new(1000, 1 << 20, 1000);
+    let (sender, receiver) = tcp();
+    receiver.shutdown(Shutdown::Write).unwrap();
+    let receiver = drain(receiver);
+    let mut transfer = message.transfer();
+    assert_eq!(send(&message, &mut transfer, &sender, &mut []), Ok(()));
+    drop(sender);
+    message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+}
+
+#[test]
+fn a_peer_that_stops_to_receive() {
+    let message = Message::new(1000, 1 << 20, 1000);
+    let (sender, mut receiver) = UnixStream::pair().unwrap();
+    let receiver = thread::spawn(move || {
+        let mut arrived = common::receive(&mut receiver, 100_000);
+        receiver.shutdown(Shutdown::Read).unwrap();
+        receiver.read_to_end(&mut arrived).unwrap();
+        (arrived, receiver)
+    });
+    let mut transfer = message.transfer();
+    for _ in 0..2 {
+        assert_eq!(send(&message, &mut transfer, &sender, &mut []), Err(Error::Errno(Errno::EPIPE)));
+    }
+    assert_beginning(&message, &receiver.join().unwrap().0, transfer.progress());
+}
+
+/// It reads a byte at a time, and takes its time for the first ones. The sender has a time limit, so it comes back often.
+#[test]
+fn a_peer_that_reads_byte_by_byte() {
+    let message = Message::new(5000, 100_000, 5000);
+    let (tcp_sender, tcp_receiver) = tcp();
+    let (unix_sender, unix_receiver) = UnixStream::pair().unwrap();
+    fn check(message: &Message, sender: impl AsRawFd, mut receiver: impl Read + Send + 'static) {
+        let receiver = thread::spawn(move || {
+            let (mut arrived, mut byte) = (Vec::new(), [0]);
+            while receiver.read(&mut byte).unwrap() == 1 {
+                arrived.push(byte[0]);
+                if arrived.len() < 100 {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+            arrived
+        });
+        let (mut transfer, mut stops) = (message.transfer(), 0);
+        while let Err(error) = send(message, &mut transfer, &sender, &mut []) {
+            assert_eq!(error, Error::Errno(Errno::EAGAIN));
+            stops += 1;
+        }
+        drop(sender);
+        message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+        assert!(stops > 0, "it was never too slow");
+    }
+    for sender in [fd_of_std(&tcp_sender), fd_of_std(&unix_sender)] {
+        rustix::net::sockopt::set_socket_send_buffer_size(sender, 1).unwrap();
+        let limit = Some(Duration::from_millis(1));
+        rustix::net::sockopt::set_socket_timeout(sender, rustix::net::sockopt::Timeout::Send, limit).unwrap();
+    }
+    rustix::net::sockopt::set_socket_recv_buffer_size(&tcp_receiver, 20_000).unwrap();
+    check(&message, tcp_sender, tcp_receiver);
+    check(&message, unix_sender, unix_receiver);
+}
+
+/// A file system of 1 MiB in memory, mounted nowhere; it ends with the descriptor. `None` without CAP_SYS_ADMIN.
+fn small_tmpfs() -> Option<File> {
+    use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+    let context = match rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC) {
+        Err(rustix::io::Errno::PERM) => return None,
+        context => context.unwrap(),
+    };
+    rustix::mount::fsconfig_set_string(&context, "size", "1m").unwrap();
+    rustix::mount::fsconfig_create(&context).unwrap();
+    let root = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).unwrap();
+    Some(root.into())
+}
+
+/// A new file in a directory.
+fn create(directory: &File, name: &str) -> File {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CREATE | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, rustix::fs::Mode::RUSR).unwrap().into()
+}
+
+fn contents(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user knows no fsopen")]
+fn a_full_disk() {
+    let Some(disk) = small_tmpfs() else {
+        return println!("skipped: mounting needs CAP_SYS_ADMIN");
+    };
+    let message = Message::new(100_000, 700_000, 100_000);
+    for (copying, from_position) in [(false, false), (true, false), (false, true), (true, true)] {
+        // Room for the header and a part of the body.
+        let (ballast, out) = (create(&disk, "ballast"), create(&disk, "out"));
+        out.set_len(0).unwrap();
+        ballast.write_all_at(&vec![1; 600_000], 0).unwrap();
+        let mut transfer = message.transfer();
+        if from_position {
+            rustix::fs::seek(&message.file, rustix::fs::SeekFrom::Start(Message::OFFSET)).unwrap();
+            transfer = Transfer::from_position(message.count(), &message.headers(), &message.trailers()).unwrap();
+        }
+        let mut buffer = vec![0; if copying { 30_000 } else { 0 }];
+        if copying {
+            transfer = transfer.copying();
+        }
+        for _ in 0..2 {
+            assert_eq!(send(&message, &mut transfer, &out, &mut buffer), Err(Error::Errno(Errno::ENOSPC)));
+            let progress = transfer.progress();
+            assert!(progress.file > 0 && progress.trailers == 0, "{progress:?}");
+            message.assert_arrived(&contents(&out), progress);
+            assert_eq!(position(&out), progress.total());
+            if from_position {
+                assert_eq!(position(&message.file), Message::OFFSET + progress.file);
+            }
+        }
+        ballast.set_len(0).unwrap();
+        assert_eq!(send(&message, &mut transfer, &out, &mut buffer), Ok(()));
+        message.assert_all_arrived(&contents(&out), transfer.progress());
+    }
+}
+
+static SIGXFSZ: AtomicUsize = AtomicUsize::new(0);
+
+/// F2: first a short count, then EFBIG with SIGXFSZ. (sendfile may have tried to write on and raised it before.)
+#[test]
+fn f2_a_limit_of_the_file_size() {
+    extern "C" fn handler(_: libc::c_int) {
+        SIGXFSZ.fetch_add(1, SeqCst);
+    }
+    let message = Message::new(1000, 50_000, 1000);
+    for copying in [false, true] {
+        let out = file(&[]);
+        let mut transfer = message.transfer();
+        let mut buffer = vec![0; if copying { 3000 } else { 0 }];
+        if copying {
+            transfer = transfer.copying();
+        }
+        let limit = |bytes: u64| {
+            let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+            // SAFETY: it only reads `limit`.
+            unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) };
+        };
+        let status = forked(|| {
+            let handler: extern "C" fn(libc::c_int) = handler;
+            // SAFETY: the handler only adds to an atomic.
+            unsafe { libc::signal(libc::SIGXFSZ, handler as libc::sighandler_t) };
+            limit(30_000);
+            let before = loop {
+                let before = SIGXFSZ.load(SeqCst);
+                match step(&message, &mut transfer, &out, &mut buffer) {
+                    Ok(()) => {}
+                    Err(Error::Errno(Errno::EFBIG)) => break before,
+                    Err(_) => return 1,
+                }
+            };
+            if copying && before != 0 || SIGXFSZ.load(SeqCst) == before {
+                return 2;
+            }
+            if transfer.progress() != (Progress { headers: 1000, file: 29_000, trailers: 0 }) {
+                return 3;
+            }
+            limit(libc::RLIM_INFINITY);
+            send(&message, &mut transfer, &out, &mut buffer).is_err().into()
+        });
+        assert_eq!(status.code(), Some(0), "{status}");
+        assert_eq!(sha256(&contents(&out)), sha256(&message.whole));
+    }
+}
+
+/// A transfer that has filled a socket, and what it takes to go on.
+struct Stopped {
+    message: Message,
+    transfer: Transfer,
+    sender: UnixStream,
+    receiver: UnixStream,
+    arrived: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Stopped {
+    fn new(copying: bool, count: Count) -> Self {
+        let message = Message::new(1000, 1 << 20, 0);
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        set_nonblocking(&sender);
+        let mut transfer = Transfer::new(Message::OFFSET, count, &message.headers(), &[]).unwrap();
+        if copying {
+            transfer = transfer.copying();
+        }
+        let buffer = vec![0; if copying { 10_000 } else { 0 }];
+        let mut stopped = Self { message, transfer, sender, receiver, arrived: Vec::new(), buffer };
+        assert_eq!(stopped.poll(), Ok(Status::OutFull));
+        let file = stopped.transfer.progress().file;
+        assert!(0 < file && file < 1 << 20, "{file}");
+        stopped
+    }
+
+    fn poll(&mut self) -> Result<Status, Error> {
+        let (out, file) = (fd(&self.sender), fd(&self.message.file));
+        poll_send(&mut self.transfer, out, file, &self.message.headers(), &[], &mut self.buffer)
+    }
+
+    /// To the end, or an error; what has arrived then is as much as was reported.
+    fn go_on(&mut self) -> Result<Status, Error> {
+        let result = loop {
+            self.arrived.extend(available_bytes(&self.receiver));
+            match self.poll() {
+                Ok(Status::OutFull) => {}
+                result => break result,
+            }
+        };
+        self.arrived.extend(available_bytes(&self.receiver));
+        assert_eq!(self.arrived.len() as u64, self.transfer.progress().total());
+        result
+    }
+}
+
+#[test]
+fn d4_a_file_that_is_truncated_during_the_send() {
+    for copying in [false, true] {
+        let mut stopped = Stopped::new(copying, Count::Bytes(1 << 20));
+        let sent = stopped.transfer.progress().file;
+        // What is on its way has to be taken first: truncating clears the rest of a shared page.
+        stopped.arrived = available_bytes(&stopped.receiver);
+        let there = sent + 5000;
+        stopped.message.file.set_len(Message::OFFSET + there).unwrap();
+        let owed = (1 << 20) - there;
+        for _ in 0..2 {
+            assert_eq!(stopped.go_on(), Err(Error::Truncated { owed }));
+            stopped.message.assert_arrived(&stopped.arrived, stopped.transfer.progress());
+        }
+        // Shorter than what was sent already.
+        stopped.message.file.set_len(10).unwrap();
+        assert_eq!(stopped.go_on(), Err(Error::Truncated { owed }));
+        stopped.message.assert_arrived(&stopped.arrived, stopped.transfer.progress());
+        // Grown again, it goes on where it stopped.
+        stopped.message.file.write_all_at(stopped.message.body(), Message::OFFSET).unwrap();
+        assert_eq!(stopped.go_on(), Ok(Status::Done));
+        stopped.message.assert_all_arrived(&stopped.arrived, stopped.transfer.progress());
+    }
+}
+
+#[test]
+fn a_file_that_grows_during_the_send() {
+    for copying in [false, true] {
+        let mut stopped = Stopped::new(copying, Count::ToEnd);
+        let more = pattern(300_000);
+        let end = stopped.message.file.metadata().unwrap().len();
+        stopped.message.file.write_all_at(&more, end).unwrap();
+        assert_eq!(stopped.go_on(), Ok(Status::Done));
+        let whole = [&stopped.message.whole, &[0xdd; 500][..], &more].concat();
+        assert_eq!(sha256(&stopped.arrived), sha256(&whole));
+        // The end stays the end.
+        stopped.message.file.write_all_at(&more, end + 300_000).unwrap();
+        assert_eq!(stopped.poll(), Ok(Status::Done));
+        // A number is a number.
+        let mut stopped = Stopped::new(copying, Count::Bytes(1 << 20));
+        stopped.message.file.write_all_at(&more, end).unwrap();
+        assert_eq!(stopped.go_on(), Ok(Status::Done));
+        stopped.message.assert_all_arrived(&stopped.arrived, stopped.transfer.progress());
+    }
+}
+
+#[test]
+fn a_file_that_is_overwritten_during_the_send() {
+    for copying in [false, true] {
+        let mut stopped = Stopped::new(copying, Count::Bytes(1 << 20));
+        let sent = stopped.transfer.progress().total() as usize;
+        let old = stopped.message.whole.clone();
+        let new: Vec<u8> = old.iter().map(|byte| !byte).collect();
+        stopped.message.file.write_all_at(&new[1000..], Message::OFFSET).unwrap();
+        assert_eq!(stopped.go_on(), Ok(Status::Done));
+        let arrived = &stopped.arrived;
+        assert_eq!(arrived.len(), old.len());
+        assert_eq!(arrived[sent..], new[sent..]);
+        if copying {
+            assert_eq!(sha256(&arrived[..sent]), sha256(&old[..sent]));
+        } else {
+            // Pages that wait in the socket are shared with the file: each byte is the old or the new one.
+            assert!((0..sent).all(|i| arrived[i] == old[i] || arrived[i] == new[i]));
+            assert_eq!(arrived[..1000], old[..1000]); // the header
+        }
+    }
+}
+
+/// Somebody truncates the file and writes it again, over and over, while it is sent.
+#[test]
+fn a_file_that_changes_all_the_time() {
+    let message = Message::new(1000, 500_000, 1000);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let receiver = drain(receiver);
+    let (done, mut truncated) = (AtomicBool::new(false), 0);
+    let mut transfer = message.transfer().copying();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let len = message.body().len();
+            while !done.load(SeqCst) {
+                for at in (0..len).rev().step_by(len / 7).chain([0]) {
+                    message.file.set_len(Message::OFFSET + at as u64).unwrap();
+                    thread::yield_now();
+                    // Never a hole, which would be read as zeros.
+                    message.file.write_all_at(&message.body()[at..], Message::OFFSET + at as u64).unwrap();
+                }
+            }
+        });
+        let mut buffer = vec![0; 3001];
+        while let Err(error) = send(&message, &mut transfer, &sender, &mut buffer) {
+            assert!(matches!(error, Error::Truncated { .. }), "{error:?}");
+            truncated += 1;
+            thread::yield_now();
+        }
+        done.store(true, SeqCst);
+    });
+    drop(sender);
+    println!("truncated {truncated} times");
+    message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+}
+
+/// Calls `send` until the thread that it runs in has caught a thousand signals, with a slow reader. What `send` returns is
+/// added up: interruptions that it saw.
+fn a_thousand_signals<S: AsRawFd + Send>(
+    sender: S,
+    mut receiver: impl Read + Send + 'static,
+    message: &Message,
+    send: impl Fn(&S) -> usize + Send,
+) -> usize {
+    const SIGNALS: usize = 1000;
+    catch_signals();
+    let receiver = thread::spawn(move || {
+        let (mut arrived, mut some) = (Vec::new(), [0; 5000]);
+        loop {
+            match receiver.read(&mut some).unwrap() {
+                0 => return arrived,
+                n => arrived.extend_from_slice(&some[..n]),
+            }
+        }
+    });
+    let (mut rounds, done) = (0, AtomicBool::new(false));
+    let seen = thread::scope(|scope| {
+        let (tell, target) = mpsc::channel();
+        let (done, rounds) = (&done, &mut rounds);
+        let thread = scope.spawn(move || {
+            tell.send(thread_id()).unwrap();
+            let mut seen = 0;
+            while !done.load(SeqCst) {
+                seen += send(&sender);
+                *rounds += 1;
+            }
+            seen
+        });
+        let target = target.recv().unwrap();
+        for _ in 0..SIGNALS {
+            assert!(interrupt(target));
+        }
+        done.store(true, SeqCst);
+        thread.join().unwrap()
+    });
+    let arrived = receiver.join().unwrap();
+    assert_eq!(arrived.len(), rounds * message.whole.len());
+    for round in arrived.chunks(message.whole.len()) {
+        assert_eq!(sha256(round), sha256(&message.whole));
+    }
+    seen
+}
+
+#[test]
+fn signals_by_the_thousand() {
+    let message = Message::new(10_000, 300_000, 10_000);
+    for copying in [false, true] {
+        let all = |sender: &dyn AsRawFd| {
+            let mut transfer = message.transfer();
+            let mut buffer = vec![0; if copying { 20_000 } else { 0 }];
+            if copying {
+                transfer = transfer.copying();
+            }
+            assert_eq!(send(&message, &mut transfer, &sender.as_raw_fd(), &mut buffer), Ok(()));
+            0
+        };
+        let by_steps = |sender: &dyn AsRawFd| {
+            let (mut transfer, mut interrupted) = (message.transfer(), 0);
+            let mut buffer = vec![0; if copying { 20_000 } else { 0 }];
+            if copying {
+                transfer = transfer.copying();
+            }
+            while transfer.progress().total() < message.whole.len() as u64 {
+                match step(&message, &mut transfer, &sender.as_raw_fd(), &mut buffer) {
+                    Ok(()) => {}
+                    Err(error) => {
+                        assert_eq!(error, Error::Errno(Errno::EINTR));
+                        interrupted += 1;
+                    }
+                }
+            }
+            interrupted
+        };
+        let (sender, receiver) = tcp();
+        a_thousand_signals(sender, receiver, &message, |sender| all(sender));
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        a_thousand_signals(sender, receiver, &message, |sender| all(sender));
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        rustix::net::sockopt::set_socket_send_buffer_size(&sender, 1).unwrap();
+        assert!(a_thousand_signals(sender, receiver, &message, |sender| by_steps(sender)) > 0);
+        let (sender, receiver) = pipe();
+        a_thousand_signals(sender, receiver, &message, |sender| all(sender));
+    }
+}
+
+#[test]
+fn signals_by_the_thousand_in_a_stream() {
+    let message = Message::new(0, 100_000, 0);
+    let send = |sender: &UnixStream| {
+        let (mut feeder, input) = pipe();
+        let whole = message.whole.clone();
+        let feeder = thread::spawn(move || feeder.write_all(&whole).unwrap());
+        let mut buffer = [0; 4096];
+        let mut copy = StreamCopy::new(Count::ToEnd, &mut buffer);
+        assert_eq!(copy.send_all(fd(sender), fd(&input)), Ok(()));
+        assert_eq!(copy.sent(), 100_000);
+        feeder.join().unwrap();
+        0
+    };
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    a_thousand_signals(sender, receiver, &message, send);
+}

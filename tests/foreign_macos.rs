@@ -1,0 +1,107 @@
+//! macOS's side of the library, stub and all, run on x86_64 Linux, with the feature `macos-raw-syscalls`: the trap is caught and answered by the model of
+//! macOS's kernel that the simulation has.
+#![cfg(all(target_os = "linux", target_arch = "x86_64", feature = "macos-raw-syscalls"))]
+#![allow(dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
+
+#[path = "foreign_trap/caught.rs"]
+mod caught;
+#[path = "../src/errno.rs"]
+mod errno;
+#[path = "../src/fd.rs"]
+mod fd;
+#[path = "../src/iovec.rs"]
+mod iovec;
+#[path = "simulation_bsd/macos.rs"]
+mod simulated;
+#[path = "foreign_trap/macos.rs"]
+mod sys;
+
+use bare_sendfile::Errno;
+use simulated::model;
+
+use crate::caught::{Seen, on};
+use crate::fd::BorrowedFd;
+use crate::iovec::IoSlice;
+
+/// The kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Os {
+    FreeBsd,
+    MacOs,
+}
+
+const OS: Os = Os::MacOs;
+const SENDFILE: i64 = 0x200_0151;
+
+/// The socket and the file.
+fn fds() -> (BorrowedFd<'static>, BorrowedFd<'static>) {
+    // SAFETY: the model does not look at them.
+    unsafe { (BorrowedFd::borrow_raw(8), BorrowedFd::borrow_raw(7)) }
+}
+
+fn kernel(room: usize, errno: Option<Errno>) -> model::Kernel {
+    model::Kernel { file: b"contents".to_vec(), room, errno, ..Default::default() }
+}
+
+/// Its own type of the same numbers.
+fn number(errno: Option<errno::Errno>) -> Option<i32> {
+    errno.map(errno::Errno::raw_os_error)
+}
+
+#[test]
+fn first_form() {
+    let (socket, file) = fds();
+    let mut kernel = kernel(5, Some(Errno::EAGAIN));
+    let mut offset = 1;
+    let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
+    assert_eq!((result, offset), (Ok(5), 6), "bytes count beside an error");
+    assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0 }));
+    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
+    assert_eq!((number(result.err()), offset), (Some(Errno::EAGAIN.raw_os_error()), 6));
+    kernel.errno = None;
+    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
+    assert_eq!((result, offset), (Ok(2), 8));
+    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
+    assert_eq!((result, offset), (Ok(0), 8), "the end");
+    assert_eq!(kernel.received, b"ontents");
+}
+
+#[test]
+fn first_form_without_a_call() {
+    let (socket, file) = fds();
+    let mut kernel = kernel(5, None);
+    let mut offset = 1;
+    assert_eq!(on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 0)), (Ok(0), None));
+    let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, None, 1));
+    assert_eq!((number(result.err()), seen), (Some(Errno::EINVAL.raw_os_error()), None));
+    assert_eq!(kernel.received, b"");
+}
+
+#[test]
+fn second_form() {
+    let (socket, file) = fds();
+    let (headers, trailers) = ([IoSlice::new(b"he"), IoSlice::new(b"ad")], [IoSlice::new(b"tail")]);
+    let mut kernel = kernel(0, None);
+    // More of the caller's values than there are registers, which must all come through.
+    let values: [u64; 24] = std::array::from_fn(|i| std::hint::black_box(i as u64) * 0x0101_0101);
+    let (result, seen) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 2, 3, &headers, &trailers, 0x7_0004));
+    assert_eq!(values, std::array::from_fn(|i| i as u64 * 0x0101_0101));
+    assert_eq!(result, (11, None));
+    assert_eq!(kernel.received, b"headntetail");
+    assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0x7_0004 }));
+
+    (kernel.room, kernel.errno) = (6, Some(Errno::EINTR));
+    let ((moved, errno), _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 0, 8, &headers, &[], 0));
+    assert_eq!((moved, number(errno)), (6, Some(Errno::EINTR.raw_os_error())));
+    assert!(kernel.received.ends_with(b"headco"));
+}
+
+/// C8: the list of no trailers is null, which the caught call insists on.
+#[test]
+fn to_the_end() {
+    let (socket, file) = fds();
+    let mut kernel = kernel(0, None);
+    let (result, _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 2, 0, &[IoSlice::new(b"head")], &[], 0));
+    assert_eq!(result, (10, None));
+    assert_eq!(kernel.received, b"headntents");
+}

@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# Emulated machines with Debian's kernels. Sourced after tests/lib.sh. What is downloaded stays in the cache: delete
+# kernels-* and qemu there to get what Debian has today.
+
+# apt_for FOLDER ARCH SUITE...: from now on apt uses these suites alone, from the mirror that the system uses, for ARCH.
+apt_for() {
+    local folder=$1 arch=$2 uri suite
+    shift 2
+    mkdir -p "$folder"/{lists,cache/archives}/partial
+    # shellcheck disable=SC2016 # apt's own syntax
+    uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+        awk '$2 !~ /-/ && $3 == "main" {print $1; exit}')
+    for suite; do
+        printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$suite"
+    done >"$folder/sources.list"
+    cat >"$folder/apt.conf" <<END
+APT::Architecture "$arch";
+APT::Architectures { "$arch"; };
+Dir::Etc::sourcelist "$folder/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State::Lists "$folder/lists";
+Dir::Cache "$folder/cache";
+Acquire::Languages "none";
+APT::Sandbox::User "root";
+Debug::NoLocking "1";
+END
+    export APT_CONFIG=$folder/apt.conf
+    apt-get -qq update
+}
+
+# once FOLDER COMMAND...: the first time, fills FOLDER by COMMAND with a folder to fill as its last argument.
+once() {
+    local folder=$1
+    shift
+    (
+        flock 9
+        [[ ! -e $folder ]] || return 0
+        rm -rf "$folder.new"
+        mkdir -p "$folder.new"
+        "$@" "$folder.new" && mv "$folder.new" "$folder"
+    ) 9>"$folder.lock" >&2
+}
+
+# kernel CPU SUITE: prints the path of the kernel that Debian's SUITE has, whatever it is called today. Fails if it has none.
+kernel() {
+    # shellcheck disable=SC2154 # of tests/lib.sh
+    once "$cache/kernel-$1-$2" fetch_kernel "$1" "$2" && echo "$cache/kernel-$1-$2"/vmlinu*
+}
+
+fetch_kernel() {
+    local suite=$2 folder=$3 arch meta image binary
+    case $1 in
+        x86_64) arch=amd64 meta=linux-image-cloud-amd64 ;;
+        aarch64) arch=arm64 meta=linux-image-cloud-arm64 ;;
+        riscv64) arch=riscv64 meta=linux-image-riscv64 ;;
+    esac
+    say "fetching $meta of $suite"
+    apt_for "$folder/apt" "$arch" "$suite" || return
+    image=$(apt-cache depends "$meta" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
+    [[ -n $image ]] || return
+    # Since Linux 7 the kernel itself is in a package of its own, on which the image depends.
+    binary=$(apt-cache depends "$image" | sed -n 's/^ *Depends: \(linux-binary-.*\)/\1/p')
+    (cd "$folder/apt" && apt-get -qq download "${binary:-$image}" && dpkg -x ./*.deb root) || return
+    mv "$(find "$folder/apt/root" -name 'vmlinu[xz]*' -type f)" "$folder/vmlinuz-${image#linux-image-}" && rm -r "$folder/apt"
+}
+
+# qemu: prints the folder with the emulators. QEMU 7.2 loses the flags of an emulated x86_64 now and then, so that one boot
+# in seven ends in a double fault; its successor in Debian 12's backports does not.
+qemu() {
+    local version
+    need qemu-system-x86 qemu-system-arm qemu-system-misc >&2
+    version=$(qemu-system-x86_64 --version | sed -n 's/^QEMU emulator version \([0-9]*\).*/\1/p')
+    if ((version > 7)); then
+        dirname "$(command -v qemu-system-x86_64)"
+    else
+        once "$cache/qemu" fetch_qemu && echo "$cache/qemu/usr/bin"
+    fi
+}
+
+fetch_qemu() {
+    local folder=$1 suite deb
+    suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    say "fetching QEMU of $suite-backports"
+    apt_for "$folder/apt" "$(dpkg --print-architecture)" "$suite" "$suite-backports" || return
+    # Only unpacked: apt says what it needs and this system lacks.
+    apt-get -qq install --download-only --no-install-recommends -t "$suite-backports" \
+        qemu-system-x86 qemu-system-arm qemu-system-riscv </dev/null || return
+    for deb in "$folder"/apt/cache/archives/*.deb; do dpkg -x "$deb" "$folder" || return; done
+    rm -r "$folder/apt"
+}
+
+# initramfs FOLDER: an archive of the folder, which has a folder dev, to standard output.
+initramfs() {
+    (cd "$1" && find . | cpio --quiet --create --format newc --owner 0:0)
+    # A second archive with /dev/console, character device 5:1: made by hand, so that nobody needs to be root.
+    printf '070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08Xdev/console\0\0\0' \
+        1 $((8#20600)) 0 0 1 0 0 0 0 5 1 12 0
+    printf '070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08XTRAILER!!!\0' 0 0 0 0 1 0 0 0 0 0 0 11 0
+}
+
+# boot CPU KERNEL INITRAMFS LOG [ARGUMENT...]: one life of a machine; the arguments are init's. Its console goes to LOG.
+# Fails if the machine did not end by itself within SECONDS_TO_LIVE (300). CPU_MODEL is another model of the processor.
+boot() {
+    local cpu=$1 kernel=$2 initramfs=$3 log=$4 machine console=ttyS0 bin
+    shift 4
+    case $cpu in
+        x86_64) machine=(-M q35 -cpu max) ;; # Without RDRAND getrandom(2) would block.
+        aarch64) machine=(-M virt -cpu "${CPU_MODEL:-cortex-a72}") console=ttyAMA0 ;;
+        riscv64) machine=(-M virt -cpu "${CPU_MODEL:-rv64}") ;;
+    esac
+    bin=$(qemu) || return
+    # 6 GiB, of which it takes what it uses: before Linux 5.18 a sparse file in tmpfs takes memory once it is sent.
+    timeout "${SECONDS_TO_LIVE:-300}" "$bin/qemu-system-$cpu" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
+        "${machine[@]}" -accel tcg -m 6144 -smp 1 -nographic -nodefaults -serial stdio -monitor none -no-reboot \
+        -kernel "$kernel" -initrd "$initramfs" \
+        -append "console=$console panic=-1 quiet -- $*" </dev/null 2>&1 | tr -d '\r' >"$log"
+}
+
+# off LOG: it was init that turned the power off, and no panic.
+off() { grep -q '^\(\[ *[0-9.]*\] \)\?reboot: Power down' "$1"; }

@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# Shared by tests/all and tests/steps/*.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Downloads and unpacked toolchains outlive the clone.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/bare-sendfile
+mkdir -p "$cache"
+export CARGO_TERM_COLOR=never
+
+say() { printf '== %s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+# powerset: one line per combination of the crate's features, read from Cargo.toml so that none can be forgotten.
+powerset() {
+    local names combination i bits
+    mapfile -t names < <(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z0-9_-]*\) *=.*/\1/p' Cargo.toml | grep -vx default)
+    for ((bits = 0; bits < 1 << ${#names[@]}; bits++)); do
+        combination=
+        for ((i = 0; i < ${#names[@]}; i++)); do
+            if ((bits >> i & 1)); then combination+=${combination:+,}${names[i]}; fi
+        done
+        printf '%s\n' "$combination"
+    done
+}
+
+# test_suite [cargo test arguments]: everything, as a user has it by default and with every feature.
+# Arguments replace the two runs by one: tests/steps/cross-aarch64 --test limits
+test_suite() {
+    if (($#)); then cargo test "$@"; return; fi
+    local status=0
+    say "default features"
+    cargo test --locked --no-fail-fast || status=1
+    say "all features"
+    cargo test --locked --no-fail-fast --all-features || status=1
+    return $status
+}
+
+# need PACKAGE...: installs the Debian packages that are missing.
+need() {
+    local package missing=()
+    for package; do
+        [[ $(dpkg-query -Wf '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    say "installing ${missing[*]}"
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    if ((EUID)); then apt=(sudo -n "${apt[@]}"); fi
+    "${apt[@]}" update
+    "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null
+}
+
+# rust_for TARGET: puts a compiler with TARGET's standard library first in PATH: rustup's if it has or gets that
+# library, else Debian's. RUST=debian or RUST=rustup insists on one.
+rust_for() {
+    local sysroot
+    if [[ ${RUST-} != debian ]]; then
+        sysroot=$(rustc --print sysroot)
+        if [[ -d $sysroot/lib/rustlib/$1/lib ]] || timeout 120 rustup target add "$1" </dev/null; then
+            rustc --version
+            return
+        fi
+        [[ ${RUST-} != rustup ]] || die "rustup has no $1"
+    fi
+    # shellcheck source=tests/debian_rust.sh
+    source tests/debian_rust.sh
+    debian_rust rust-newest '' {x86_64,aarch64,riscv64gc}-unknown-linux-gnu
+}
+
+# std_for TARGET...: a compiler with a standard library for each TARGET, built from source (-Zbuild-std) and kept, for
+# systems that have no prebuilt one; `library_of TARGET` is then where it is.
+std_for() {
+    local target root
+    rustc_with_source
+    for target; do
+        root=$(library_of "$target")
+        (
+            flock 9
+            if [[ -d $root ]]; then exit; fi
+            say "building the standard library for $target"
+            rm -rf "$root.new"
+            mkdir -p "$root.new/package/src" "$root.new/lib/rustlib/$target/lib"
+            printf '[package]\nname = "empty"\nedition = "2024"\n[workspace]\n' >"$root.new/package/Cargo.toml"
+            : >"$root.new/package/src/lib.rs"
+            cd "$root.new/package"
+            # `mem`: those of its functions that a C library would have, for programs that are linked with none.
+            RUSTC_BOOTSTRAP=1 cargo build --quiet --release -Zbuild-std=std,panic_abort \
+                -Zbuild-std-features=compiler-builtins-mem --target "$target" </dev/null
+            mv target/"$target"/release/deps/*.rlib "$root.new/lib/rustlib/$target/lib"
+            rm -r "$root.new/package"
+            mv "$root.new" "$root"
+        ) 9>"$root.lock"
+    done
+}
+
+# Named for the exact compiler, which accepts no other's libraries.
+library_of() { printf '%s/std-%s-%s\n' "$cache" "$(rustc --version | md5sum | cut -c1-8)" "$1"; }
+
+# rustc_with_source: puts a compiler that has the source of its standard library first in PATH: rustup's or Debian's.
+rustc_with_source() {
+    if [[ ${RUST-} != debian ]]; then
+        if [[ -d $(rustc --print sysroot)/lib/rustlib/src/rust/library ]] ||
+            timeout 120 rustup component add rust-src </dev/null; then
+            return
+        fi
+        [[ ${RUST-} != rustup ]] || die "rustup has no rust-src"
+    fi
+    # shellcheck source=tests/debian_rust.sh
+    source tests/debian_rust.sh
+    debian_packages+=(rust-web-src)
+    debian_rust rust-source '' "$(uname -m)-unknown-linux-gnu"
+}
+
+# cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.
+cross() {
+    local cpu=$1 target name debian_arch
+    case $cpu in
+        aarch64) target=aarch64-unknown-linux-gnu debian_arch=arm64 ;;
+        riscv64) target=riscv64gc-unknown-linux-gnu debian_arch=riscv64 ;;
+    esac
+    need qemu-user "gcc-$cpu-linux-gnu" "libc6-dev-$debian_arch-cross"
+    rust_for "$target"
+    name=${target^^}
+    name=CARGO_TARGET_${name//-/_}
+    export "${name}_LINKER=$cpu-linux-gnu-gcc"
+    export "${name}_RUNNER=qemu-$cpu -L /usr/$cpu-linux-gnu"
+    export CARGO_BUILD_TARGET=$target
+    # What an emulated kernel cannot do is reported as ignored, with the reason.
+    export RUSTFLAGS='--cfg qemu_user' RUSTDOCFLAGS='--cfg qemu_user'
+}

@@ -1,0 +1,145 @@
+//! Calls every public function without libc, std or an allocator, and copies standard input to standard output with them.
+//!
+//! `black_box` hides from the compiler what is passed, so that nothing is computed beforehand and left out of the program.
+//! What formats (`Display`, `Debug`) is not called. Whoever adds a function to the crate adds it here.
+#![no_std]
+#![no_main]
+// Or the compiler would make calls of memcpy out of the loops in memcpy.
+#![no_builtins]
+
+mod start;
+
+use core::hint::black_box;
+
+use bare_sendfile::fd::BorrowedFd;
+use bare_sendfile::{
+    Count, Errno, Error, FlushOnDrop, IoSlice, SfFlags, SigpipeGuard, Status, Step, StreamCopy, Transfer, available,
+    perform, poll_send, send_all, send_file, sendfile, sendfile_hdtr,
+};
+
+/// The status to exit with.
+fn main(arguments: usize) -> u8 {
+    // SAFETY: both are open, and nobody closes them.
+    let (input, output) = unsafe { (BorrowedFd::borrow_raw(0), BorrowedFd::borrow_raw(1)) };
+    if available().is_err() {
+        return 2;
+    }
+    let copied = first_form(output, input)
+        .and_then(|()| second_form(output, input))
+        .and_then(|()| steps(output, input))
+        .and_then(|()| drivers(output, input))
+        .and_then(|()| stream(output, input))
+        .map_err(describe);
+    #[cfg(any(feature = "panic", feature = "format", feature = "libc"))]
+    fault::plant(arguments);
+    match copied {
+        Ok(()) => black_box(arguments) as u8 - 1,
+        Err(length) => length as u8,
+    }
+}
+
+/// The first bytes by position, the others by offset.
+fn first_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
+    let mut offset = sendfile(output, input, None, black_box(5))? as u64;
+    while sendfile(output, input, Some(&mut offset), black_box(1 << 20))? > 0 {}
+    Ok(())
+}
+
+/// The file between a header and a trailer.
+fn second_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
+    let headers = black_box([IoSlice::new(b"<"), IoSlice::from(b"".as_slice())]);
+    let trailers = black_box([IoSlice::new(b">")]);
+    let flags = SfFlags::empty().with_readahead(black_box(1)).unwrap_or(SfFlags::NOCACHE);
+    let sent = sendfile_hdtr(output, input, black_box(0), black_box(Count::ToEnd), &headers, &trailers, flags);
+    black_box((sent.total(), sent.flags.honoured.readahead(), sent.mechanisms));
+    sent.outcome
+}
+
+/// The file again, as a copy through a buffer, by steps.
+fn steps(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
+    let mut buffer = [0; 4096];
+    let mut transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?.with_cap(black_box(1000));
+    if black_box(true) {
+        transfer = transfer.copying();
+    } else {
+        transfer = Transfer::from_position(black_box(1_u64), &[], &[])?;
+    }
+    loop {
+        let step = transfer.next_step(&[], &[], buffer.len())?;
+        if let Step::Done = step {
+            break;
+        }
+        if let Step::Write { slices, .. } = step {
+            black_box(slices.as_slice());
+        }
+        match black_box(perform(&step, output, input, &mut buffer)) {
+            Err(errno) if errno == Errno::EINTR => transfer.complete_with_error(0, errno)?,
+            result => transfer.complete(result)?,
+        }
+    }
+    if let Some(step) = transfer.flush() {
+        black_box(&step);
+    }
+    black_box((transfer.flush_owed(), transfer.progress().total(), transfer.mechanisms()));
+    Ok(())
+}
+
+/// The file three times.
+fn drivers(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
+    let mut buffer = [0; 4096];
+    let _guard = SigpipeGuard::new()?;
+    send_file(output, input, black_box(0), black_box(Count::ToEnd), &[], &[], &mut buffer).outcome?;
+    let transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?;
+    let mut transfer = FlushOnDrop::new(transfer, output);
+    send_all(&mut transfer, output, input, &[], &[], &mut buffer)?;
+    black_box(transfer.out_fd());
+    let mut transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?;
+    while poll_send(&mut transfer, output, input, &[], &[], &mut buffer)? != Status::Done {}
+    Ok(())
+}
+
+/// What follows the position, as of an input that cannot seek.
+fn stream(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
+    let mut buffer = [0; 1000];
+    let mut stream = StreamCopy::new(black_box(Count::Bytes(10)), &mut buffer);
+    while stream.poll_send(output, input)? != Status::Done {}
+    black_box((stream.sent(), stream.spliced(), stream.remainder()));
+    StreamCopy::new(black_box(Count::ToEnd), &mut buffer).send_all(output, input)
+}
+
+/// Something of every part of an error that is not formatting.
+fn describe(error: Error) -> usize {
+    match error.errno() {
+        Some(errno) => errno.name().map_or(0, str::len) + errno.description().len(),
+        None => 3,
+    }
+}
+
+/// What must be noticed.
+#[cfg(any(feature = "panic", feature = "format", feature = "libc"))]
+mod fault {
+    use core::hint::black_box;
+
+    pub fn plant(arguments: usize) {
+        #[cfg(feature = "panic")]
+        black_box([1, 2, 3][black_box(arguments)]);
+        #[cfg(feature = "format")]
+        {
+            struct Nowhere;
+            impl core::fmt::Write for Nowhere {
+                fn write_str(&mut self, text: &str) -> core::fmt::Result {
+                    black_box(text);
+                    Ok(())
+                }
+            }
+            let _ = core::fmt::Write::write_fmt(&mut Nowhere, format_args!("{arguments}"));
+        }
+        #[cfg(feature = "libc")]
+        {
+            unsafe extern "C" {
+                safe fn labs(number: isize) -> isize;
+            }
+            black_box(labs(arguments as isize));
+        }
+    }
+}

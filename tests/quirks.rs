@@ -1,0 +1,566 @@
+//! What sendfile, read, write and splice say to every kind of file, on the kernel that runs: the two tables behind the rules of
+//! the fallback (E of docs/semantics.md). The tables are printed. On a kernel with a recorded table (tests/quirks/MAJOR.MINOR.txt) a
+//! cell that differs is a failure; on any other kernel there is nothing to compare with, and the test says so.
+//!
+//! QUIRKS_RECORD=PATH writes the tables to PATH, to be recorded: put the file in tests/quirks and its name in [`RECORDED`].
+//!
+//! A row that cannot be had (no root to mount, no mkfs, no such file) is left out of the comparison, and named.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bare_sendfile::{Errno, SigpipeGuard, sendfile};
+use common::{fd, fd_of_std, memfd, pattern, pipe, tcp, tty};
+use rustix::fs::MemfdFlags;
+
+/// The recorded tables by kernel.
+const RECORDED: &[(&str, &str)] = &[("6.18", include_str!("quirks/6.18.txt"))];
+
+/// Table, row and column to what the kernel said: `ok` (bytes moved), `0`, or the error.
+type Cells = BTreeMap<(&'static str, String, &'static str), String>;
+
+/// The system calls, as columns; @0 is with an offset.
+const INPUT_COLUMNS: [&str; 8] = ["socket", "socket@0", "file", "pipe", "pipe@0", "splice", "pread", "read"];
+const OUTPUT_COLUMNS: [&str; 3] = ["sendfile", "write", "splice"];
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user answers for some files itself, and for the rest it is the host's kernel")]
+fn e1_e2_the_tables_are_as_recorded() {
+    // In a thread of its own, with mounts of its own if that is allowed.
+    let cells = thread::spawn(measure).join().unwrap();
+    let uname = rustix::system::uname();
+    let mut numbers = uname.release().to_str().unwrap().split(|c: char| !c.is_ascii_digit());
+    let kernel = format!("{}.{}", numbers.next().unwrap(), numbers.next().unwrap());
+    let table = print(&kernel, &cells);
+    say(table.trim_end());
+    if let Ok(path) = std::env::var("QUIRKS_RECORD") {
+        std::fs::write(path, &table).unwrap();
+    }
+    for row in ["memfd", "/proc/self/limits", "pipe", "unix", "TCP", "eventfd"] {
+        assert!(cells.contains_key(&("in", row.to_owned(), "read")), "{row} can be had everywhere");
+    }
+    let Some((_, recorded)) = RECORDED.iter().find(|(name, _)| *name == kernel) else {
+        return say(&format!("not recorded: kernel {kernel}"));
+    };
+    let recorded = parse(recorded);
+    let mut differences = Vec::new();
+    for (cell, value) in &cells {
+        match recorded.get(cell) {
+            None => say(&format!("not recorded: {cell:?} {value}")),
+            Some(before) if before != value => differences.push(format!("{cell:?}: recorded {before}, now {value}")),
+            Some(_) => {}
+        }
+    }
+    for (table, row, column) in recorded.keys().filter(|cell| !cells.contains_key(cell)) {
+        if [INPUT_COLUMNS[0], OUTPUT_COLUMNS[0]].contains(column) {
+            say(&format!("not to be had here: {table} {row}"));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Prints past the harness, which keeps back what passing tests print.
+fn say(line: &str) {
+    io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+fn columns(table: &str) -> &'static [&'static str] {
+    if table == "in" { &INPUT_COLUMNS } else { &OUTPUT_COLUMNS }
+}
+
+/// The tables as text, and as they are recorded.
+fn print(kernel: &str, cells: &Cells) -> String {
+    let mut text = format!("# Linux {kernel} {}\n", std::env::consts::ARCH);
+    for table in ["in", "out"] {
+        let mut line = |name: &str, values: &mut dyn Iterator<Item = &str>| {
+            let values: Vec<_> = values.map(|value| format!("{value:<15}")).collect();
+            text += format!("{name:<31} {}", values.join(" ")).trim_end();
+            text += "\n";
+        };
+        line(table, &mut columns(table).iter().copied());
+        let mut rows: Vec<_> = cells.keys().filter(|cell| cell.0 == table).map(|cell| &cell.1).collect();
+        rows.dedup();
+        for row in rows {
+            let value = |column: &&'static str| cells[&(table, row.clone(), *column)].as_str();
+            line(row, &mut columns(table).iter().map(value));
+        }
+    }
+    text
+}
+
+fn parse(text: &str) -> Cells {
+    let mut cells = Cells::new();
+    let mut table = "";
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (row, values) = line.split_once(' ').unwrap();
+        match ["in", "out"].into_iter().find(|name| *name == row) {
+            Some(name) => table = name,
+            None => {
+                for (column, value) in columns(table).iter().zip(values.split_whitespace()) {
+                    cells.insert((table, row.to_owned(), column), value.to_owned());
+                }
+            }
+        }
+    }
+    cells
+}
+
+/// An opened file, with what has to stay open beside it.
+struct Opened {
+    file: File,
+    _others: Vec<File>,
+    /// What can be read, if that is certain.
+    contents: Option<Vec<u8>>,
+}
+
+impl From<File> for Opened {
+    fn from(file: File) -> Self {
+        Self { file, _others: Vec::new(), contents: None }
+    }
+}
+
+impl Opened {
+    fn with(file: impl Into<OwnedFd>, other: impl Into<OwnedFd>) -> io::Result<Self> {
+        Ok(Self { file: file.into().into(), _others: vec![other.into().into()], contents: None })
+    }
+}
+
+/// What a call returned, as a cell, after a comparison of what it moved with what it should have.
+fn cell(result: Result<usize, i32>) -> String {
+    match result {
+        Ok(0) => "0".to_owned(),
+        Ok(_) => "ok".to_owned(),
+        Err(number) => {
+            let errno = Errno::from_raw_os_error(number).unwrap();
+            errno.name().map_or(format!("E{number}"), str::to_owned)
+        }
+    }
+}
+
+fn raw(result: Result<usize, Errno>) -> Result<usize, i32> {
+    result.map_err(Errno::raw_os_error)
+}
+
+fn std_raw<T>(result: Result<T, rustix::io::Errno>) -> Result<T, i32> {
+    result.map_err(rustix::io::Errno::raw_os_error)
+}
+
+/// The table's rows are added to `cells`, except those that cannot be had.
+struct Tables {
+    cells: Cells,
+}
+
+impl Tables {
+    fn input(&mut self, name: &str, open: impl Fn() -> io::Result<Opened>) {
+        const COUNT: usize = 256;
+        for (column, name_of_column) in INPUT_COLUMNS.into_iter().enumerate() {
+            // A new one for every call: most of them change with being read.
+            let input = match open() {
+                Ok(input) => input,
+                Err(error) => return say(&format!("not to be had here: in {name}: {error}")),
+            };
+            let from = fd(&input.file);
+            let mut moved = [0; COUNT];
+            let result = match column {
+                0..=4 => {
+                    let (out, mut end): (File, File) = match column {
+                        0 | 1 => {
+                            let (a, b) = UnixStream::pair().unwrap();
+                            (OwnedFd::from(a).into(), OwnedFd::from(b).into())
+                        }
+                        2 => {
+                            let out = memfd(0);
+                            let again = File::open(format!("/proc/self/fd/{}", out.as_raw_fd())).unwrap();
+                            (out, again)
+                        }
+                        _ => pipe(),
+                    };
+                    let mut zero = 0;
+                    let offset = if [1, 4].contains(&column) { Some(&mut zero) } else { None };
+                    let result = raw(sendfile(fd(&out), from, offset, COUNT));
+                    if let Ok(n) = result {
+                        io::Read::read_exact(&mut end, &mut moved[..n]).unwrap();
+                    }
+                    result
+                }
+                5 => {
+                    let (out, mut end) = pipe();
+                    let flags = rustix::pipe::SpliceFlags::empty();
+                    let result = std_raw(rustix::pipe::splice(fd_of_std(&input.file), None, &out, None, COUNT, flags));
+                    if let Ok(n) = result {
+                        io::Read::read_exact(&mut end, &mut moved[..n]).unwrap();
+                    }
+                    result
+                }
+                6 => std_raw(rustix::io::pread(fd_of_std(&input.file), &mut moved[..], 0)),
+                _ => std_raw(rustix::io::read(fd_of_std(&input.file), &mut moved[..])),
+            };
+            if let (Ok(n), Some(contents)) = (result, &input.contents) {
+                assert_eq!(moved[..n], contents[..n], "{name} {name_of_column}");
+            }
+            self.cells.insert(("in", name.to_owned(), name_of_column), cell(result));
+        }
+    }
+
+    fn output(&mut self, name: &str, open: impl Fn() -> io::Result<Opened>) {
+        let bytes = *b"0123456789abcdef";
+        for column in OUTPUT_COLUMNS {
+            let out = match open() {
+                Ok(out) => out,
+                Err(error) => return say(&format!("not to be had here: out {name}: {error}")),
+            };
+            let to = fd_of_std(&out.file);
+            let guard = SigpipeGuard::new().unwrap();
+            let result = match column {
+                "sendfile" => {
+                    let input = common::file(&bytes);
+                    raw(sendfile(fd(&out.file), fd(&input), Some(&mut 0), bytes.len()))
+                }
+                "write" => std_raw(rustix::io::write(to, &bytes)),
+                _ => {
+                    let (mut feeder, input) = pipe();
+                    feeder.write_all(&bytes).unwrap();
+                    let flags = rustix::pipe::SpliceFlags::empty();
+                    std_raw(rustix::pipe::splice(&input, None, to, None, bytes.len(), flags))
+                }
+            };
+            let mut value = cell(result);
+            if sigpipe_is_pending() {
+                value += "+SIGPIPE";
+            }
+            drop(guard);
+            self.cells.insert(("out", name.to_owned(), column), value);
+        }
+    }
+
+    /// A file of a file system, as input and as output.
+    fn directory(&mut self, name: &str, directory: &Path, read_only: bool) {
+        let path = directory.join("file");
+        if !read_only {
+            if let Err(error) = std::fs::write(&path, pattern(10_000)) {
+                return say(&format!("not to be had here: {name}: {error}"));
+            }
+        }
+        self.input(name, || {
+            Ok(Opened { file: File::open(&path)?, _others: Vec::new(), contents: Some(pattern(10_000)) })
+        });
+        self.input(&format!("{name}:directory"), || Ok(File::open(directory)?.into()));
+        if !read_only {
+            self.output(name, || Ok(File::create(directory.join("out"))?.into()));
+            self.output(&format!("{name}:O_APPEND"), || {
+                Ok(OpenOptions::new().create(true).append(true).open(directory.join("out"))?.into())
+            });
+        }
+    }
+}
+
+fn sigpipe_is_pending() -> bool {
+    let mut set = std::mem::MaybeUninit::uninit();
+    // SAFETY: sigpending fills the set, which sigismember reads.
+    unsafe {
+        assert_eq!(libc::sigpending(set.as_mut_ptr()), 0);
+        libc::sigismember(set.as_ptr(), libc::SIGPIPE) == 1
+    }
+}
+
+/// What a system call that makes a descriptor returned.
+fn owned(number: libc::c_int) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just opened it, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+fn measure() -> Cells {
+    let mut tables = Tables { cells: Cells::new() };
+    let scratch = tempfile::tempdir().unwrap();
+    inputs(&mut tables, scratch.path());
+    outputs(&mut tables);
+    file_systems(&mut tables, scratch.path());
+    tables.cells
+}
+
+fn inputs(tables: &mut Tables, scratch: &Path) {
+    for path in [
+        "/proc/version",
+        "/proc/sys/kernel/osrelease",
+        "/proc/self/limits",
+        "/proc/self/maps",
+        "/proc/self/cmdline",
+        "/proc/self/environ",
+        "/proc/self/status",
+        "/proc/self/mountinfo",
+        "/proc/config.gz",
+        "/sys/devices/system/cpu/online",
+        "/sys/kernel/notes",
+        "/dev/zero",
+        "/dev/urandom",
+        "/dev/null",
+    ] {
+        tables.input(path, || Ok(File::open(path)?.into()));
+    }
+    tables.input("memfd", || {
+        let file = memfd(0);
+        rustix::io::pwrite(&file, &pattern(10_000), 0)?;
+        Ok(Opened { file, _others: Vec::new(), contents: Some(pattern(10_000)) })
+    });
+    tables.input("memfd:hugetlb", || {
+        let file = File::from(rustix::fs::memfd_create("huge", MemfdFlags::CLOEXEC | MemfdFlags::HUGETLB)?);
+        file.set_len(2 << 20)?;
+        Ok(Opened { file, _others: Vec::new(), contents: Some(vec![0; 2 << 20]) })
+    });
+    tables.input("pipe", || {
+        let (mut feeder, input) = pipe();
+        feeder.write_all(&[1; 100])?;
+        Opened::with(input, feeder)
+    });
+    tables.input("unix", || {
+        let (mut feeder, input) = UnixStream::pair()?;
+        feeder.write_all(&[1; 100])?;
+        Opened::with(input, feeder)
+    });
+    tables.input("TCP", || {
+        let (mut feeder, input) = tcp();
+        feeder.write_all(&[1; 100])?;
+        Opened::with(input, feeder)
+    });
+    tables.input("tty", || {
+        let (input, mut user) = tty();
+        user.write_all(&[1; 100])?;
+        Opened::with(input, user)
+    });
+    tables.input("ptmx", || {
+        let (mut terminal, input) = tty();
+        terminal.write_all(&[1; 100])?;
+        Opened::with(input, terminal)
+    });
+    let eventfd = || rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC);
+    tables.input("eventfd", || Ok(File::from(eventfd()?).into()));
+    tables.input("timerfd", || {
+        // SAFETY: it touches no memory of this process.
+        let timer = owned(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) })?;
+        let once = libc::itimerspec {
+            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
+            it_value: libc::timespec { tv_sec: 0, tv_nsec: 1 },
+        };
+        // SAFETY: it only reads `once`, and the old value is not asked for.
+        assert_eq!(unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &once, std::ptr::null_mut()) }, 0);
+        Ok(File::from(timer).into())
+    });
+    tables.input("signalfd", || {
+        let mut set = std::mem::MaybeUninit::uninit();
+        // SAFETY: sigemptyset fills the set, which the others change and read; the signal is blocked and goes to this thread.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR2);
+            libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+            libc::pthread_kill(libc::pthread_self(), libc::SIGUSR2);
+            Ok(File::from(owned(libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC))?).into())
+        }
+    });
+    tables.input("inotify", || {
+        use rustix::fs::inotify;
+        let input = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+        inotify::add_watch(&input, scratch, inotify::WatchFlags::CREATE)?;
+        let path = scratch.join("new");
+        File::create(&path)?;
+        std::fs::remove_file(path)?;
+        Ok(File::from(input).into())
+    });
+    let file = scratch.join("input");
+    std::fs::write(&file, pattern(1000)).unwrap();
+    let open = |flags| OpenOptions::new().read(true).custom_flags(flags).open(&file);
+    tables.input("O_PATH", || Ok(open(libc::O_PATH)?.into()));
+    tables.input("O_WRONLY", || Ok(OpenOptions::new().write(true).open(&file)?.into()));
+    // Detached: mounted nowhere.
+    tables.input("cgroup2", || {
+        use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+        let context = rustix::mount::fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        rustix::mount::fsconfig_create(&context)?;
+        let root = rustix::mount::fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?;
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&root, "cgroup.procs", flags, rustix::fs::Mode::empty())?;
+        Ok(File::from(file).into())
+    });
+}
+
+fn outputs(tables: &mut Tables) {
+    let sealed = |seal| {
+        let file = File::from(rustix::fs::memfd_create("sealed", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?);
+        rustix::fs::fcntl_add_seals(&file, seal)?;
+        io::Result::Ok(Opened::from(file))
+    };
+    tables.output("memfd", || Ok(memfd(0).into()));
+    tables.output("memfd:F_SEAL_WRITE", || sealed(rustix::fs::SealFlags::WRITE));
+    tables.output("memfd:F_SEAL_GROW", || sealed(rustix::fs::SealFlags::GROW));
+    for path in ["/dev/null", "/dev/zero", "/dev/full", "/proc/thread-self/comm", "/proc/thread-self/oom_score_adj"] {
+        tables.output(path, || Ok(OpenOptions::new().write(true).open(path)?.into()));
+    }
+    tables.output("pipe", || {
+        let (out, end) = pipe();
+        Opened::with(out, end)
+    });
+    tables.output("pipe:no-reader", || Ok(pipe().0.into()));
+    tables.output("unix", || {
+        let (out, end) = UnixStream::pair()?;
+        Opened::with(out, end)
+    });
+    tables.output("unix:closed", || Ok(File::from(OwnedFd::from(UnixStream::pair()?.0)).into()));
+    tables.output("unix:datagram", || {
+        let (out, end) = UnixDatagram::pair()?;
+        Opened::with(out, end)
+    });
+    tables.output("unix:seqpacket", || {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType};
+        let (out, end) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        Opened::with(out, end)
+    });
+    tables.output("UDP", || {
+        let (out, end) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        out.connect(end.local_addr()?)?;
+        Opened::with(out, end)
+    });
+    tables.output("TCP", || {
+        let (out, end) = tcp();
+        Opened::with(out, end)
+    });
+    tables.output("TCP:shut", || {
+        let (out, end) = tcp();
+        out.shutdown(std::net::Shutdown::Write)?;
+        Opened::with(out, end)
+    });
+    tables.output("TCP:unconnected", || {
+        let (inet, stream) = (rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM);
+        Ok(File::from(rustix::net::socket(inet, stream, None)?).into())
+    });
+    tables.output("TCP:listening", || Ok(File::from(OwnedFd::from(TcpListener::bind("127.0.0.1:0")?)).into()));
+    tables.output("tty", || {
+        let (out, user) = tty();
+        Opened::with(out, user)
+    });
+    tables.output("ptmx", || {
+        let (terminal, out) = tty();
+        Opened::with(out, terminal)
+    });
+    tables.output("eventfd", || {
+        let eventfd = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?;
+        Ok(File::from(eventfd).into())
+    });
+    tables.output("O_RDONLY", || Ok(File::open("/dev/null")?.into()));
+    tables.output("O_PATH", || Ok(OpenOptions::new().read(true).custom_flags(libc::O_PATH).open("/dev/null")?.into()));
+}
+
+/// A file system that is unmounted, and its server ended, on drop.
+struct Mounted {
+    at: PathBuf,
+    server: Option<Child>,
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = run("umount", &[self.at.to_str().unwrap()]);
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}
+
+/// Runs a program to its end; what it said if it failed.
+fn run(program: &str, arguments: &[&str]) -> io::Result<()> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()))),
+    }
+}
+
+/// The file system of the temporary directory, and all that can be mounted.
+fn file_systems(tables: &mut Tables, scratch: &Path) {
+    let here = rustix::fs::statfs(scratch).unwrap().f_type as u64;
+    let name = match here {
+        0xef53 => "ext4",
+        0x0102_1994 => "tmpfs",
+        0x8584_58f6 => "ramfs",
+        0x794c_7630 => "overlay",
+        0x5846_5342 => "xfs",
+        0x9123_683e => "btrfs",
+        _ => "unknown",
+    };
+    let directory = scratch.join("here");
+    std::fs::create_dir(&directory).unwrap();
+    tables.directory(name, &directory, false);
+    // SAFETY: it touches no memory; this thread shares its mounts with no other from now on.
+    if let Err(error) = if unsafe { libc::unshare(libc::CLONE_NEWNS) } == 0 {
+        run("mount", &["--make-rprivate", "/"])
+    } else {
+        Err(io::Error::last_os_error())
+    } {
+        return say(&format!("no other file systems: {error}"));
+    }
+    for name in ["tmpfs", "ramfs", "overlay", "ext4", "xfs", "btrfs", "squashfs", "fuse"] {
+        match mount(name, scratch) {
+            Ok(mounted) => tables.directory(name, &mounted.at, name == "squashfs"),
+            Err(error) => say(&format!("not to be had here: {name}: {error}")),
+        }
+    }
+}
+
+fn mount(name: &str, scratch: &Path) -> io::Result<Mounted> {
+    let path = |what: &str| scratch.join(format!("{name}.{what}")).to_str().unwrap().to_owned();
+    let (at, image, source) = (path("mounted"), path("image"), path("source"));
+    std::fs::create_dir(&at)?;
+    let image_of = |bytes| File::create(&image)?.set_len(bytes);
+    let mut server = None;
+    match name {
+        "tmpfs" | "ramfs" => run("mount", &["-t", name, "none", &at])?,
+        "overlay" => {
+            let (lower, upper, work) = (path("lower"), path("upper"), path("work"));
+            for directory in [&lower, &upper, &work] {
+                std::fs::create_dir(directory)?;
+            }
+            let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+            run("mount", &["-t", name, "-o", &options, "none", &at])?;
+        }
+        "squashfs" => {
+            std::fs::create_dir(&source)?;
+            std::fs::write(Path::new(&source).join("file"), pattern(10_000))?;
+            run("mksquashfs", &[&source, &image, "-quiet", "-no-progress"])?;
+            run("mount", &["-t", name, "-o", "loop,ro", &image, &at])?;
+        }
+        "fuse" => {
+            image_of(8 << 20)?;
+            run("mkfs.ext4", &["-q", "-O", "^has_journal", &image])?;
+            let before = rustix::fs::stat(&at)?.st_dev;
+            server = Some(Command::new("fuse2fs").args(["-f", &image, &at]).stderr(Stdio::null()).spawn()?);
+            let start = Instant::now();
+            while rustix::fs::stat(&at)?.st_dev == before {
+                if start.elapsed() > Duration::from_secs(10) {
+                    drop(Mounted { at: at.into(), server });
+                    return Err(io::Error::other("fuse2fs does not mount"));
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+        _ => {
+            // The smallest that their mkfs accept; the image is sparse.
+            image_of(if name == "ext4" { 8 << 20 } else { 300 << 20 })?;
+            run(&format!("mkfs.{name}"), &["-q", &image])?;
+            run("mount", &["-t", name, "-o", "loop", &image, &at])?;
+        }
+    }
+    Ok(Mounted { at: at.into(), server })
+}

@@ -1,0 +1,690 @@
+//! C15 to C18 of docs/semantics.md: what fits one TCP segment goes out as one, nothing is left waiting that one plain write
+//! would not have left, and the caller's options stay as they were.
+//!
+//! No time is asserted. The sender is deaf to acknowledgements, so that what waits for one waits until the kernel's own
+//! timers end it, and the sender's `TCP_INFO` tells right after the call how many segments left and how many bytes did not.
+
+mod common;
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use bare_sendfile::fd::BorrowedFd;
+use bare_sendfile::{
+    Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Step, Transfer, perform, send_all, sendfile_hdtr,
+};
+use common::{fd, memfd, pattern, receive, tcp};
+use rustix::net::sockopt;
+
+/// After this the kernel may send by itself what waits: the tail loss probe comes two ticks of its clock after the last
+/// segment (`tcp_schedule_loss_probe` in net/ipv4/tcp_output.c). What is seen later says nothing about the call.
+fn timers() -> Duration {
+    let mut tick = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec.
+    assert_eq!(unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &mut tick) }, 0);
+    2 * Duration::new(tick.tv_sec as u64, tick.tv_nsec as u32)
+}
+
+/// The state of a connection at the time of a send.
+#[derive(Clone, Copy, Debug)]
+struct Connection {
+    /// Nagle's algorithm: no second short segment before the first is acknowledged.
+    nagle: bool,
+    /// A short segment was sent before and is not acknowledged.
+    unacknowledged: bool,
+    /// The caller's `TCP_CORK`.
+    cork: bool,
+}
+
+const CONNECTIONS: [Connection; 3] = [
+    Connection { nagle: true, unacknowledged: false, cork: false },
+    Connection { nagle: false, unacknowledged: false, cork: false },
+    Connection { nagle: false, unacknowledged: true, cork: false },
+];
+const NAGLE: Connection = CONNECTIONS[0];
+const NAGLE_UNACKNOWLEDGED: Connection = Connection { unacknowledged: true, ..NAGLE };
+const CORKED: Connection = Connection { cork: true, ..NAGLE };
+
+const EARLIER: &[u8] = b"earlier";
+
+/// What a send left behind.
+#[derive(PartialEq)]
+struct After {
+    /// Segments with data that left.
+    segments: u32,
+    /// Bytes that the kernel took and has not sent once.
+    waiting: u32,
+    /// What the receiver has after the end, without the earlier segment.
+    received: Vec<u8>,
+}
+
+impl fmt::Debug for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segments, waiting, received } = self;
+        let first = &received[..received.len().min(20)];
+        write!(f, "{segments} segments, {waiting} bytes waiting, {} received: {first:?}...", received.len())
+    }
+}
+
+fn info(socket: &TcpStream) -> libc::tcp_info {
+    // SAFETY: it consists of integers, for which zeroes are valid.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `info`.
+    let result = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len)
+    };
+    assert_eq!(result, 0);
+    assert!(len as usize >= std::mem::offset_of!(libc::tcp_info, tcpi_data_segs_out) + 4, "{len}: Linux 4.6 or later");
+    info
+}
+
+/// Segments with data that left for the first time.
+fn segments(info: &libc::tcp_info) -> u32 {
+    info.tcpi_data_segs_out - info.tcpi_total_retrans
+}
+
+fn setsockopt(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
+    let len = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the kernel reads `value`.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), len) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// A file in memory, where nothing waits for a disk.
+fn file(bytes: &[u8]) -> File {
+    let mut file = memfd(0);
+    file.write_all(bytes).unwrap();
+    file
+}
+
+/// A connection with the segments of an Ethernet, not those of 64 KiB that the loopback has.
+fn connect() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    setsockopt(&listener, libc::IPPROTO_TCP, libc::TCP_MAXSEG, 1460);
+    let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let _ = sockopt::set_tcp_congestion(&sender, "reno"); // BBR paces; not everybody is allowed to change it
+    let (receiver, _) = listener.accept().unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    receiver.set_ttl(64).unwrap();
+    (sender, receiver)
+}
+
+/// Whether the sender drops what comes in: then nothing that it sends is acknowledged.
+fn deafen(sender: &TcpStream, deaf: bool) {
+    // Packets with a smaller TTL; the receiver's have 64.
+    setsockopt(sender, libc::IPPROTO_IP, libc::IP_MINTTL, if deaf { 255 } else { 0 });
+}
+
+fn options(socket: &TcpStream) -> (bool, bool) {
+    (sockopt::tcp_cork(socket).unwrap(), sockopt::tcp_nodelay(socket).unwrap())
+}
+
+/// Performs `send` on a new connection and looks at once what it left. The options must be as before.
+fn watch(connection: Connection, send: impl Fn(&TcpStream)) -> After {
+    for _ in 0..200 {
+        let (sender, mut receiver) = connect();
+        sender.set_nodelay(!connection.nagle).unwrap();
+        deafen(&sender, true);
+        let start = Instant::now();
+        if connection.unacknowledged {
+            (&sender).write_all(EARLIER).unwrap();
+        }
+        sockopt::set_tcp_cork(&sender, connection.cork).unwrap();
+        let (before, options_before) = (segments(&info(&sender)), options(&sender));
+        send(&sender);
+        let after = info(&sender);
+        let in_time = start.elapsed() < timers();
+        assert_eq!(options(&sender), options_before, "(cork, nodelay)");
+        if !in_time {
+            continue;
+        }
+        // The end of the stream takes along all that waits.
+        deafen(&sender, false);
+        sender.shutdown(Shutdown::Write).unwrap();
+        let mut received = Vec::new();
+        if connection.unacknowledged {
+            assert_eq!(receive(&mut receiver, EARLIER.len()), EARLIER);
+        }
+        receiver.read_to_end(&mut received).unwrap();
+        return After { segments: segments(&after) - before, waiting: after.tcpi_notsent_bytes, received };
+    }
+    panic!("every attempt took longer than {:?}", timers());
+}
+
+/// What one plain write of these bytes leaves.
+fn plain(connection: Connection, bytes: &[u8]) -> After {
+    watch(connection, |sender| assert_eq!((&*sender).write(bytes).unwrap(), bytes.len()))
+}
+
+/// Headers, a file and trailers of so many bytes.
+#[derive(Clone, Copy, Debug)]
+struct Response {
+    headers: usize,
+    file: usize,
+    trailers: usize,
+    /// What is asked of the file.
+    count: Count,
+}
+
+impl Response {
+    /// The count is right.
+    const fn new(headers: usize, file: usize, trailers: usize) -> Self {
+        Self { headers, file, trailers, count: Count::Bytes(file as u64) }
+    }
+
+    const fn asking(self, count: Count) -> Self {
+        Self { count, ..self }
+    }
+
+    /// How much of the file is missing.
+    fn owed(&self) -> u64 {
+        match self.count {
+            Count::Bytes(count) => count.saturating_sub(self.file as u64),
+            Count::ToEnd => 0,
+        }
+    }
+
+    fn parts(&self) -> [Vec<u8>; 3] {
+        let all = pattern(self.headers + self.file + self.trailers);
+        let (headers, rest) = all.split_at(self.headers);
+        let (file, trailers) = rest.split_at(self.file);
+        [headers.to_vec(), file.to_vec(), trailers.to_vec()]
+    }
+
+    /// What goes out: trailers only behind a complete file.
+    fn bytes(&self) -> Vec<u8> {
+        let [headers, mut file, trailers] = self.parts();
+        if let Count::Bytes(count) = self.count {
+            file.truncate(count as usize);
+        }
+        let trailers = if self.owed() > 0 { Vec::new() } else { trailers };
+        [headers, file, trailers].concat()
+    }
+
+    fn outcome(&self) -> Result<(), Error> {
+        match self.owed() {
+            0 => Ok(()),
+            owed => Err(Error::Truncated { owed }),
+        }
+    }
+
+    fn send(&self, sender: &TcpStream) {
+        self.send_to(fd(sender));
+    }
+
+    fn send_to(&self, out: BorrowedFd<'_>) {
+        let [headers, body, trailers] = self.parts();
+        let sent = sendfile_hdtr(
+            out,
+            fd(&file(&body)),
+            0,
+            self.count,
+            &[IoSlice::new(&headers)],
+            &[IoSlice::new(&trailers)],
+            SfFlags::empty(),
+        );
+        assert_eq!((sent.outcome, sent.total()), (self.outcome(), self.bytes().len() as u64), "{self:?}");
+    }
+
+    /// Through a buffer of so many bytes: at once where it has the room, or copying by pieces.
+    fn copy(&self, sender: &TcpStream, buffer: usize) {
+        let [headers, body, trailers] = self.parts();
+        let (headers, trailers) = ([IoSlice::new(&headers)], [IoSlice::new(&trailers)]);
+        let mut transfer = Transfer::new(0, self.count, &headers, &trailers).unwrap().copying();
+        let source = file(&body);
+        let outcome = send_all(&mut transfer, fd(sender), fd(&source), &headers, &trailers, &mut vec![0; buffer]);
+        assert_eq!((outcome, transfer.progress().total()), (self.outcome(), self.bytes().len() as u64), "{self:?}");
+    }
+
+    /// By steps of at most `cap` bytes of the file; the flush that is then owed.
+    fn steps(&self, out: BorrowedFd<'_>, cap: usize) -> Option<Step<'static>> {
+        let [headers, body, trailers] = self.parts();
+        let (headers, trailers) = ([IoSlice::new(&headers)], [IoSlice::new(&trailers)]);
+        let source = file(&body);
+        let mut transfer = Transfer::new(0, self.count, &headers, &trailers).unwrap().with_cap(cap);
+        let outcome = loop {
+            let step = transfer.next_step(&headers, &trailers, 0).unwrap();
+            if let Step::Done | Step::Flush { .. } = step {
+                break Ok(());
+            }
+            if let Err(error) = transfer.complete(perform(&step, out, fd(&source), &mut [])) {
+                break Err(error);
+            }
+        };
+        assert_eq!((outcome, transfer.progress().total()), (self.outcome(), self.bytes().len() as u64), "{self:?}");
+        transfer.flush()
+    }
+}
+
+/// It is one segment and nothing waits, on each of the connections where a plain write does not wait either.
+fn assert_one_segment(response: Response) {
+    for connection in CONNECTIONS {
+        let expected = After { segments: 1, waiting: 0, received: response.bytes() };
+        assert_eq!(plain(connection, &response.bytes()), expected, "{connection:?}, one write");
+        assert_eq!(watch(connection, |sender| response.send(sender)), expected, "{connection:?}, {response:?}");
+        for buffer in [150, 850] {
+            let copied = watch(connection, |sender| response.copy(sender, buffer));
+            assert_eq!(copied, expected, "{connection:?}, {response:?}, a buffer of {buffer}");
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c15_headers_file_and_trailers_are_one_segment() {
+    assert_one_segment(Response::new(200, 500, 100));
+    assert_one_segment(Response::new(200, 500, 0));
+    assert_one_segment(Response::new(0, 500, 100));
+    assert_one_segment(Response::new(200, 0, 100));
+    assert_one_segment(Response::new(200, 0, 0));
+    assert_one_segment(Response::new(0, 500, 0));
+    assert_one_segment(Response::new(0, 0, 100));
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c15_to_the_end_is_one_segment() {
+    for response in [Response::new(200, 500, 100), Response::new(200, 500, 0), Response::new(0, 500, 100)] {
+        assert_one_segment(response.asking(Count::ToEnd));
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_headers_that_nothing_follows_do_not_wait() {
+    for (headers, file, trailers) in [(200, 0, 0), (200, 0, 100), (200, 500, 0), (200, 500, 100), (0, 500, 100)] {
+        let response = Response::new(headers, file, trailers);
+        assert_one_segment(response.asking(Count::Bytes(file as u64 + 1)));
+        assert_one_segment(response.asking(Count::Bytes(u64::MAX)));
+        assert_one_segment(response.asking(Count::ToEnd));
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c15_several_segments_are_as_many_as_of_one_write() {
+    for (headers, file, trailers) in [(200, 5000, 100), (3000, 3000, 3000), (0, 10_000, 1), (1, 10_000, 0)] {
+        let response = Response::new(headers, file, trailers);
+        for connection in CONNECTIONS {
+            let write = plain(connection, &response.bytes());
+            assert!(write.segments > 3);
+            assert_eq!(watch(connection, |sender| response.send(sender)), write, "{connection:?}, {response:?}");
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c13_c15_five_thousand_slices_are_one_segment() {
+    let bytes = pattern(600);
+    let source = file(&bytes[250..350]);
+    let empty = IoSlice::new(&[]);
+    // Each byte of headers and trailers is a slice of its own among empty ones.
+    let list =
+        |bytes: &'static [u8]| bytes.chunks(1).flat_map(|byte| [&[empty; 19][..], &[IoSlice::new(byte)]].concat());
+    let bytes: &'static [u8] = bytes.leak();
+    let (headers, trailers): (Vec<_>, Vec<_>) = (list(&bytes[..250]).collect(), list(&bytes[350..]).collect());
+    assert_eq!((headers.len(), trailers.len()), (5000, 5000));
+    for connection in CONNECTIONS {
+        let after = watch(connection, |sender| {
+            let sent = sendfile_hdtr(fd(sender), fd(&source), 0, 100, &headers, &trailers, SfFlags::empty());
+            assert_eq!((sent.outcome, sent.total()), (Ok(()), 600));
+        });
+        assert_eq!(after, After { segments: 1, waiting: 0, received: bytes.to_vec() }, "{connection:?}");
+    }
+}
+
+/// What the checks above see when somebody gets it wrong: they can fail.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c15_c16_by_hand_they_are_torn_or_wait() {
+    let more = |sender: &TcpStream, bytes: &[u8]| {
+        // SAFETY: the kernel reads `bytes`.
+        let sent = unsafe { libc::send(sender.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_MORE) };
+        assert_eq!(sent, bytes.len() as isize);
+    };
+    let bytes = pattern(800);
+    for connection in CONNECTIONS {
+        let after = watch(connection, |sender| more(sender, &bytes));
+        assert_eq!((after.segments, after.waiting), (0, 800), "{connection:?}");
+    }
+    let separate = |mut sender: &TcpStream| {
+        for part in [&bytes[..200], &bytes[200..700], &bytes[700..]] {
+            sender.write_all(part).unwrap();
+        }
+    };
+    let after = watch(CONNECTIONS[1], separate);
+    assert_eq!((after.segments, after.waiting), (3, 0));
+    let after = watch(NAGLE, separate);
+    assert_eq!((after.segments, after.waiting), (1, 600));
+    // The same for steps of which the last, the flush, is left out.
+    let after = watch(NAGLE, |sender| assert!(Response::new(0, 500, 0).steps(fd(sender), 100).is_some()));
+    assert_eq!((after.segments, after.waiting), (1, 400));
+}
+
+/// By steps of at most `cap` bytes of the file, and the flush that is owed.
+fn steps_and_flush(response: Response, cap: usize, sender: &TcpStream) {
+    if let Some(flush) = response.steps(fd(sender), cap) {
+        perform(&flush, fd(sender), fd(sender), &mut []).unwrap();
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_c17_the_tail_of_a_file_in_several_steps_does_not_wait() {
+    // No more short segments than the first congestion window admits, which are ten.
+    for (response, caps) in [
+        (Response::new(0, 500, 0), [100, 499, 500, 501]),
+        (Response::new(0, 500, 100), [100, 499, 500, 501]),
+        (Response::new(200, 500, 0), [100, 499, 500, 501]),
+        (Response::new(200, 500, 100), [100, 499, 500, 501]),
+        (Response::new(0, 5000, 0), [1500, 2000, 2896, 4999]),
+        (Response::new(200, 5000, 100), [1500, 2000, 2896, 4999]),
+    ] {
+        for cap in caps {
+            for count in [response.count, Count::ToEnd, Count::Bytes(response.file as u64 + 1)] {
+                let response = response.asking(count);
+                for connection in CONNECTIONS {
+                    let after = watch(connection, |sender| steps_and_flush(response, cap, sender));
+                    let context = format!("{connection:?}, {response:?}, {cap}: {} segments", after.segments);
+                    assert_eq!(after.waiting, 0, "{context}");
+                    assert!(after.received == response.bytes(), "{context}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_c17_behind_an_earlier_short_segment_nothing_waits_that_a_write_would_not() {
+    for response in [
+        Response::new(200, 500, 100),
+        Response::new(200, 500, 0),
+        Response::new(0, 500, 100),
+        Response::new(200, 0, 100),
+        Response::new(0, 500, 0),
+        Response::new(200, 5000, 100),
+    ] {
+        let write = plain(NAGLE_UNACKNOWLEDGED, &response.bytes());
+        assert!(write.waiting > 0, "the earlier segment holds nothing back");
+        for count in [response.count, Count::ToEnd, Count::Bytes(response.file as u64 + 1)] {
+            let response = response.asking(count);
+            let sent = watch(NAGLE_UNACKNOWLEDGED, |sender| response.send(sender));
+            assert!(sent.waiting <= write.waiting, "{response:?}: {} {}", sent.waiting, write.waiting);
+            assert!(sent.received == response.bytes());
+            let steps = watch(NAGLE_UNACKNOWLEDGED, |sender| steps_and_flush(response, 300, sender));
+            assert!(steps.waiting <= write.waiting, "{response:?}: {} {}", sent.waiting, write.waiting);
+            assert!(steps.received == response.bytes());
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_an_error_of_the_file_does_not_leave_the_headers_waiting() {
+    let headers = [IoSlice::new(b"headers")];
+    let directory = File::open(".").unwrap();
+    let not_readable = OpenOptions::new().write(true).open("/dev/null").unwrap();
+    for connection in CONNECTIONS {
+        for (source, errno) in [(&directory, Errno::EINVAL), (&not_readable, Errno::EBADF)] {
+            for trailers in [&[][..], &[IoSlice::new(b"trailers")]] {
+                let after = watch(connection, |sender| {
+                    let sent = sendfile_hdtr(fd(sender), fd(source), 0, 10, &headers, trailers, SfFlags::empty());
+                    assert_eq!((sent.outcome, sent.progress.headers), (Err(errno.into()), 7));
+                });
+                assert_eq!(after, After { segments: 1, waiting: 0, received: b"headers".to_vec() }, "{connection:?}");
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_eagain_between_headers_and_file_leaves_no_more_waiting_than_a_write() {
+    // What a small send buffer takes of one write; the rest of it waits for the congestion window.
+    let nonblocking = |sender: &TcpStream| {
+        sockopt::set_socket_send_buffer_size(sender, 1).unwrap(); // the kernel has a minimum
+        sender.set_nonblocking(true).unwrap();
+    };
+    let bytes = pattern(1 << 20);
+    let source = file(&pattern(500));
+    for connection in CONNECTIONS {
+        let taken = AtomicUsize::new(0);
+        let write = watch(connection, |mut sender| {
+            nonblocking(sender);
+            taken.store(sender.write(&bytes).unwrap(), Relaxed);
+        });
+        // Just that as headers: the file finds no room.
+        let headers = &bytes[..taken.into_inner()];
+        let after = watch(connection, |sender| {
+            nonblocking(sender);
+            let (headers, trailers) = ([IoSlice::new(headers)], [IoSlice::new(b"trailers")]);
+            let sent = sendfile_hdtr(fd(sender), fd(&source), 0, 500, &headers, &trailers, SfFlags::empty());
+            let progress = Progress { headers: headers[0].len() as u64, file: 0, trailers: 0 };
+            assert_eq!((sent.outcome, sent.progress), (Err(Errno::EAGAIN.into()), progress));
+        });
+        assert_eq!(after, write, "{connection:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_a_transfer_that_is_abandoned_owes_a_flush_and_performs_it() {
+    let bytes = pattern(300);
+    let (headers, trailers) = ([IoSlice::new(&bytes[..200])], [IoSlice::new(&bytes[200..])]);
+    let source = file(&[0; 10]);
+    // Stops before the step at which `stop` says so.
+    let begin = |sender: &TcpStream, stop: fn(&Step<'_>) -> bool| {
+        let mut transfer = Transfer::new(0, 10, &headers, &trailers).unwrap();
+        loop {
+            let step = transfer.next_step(&headers, &trailers, 0).unwrap();
+            if stop(&step) {
+                return transfer;
+            }
+            transfer.complete(perform(&step, fd(sender), fd(&source), &mut [])).unwrap();
+        }
+    };
+    let before_the_headers = |step: &Step<'_>| matches!(step, Step::Write { .. });
+    let before_the_cork = |step: &Step<'_>| matches!(step, Step::Cork);
+    let before_the_file = |step: &Step<'_>| matches!(step, Step::SendFile { .. });
+    let expected = After { segments: 1, waiting: 0, received: bytes[..200].to_vec() };
+    for connection in CONNECTIONS {
+        watch(connection, |sender| assert!(!begin(sender, before_the_headers).flush_owed()));
+        let after = watch(connection, |sender| assert!(begin(sender, before_the_cork).flush_owed()));
+        assert_eq!((after.segments, after.waiting), (0, 200), "a Transfer flushes on drop");
+        for stop in [before_the_cork, before_the_file] {
+            let after = watch(connection, |sender| {
+                let mut transfer = begin(sender, stop);
+                assert!(transfer.flush_owed());
+                let step = transfer.flush().unwrap();
+                transfer.complete(perform(&step, fd(sender), fd(sender), &mut [])).unwrap();
+                assert!(!transfer.flush_owed());
+                assert!(transfer.flush().is_none());
+            });
+            assert_eq!(after, expected, "{connection:?}");
+            let after = watch(connection, |sender| drop(FlushOnDrop::new(begin(sender, stop), fd(sender))));
+            assert_eq!(after, expected, "{connection:?}, dropped");
+        }
+    }
+}
+
+/// What a flush sends before the end is a short segment, behind which the rest would wait.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_after_a_flush_the_rest_does_not_wait() {
+    let bytes = pattern(800);
+    let (headers, trailers) = ([IoSlice::new(&bytes[..200])], [IoSlice::new(&bytes[700..])]);
+    let source = file(&bytes[200..700]);
+    for connection in CONNECTIONS {
+        for pause in 1..10 {
+            let after = watch(connection, |sender| {
+                let mut transfer = Transfer::new(0, 500, &headers, &trailers).unwrap().with_cap(200);
+                for step in 0.. {
+                    if step == pause {
+                        if let Some(flush) = transfer.flush() {
+                            transfer.complete(perform(&flush, fd(sender), fd(sender), &mut [])).unwrap();
+                        }
+                    }
+                    match transfer.next_step(&headers, &trailers, 0).unwrap() {
+                        Step::Done => break,
+                        step => transfer.complete(perform(&step, fd(sender), fd(&source), &mut [])).unwrap(),
+                    }
+                }
+            });
+            assert_eq!(after.waiting, 0, "{connection:?}, a flush before step {pause}");
+            assert!(after.received == bytes);
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c18_under_the_callers_cork_nothing_is_flushed() {
+    for (headers, file, trailers) in [(200, 500, 100), (200, 500, 0), (0, 500, 100), (200, 0, 0), (0, 500, 0)] {
+        for count in [Count::Bytes(file as u64), Count::ToEnd, Count::Bytes(file as u64 + 1)] {
+            let response = Response::new(headers, file, trailers).asking(count);
+            let all = response.bytes();
+            for connection in [CORKED, Connection { nagle: false, ..CORKED }] {
+                // `watch` sees that the cork is set afterwards.
+                let expected = After { segments: 0, waiting: all.len() as u32, received: all.clone() };
+                assert_eq!(watch(connection, |sender| response.send(sender)), expected, "{connection:?}, {response:?}");
+                let steps = watch(connection, |sender| steps_and_flush(response, 100, sender));
+                assert_eq!(steps, expected, "{connection:?}, {response:?}, in steps");
+                let after = watch(connection, |sender| {
+                    response.send(sender);
+                    sockopt::set_tcp_cork(sender, false).unwrap();
+                    assert_eq!(info(sender).tcpi_notsent_bytes, 0);
+                    sockopt::set_tcp_cork(sender, true).unwrap();
+                });
+                assert_eq!(after.segments, 1);
+            }
+        }
+    }
+}
+
+/// A caller may clear its cork while a transfer is left for a while: the trailers join the file nevertheless.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c18_the_cork_is_asked_for_again_after_a_pause() {
+    let bytes = pattern(600);
+    let trailers = [IoSlice::new(&bytes[500..])];
+    let source = file(&bytes[..500]);
+    for connection in CONNECTIONS {
+        let after = watch(connection, |sender| {
+            sockopt::set_tcp_cork(sender, true).unwrap();
+            let mut transfer = Transfer::new(0, 500, &[], &trailers).unwrap();
+            for step in ["SocketType", "Cork"] {
+                let next = transfer.next_step(&[], &trailers, 0).unwrap();
+                assert!(format!("{next:?}").starts_with(step), "{next:?}");
+                transfer.complete(perform(&next, fd(sender), fd(&source), &mut [])).unwrap();
+            }
+            transfer.next_step(&[], &trailers, 0).unwrap();
+            assert_eq!(transfer.complete(Err(Errno::EAGAIN)), Err(Errno::EAGAIN.into()));
+            assert!(!transfer.flush_owed());
+            assert!(transfer.flush().is_none());
+            sockopt::set_tcp_cork(sender, false).unwrap();
+            send_all(&mut transfer, fd(sender), fd(&source), &[], &trailers, &mut []).unwrap();
+        });
+        assert_eq!(after, After { segments: 1, waiting: 0, received: bytes.clone() }, "{connection:?}");
+    }
+}
+
+#[test]
+fn c18_cork_and_nodelay_have_their_former_values_after_every_way_out() {
+    let source = file(&pattern(500));
+    let directory = File::open(".").unwrap();
+    let (header, trailer) = ([IoSlice::new(b"header")], [IoSlice::new(b"trailer")]);
+    for former in [(false, false), (false, true), (true, false), (true, true)] {
+        for headers in [&[][..], &header] {
+            for trailers in [&[][..], &trailer] {
+                let (sender, _receiver) = tcp();
+                sockopt::set_tcp_cork(&sender, former.0).unwrap();
+                sender.set_nodelay(former.1).unwrap();
+                let send = |source: &File, count: Count| {
+                    let sent = sendfile_hdtr(fd(&sender), fd(source), 0, count, headers, trailers, SfFlags::empty());
+                    assert_eq!(options(&sender), former, "{:?}", sent.outcome);
+                    sent.outcome
+                };
+                assert_eq!(send(&source, Count::Bytes(500)), Ok(()));
+                assert_eq!(send(&source, Count::Bytes(0)), Ok(()));
+                assert_eq!(send(&source, Count::ToEnd), Ok(()));
+                assert_eq!(send(&source, Count::Bytes(501)), Err(Error::Truncated { owed: 1 }));
+                assert_eq!(send(&directory, Count::ToEnd), Err(Errno::EINVAL.into()));
+                sender.set_nonblocking(true).unwrap();
+                let full = std::iter::repeat_with(|| send(&source, Count::ToEnd)).find(Result::is_err);
+                assert_eq!(full, Some(Err(Errno::EAGAIN.into())));
+                sender.shutdown(Shutdown::Write).unwrap();
+                assert_eq!(send(&source, Count::ToEnd), Err(Errno::EPIPE.into()));
+            }
+        }
+    }
+}
+
+/// A read that is shorter than the step asked for makes a short segment, behind which the rest would wait.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c16_a_short_read_of_a_copy_does_not_let_the_rest_wait() {
+    let bytes = pattern(600);
+    for (headers, trailers) in [(0, 0), (0, 100), (200, 0), (200, 100)] {
+        let (headers, rest) = bytes.split_at(headers);
+        let (body, trailers) = rest.split_at(rest.len() - trailers);
+        let (headers, trailers) = ([IoSlice::new(headers)], [IoSlice::new(trailers)]);
+        for buffer in [400, 700] {
+            for connection in CONNECTIONS {
+                let after = watch(connection, |sender| {
+                    let mut source = file(&body[..100]);
+                    let mut transfer = Transfer::new(0, body.len() as u64, &headers, &trailers).unwrap().copying();
+                    let mut send = |source: &File| {
+                        let mut buffer = vec![0; buffer];
+                        loop {
+                            match transfer.next_step(&headers, &trailers, buffer.len())? {
+                                Step::Done => return Ok(()),
+                                step => transfer.complete(perform(&step, fd(sender), fd(source), &mut buffer))?,
+                            }
+                        }
+                    };
+                    let owed = body.len() as u64 - 100;
+                    assert_eq!(send(&source), Err(Error::Truncated { owed }));
+                    source.seek(SeekFrom::End(0)).unwrap();
+                    source.write_all(&body[100..]).unwrap();
+                    assert_eq!(send(&source), Ok(()));
+                });
+                assert_eq!(after.waiting, 0, "{connection:?}, buffer {buffer}: {after:?}");
+                assert!(after.received == bytes);
+            }
+        }
+    }
+}
+
+/// Nothing of TCP's is there (`EOPNOTSUPP`, `ENOTSOCK`), which is no error of the send.
+#[test]
+fn c18_unix_sockets_and_pipes_have_no_such_options() {
+    let (unix, mut unix_end) = UnixStream::pair().unwrap();
+    let (pipe_end, pipe) = rustix::pipe::pipe().unwrap();
+    let mut pipe_end = File::from(pipe_end);
+    let outputs: [(BorrowedFd<'_>, &mut dyn Read); 2] = [(fd(&unix), &mut unix_end), (fd(&pipe), &mut pipe_end)];
+    for (out, end) in outputs {
+        for (headers, file, trailers) in [(200, 500, 100), (200, 500, 0), (0, 500, 100), (200, 0, 100), (200, 0, 0)] {
+            for count in [Count::Bytes(file as u64), Count::ToEnd, Count::Bytes(file as u64 + 1)] {
+                let response = Response::new(headers, file, trailers).asking(count);
+                response.send_to(out);
+                let mut received = vec![0; response.bytes().len()];
+                end.read_exact(&mut received).unwrap();
+                assert!(received == response.bytes(), "{response:?}");
+                if let Some(flush) = response.steps(out, 100) {
+                    let _ = perform(&flush, out, out, &mut []); // refused: there is nothing to flush
+                }
+                end.read_exact(&mut received).unwrap();
+                assert!(received == response.bytes(), "{response:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The table of system calls in the crate's documentation: nothing else is called, and nothing in it for nothing.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use bare_sendfile::{
+    Count, FlushOnDrop, IoSlice, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, perform, send_all, send_file,
+    sendfile, sendfile_hdtr,
+};
+
+mod common;
+use common::{fd, file, pattern, tcp};
+
+const HEADER: &[IoSlice<'_>] = &[IoSlice::new(b"header")];
+const TRAILER: &[IoSlice<'_>] = &[IoSlice::new(b"trailer")];
+
+/// What the rows of the table that begin so say.
+fn listed(rows: &[&str]) -> Vec<&'static str> {
+    let calls = rows.iter().flat_map(|row| {
+        let line = include_str!("../src/lib.rs").lines().find_map(|line| line.strip_prefix(&format!("//! | {row}")));
+        let line = line.unwrap_or_else(|| panic!("no row {row}"));
+        let (_, line) = line.split_once(" | ").unwrap();
+        let (column, _) = line.split_once(" |").unwrap();
+        column.split('`').skip(1).step_by(2)
+    });
+    calls.collect()
+}
+
+fn number(name: &str) -> u32 {
+    let number = match name {
+        "close" => libc::SYS_close,
+        "fadvise64" => libc::SYS_fadvise64,
+        "getsockopt" => libc::SYS_getsockopt,
+        "lseek" => libc::SYS_lseek,
+        "pread64" => libc::SYS_pread64,
+        "preadv2" => libc::SYS_preadv2,
+        "read" => libc::SYS_read,
+        "rt_sigpending" => libc::SYS_rt_sigpending,
+        "rt_sigprocmask" => libc::SYS_rt_sigprocmask,
+        "rt_sigtimedwait" => libc::SYS_rt_sigtimedwait,
+        "sendfile" => libc::SYS_sendfile,
+        "sendmsg" => libc::SYS_sendmsg,
+        "setsockopt" => libc::SYS_setsockopt,
+        "splice" => libc::SYS_splice,
+        "writev" => libc::SYS_writev,
+        _ => panic!("what is {name}?"),
+    };
+    number as u32
+}
+
+/// What the calls are tried on, anew each time: a child that ends in mid-transfer leaves its cork behind.
+struct Files {
+    input: File,
+    tcp: TcpStream,
+    peer: TcpStream,
+    memfd: OwnedFd,
+    /// sendfile refuses it as output.
+    append: File,
+    pipe: OwnedFd,
+    /// A transfer whose header was sent to `tcp` with "more follows".
+    begun: Transfer,
+}
+
+impl Files {
+    fn new() -> Self {
+        let (input, (tcp, mut peer)) = (file(&pattern(3 << 20)), tcp());
+        let memfd = rustix::fs::memfd_create("out", rustix::fs::MemfdFlags::empty()).unwrap();
+        let append = tempfile::tempfile().unwrap();
+        rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();
+        let (pipe, writer) = rustix::pipe::pipe().unwrap();
+        rustix::io::write(&writer, &[b'x'; 100]).unwrap();
+        peer.write_all(&[b'x'; 100]).unwrap();
+
+        let mut begun = Transfer::new(0, 4, HEADER, &[]).unwrap();
+        while begun.progress().headers == 0 {
+            let step = begun.next_step(HEADER, &[], 0).unwrap();
+            begun.complete(perform(&step, fd(&tcp), fd(&input), &mut [])).unwrap();
+        }
+        assert!(begun.flush_owed());
+        Self { input, tcp, peer, memfd, append, pipe, begun }
+    }
+}
+
+type Body<'a> = &'a dyn Fn(&Files) -> bool;
+
+/// Runs `body` in a child that ends with SIGSYS at any other call than these. It exits with 0 if `body` returns true.
+fn with_only(calls: &[&str], body: Body<'_>) -> ExitStatus {
+    let files = Files::new();
+    let filter = |code, jt, k| libc::sock_filter { code: code as u16, jt, jf: 0, k };
+    let load =
+        filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, std::mem::offset_of!(libc::seccomp_data, nr) as u32);
+    let answer = |k| filter(libc::BPF_RET | libc::BPF_K, 0, k);
+    let allowed = calls.iter().map(|name| number(name)).chain([libc::SYS_exit_group as u32]);
+    let mut program = vec![load];
+    for number in allowed {
+        // Equal: fall through to "allow"; else: over it.
+        let is = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+        program.extend([libc::sock_filter { jf: 1, ..filter(is, 0, number) }, answer(libc::SECCOMP_RET_ALLOW)]);
+    }
+    program.push(answer(libc::SECCOMP_RET_KILL_PROCESS));
+    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+
+    // SAFETY: the child calls nothing that another thread of the parent could have locked: no allocator, no stdio.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let on = |option, a: libc::c_ulong, b: *const libc::sock_fprog| {
+            // SAFETY: the kernel copies the program, which lives in this copy of the parent's memory.
+            unsafe { libc::prctl(option, a, b, 0_u64, 0_u64) == 0 }
+        };
+        let filtered = on(libc::PR_SET_DUMPABLE, 0, std::ptr::null()) // SIGSYS leaves no core behind
+            && on(libc::PR_SET_NO_NEW_PRIVS, 1, std::ptr::null())
+            && on(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER.into(), &program);
+        let code = i32::from(!(filtered && body(&files)));
+        // SAFETY: it ends the child, running nothing.
+        unsafe { libc::_exit(code) };
+    }
+    assert!(child > 0);
+    let mut status = 0;
+    // SAFETY: the kernel writes to `status`.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    ExitStatus::from_raw(status)
+}
+
+/// Each of `bodies` needs only what the rows list; and of that each call is needed by one of them.
+#[track_caller]
+fn check(rows: &[&str], bodies: &[Body<'_>]) {
+    let calls = listed(rows);
+    assert!(!calls.is_empty());
+    for (index, body) in bodies.iter().enumerate() {
+        let ended = with_only(&calls, body);
+        assert_eq!(ended.code(), Some(0), "{rows:?}: body {index}: {ended}");
+    }
+    for call in &calls {
+        let without: Vec<_> = calls.iter().copied().filter(|other| other != call).collect();
+        let needed = bodies.iter().any(|body| with_only(&without, body).signal() == Some(libc::SIGSYS));
+        assert!(needed, "{rows:?}: nothing calls {call}");
+    }
+}
+
+const SENDS: &str = "[`send_file`], [`send_all`], [`poll_send`], [`perform`]";
+const WITH_BUFFER: &str = "… with a buffer";
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_the_first_form() {
+    check(&["[`sendfile`]"], &[&|files| sendfile(fd(&files.memfd), fd(&files.input), None, 9) == Ok(9)]);
+    check(&["[`available`]"], &[&|_| available().is_ok()]);
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_the_second_form() {
+    fn hdtr(out: &impl AsRawFd, files: &Files, len: u64, flags: SfFlags) -> bool {
+        let sent = sendfile_hdtr(fd(out), fd(&files.input), 0, len, HEADER, TRAILER, flags);
+        sent.outcome.is_ok() && sent.total() == len + 13
+    }
+    let name = "[`sendfile_hdtr`]";
+    let readahead = SfFlags::USER_READAHEAD.with_readahead(1).unwrap();
+    for (row, flags, len) in [
+        (None, SfFlags::empty(), 100),
+        (Some("… with [`SfFlags::NODISKIO`]"), SfFlags::NODISKIO, 100),
+        (Some("… with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`]"), readahead, 100),
+        // It drops what an earlier step has sent.
+        (Some("… with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`]"), SfFlags::NOCACHE, 3 << 20),
+    ] {
+        let rows: Vec<_> = [name].into_iter().chain(row).collect();
+        check(&rows, &[&|files| hdtr(&files.tcp, files, 100, flags), &|files| hdtr(&files.memfd, files, len, flags)]);
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_the_drivers() {
+    fn send(out: &impl AsRawFd, files: &Files, buffer: &mut [u8]) -> bool {
+        let sent = send_file(fd(out), fd(&files.input), 0, 50_000, HEADER, TRAILER, buffer);
+        sent.outcome.is_ok() && sent.total() == 50_013
+    }
+    check(&[SENDS], &[&|files| send(&files.tcp, files, &mut []), &|files| send(&files.memfd, files, &mut [])]);
+    check(
+        &[SENDS, WITH_BUFFER],
+        &[&|files| send(&files.tcp, files, &mut [0; 999]), &|files| send(&files.append, files, &mut [0; 999])],
+    );
+
+    fn from_position(out: &impl AsRawFd, files: &Files) -> bool {
+        let mut transfer = Transfer::from_position(100, HEADER, TRAILER).unwrap();
+        send_all(&mut transfer, fd(out), fd(&files.input), HEADER, TRAILER, &mut [0; 999]).is_ok()
+    }
+    check(
+        &[SENDS, WITH_BUFFER, "… with a buffer, and from the position of the file"],
+        &[&|files| from_position(&files.tcp, files), &|files| from_position(&files.append, files)],
+    );
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_a_flush_on_drop() {
+    check(
+        &["[`FlushOnDrop`]"],
+        &[&|files| {
+            drop(FlushOnDrop::new(files.begun.clone(), fd(&files.tcp)));
+            true
+        }],
+    );
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_a_copy_of_a_stream() {
+    fn copy(out: &impl AsRawFd, input: &impl AsRawFd) -> bool {
+        let mut buffer = [0; 10];
+        let mut copy = StreamCopy::new(Count::Bytes(20), &mut buffer);
+        copy.send_all(fd(out), fd(input)).is_ok() && copy.sent() == 20
+    }
+    check(
+        &["[`StreamCopy`]"],
+        &[&|files| copy(&files.memfd, &files.pipe), &|files| copy(&files.memfd, &files.tcp), &|files| {
+            copy(&files.peer, &files.pipe)
+        }],
+    );
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_the_guard() {
+    check(&["[`SigpipeGuard`]"], &[&|_| SigpipeGuard::new().map(drop).is_ok()]);
+}
+
+/// With `std` it is std's type and std's business.
+#[test]
+#[cfg(not(feature = "std"))]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_a_descriptor() {
+    use bare_sendfile::fd::{FromRawFd, OwnedFd};
+
+    check(
+        &["[`fd::OwnedFd`]"],
+        &[&|files| {
+            // SAFETY: it is open, and this process, which ends without running destructors, closes it nowhere else.
+            drop(unsafe { OwnedFd::from_raw_fd(files.memfd.as_raw_fd()) });
+            true
+        }],
+    );
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
+fn of_everything_else() {
+    let ended = with_only(&[], &|_| {
+        let mut transfer = Transfer::new(0, 10, HEADER, TRAILER).unwrap();
+        transfer.next_step(HEADER, TRAILER, 0).is_ok() && transfer.complete(Ok(1)).is_ok() && transfer.flush().is_none()
+    });
+    assert_eq!(ended.code(), Some(0), "{ended}");
+}

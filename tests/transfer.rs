@@ -1,0 +1,738 @@
+//! [`Transfer`] without a kernel: which step comes when, with what in it, and what a completion makes of it. Requirements
+//! C10 to C20 and D of docs/semantics.md, as far as they are decided before a system call.
+
+use std::mem::size_of;
+
+use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Progress, Step, Transfer};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+const STREAM: usize = 1;
+const MAX_RW_COUNT: usize = 0x7fff_f000;
+
+/// A [`Step`] that can be compared.
+#[derive(Clone, Debug, PartialEq)]
+enum Seen {
+    SocketType,
+    Write { slices: Vec<Vec<u8>>, more: bool, socket: bool },
+    Cork,
+    SendFile { offset: Option<u64>, count: usize },
+    Copy { offset: Option<u64>, count: usize, more: bool, socket: bool },
+    Gather { offset: u64, count: usize, trailers: usize, more: bool },
+    Flush { uncork: bool, push: bool },
+    Done,
+}
+
+impl From<Step<'_>> for Seen {
+    fn from(step: Step<'_>) -> Self {
+        match step {
+            Step::SocketType => Self::SocketType,
+            Step::Write { slices, more, socket } => {
+                Self::Write { slices: slices.as_slice().iter().map(|slice| slice.to_vec()).collect(), more, socket }
+            }
+            Step::Cork => Self::Cork,
+            Step::SendFile { offset, count } => Self::SendFile { offset, count },
+            Step::Copy { offset, count, more, socket } => Self::Copy { offset, count, more, socket },
+            Step::Gather { offset, count, trailers, more, .. } => {
+                Self::Gather { offset, count, trailers: trailers.len(), more }
+            }
+            Step::Flush { uncork, push } => Self::Flush { uncork, push },
+            Step::Done => Self::Done,
+            step => panic!("{step:?} is new"),
+        }
+    }
+}
+
+fn write(slices: &[&[u8]], more: bool, socket: bool) -> Seen {
+    Seen::Write { slices: slices.iter().map(|slice| slice.to_vec()).collect(), more, socket }
+}
+
+fn send_file(offset: u64, count: usize) -> Seen {
+    Seen::SendFile { offset: Some(offset), count }
+}
+
+fn mechanisms(sendfile: u64, copy: u64, refused: Option<Errno>) -> Mechanisms {
+    Mechanisms { sendfile, copy, refused, ..Mechanisms::default() }
+}
+
+/// A transfer with its lists and the buffer that is lent.
+#[derive(Clone)]
+struct Script<'a> {
+    transfer: Transfer,
+    headers: &'a [IoSlice<'a>],
+    trailers: &'a [IoSlice<'a>],
+    lent: usize,
+}
+
+impl<'a> Script<'a> {
+    fn new(offset: u64, count: impl Into<Count>, headers: &'a [IoSlice<'a>], trailers: &'a [IoSlice<'a>]) -> Self {
+        Self { transfer: Transfer::new(offset, count, headers, trailers).unwrap(), headers, trailers, lent: 0 }
+    }
+
+    /// On a stream socket, a file or whatever getsockopt says.
+    fn on(mut self, socket_type: Result<usize, Errno>) -> Self {
+        assert_eq!(self.next(), Seen::SocketType);
+        assert_eq!(self.transfer.complete(socket_type), Ok(()));
+        self
+    }
+
+    fn lending(mut self, lent: usize) -> Self {
+        self.lent = lent;
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(Transfer) -> Transfer) -> Self {
+        self.transfer = change(self.transfer);
+        self
+    }
+
+    fn try_next(&mut self) -> Result<Seen, Error> {
+        self.transfer.next_step(self.headers, self.trailers, self.lent).map(Seen::from)
+    }
+
+    fn next(&mut self) -> Seen {
+        self.try_next().unwrap()
+    }
+
+    /// The next step is this one, even when asked for twice, and ends so.
+    #[track_caller]
+    fn step(&mut self, expected: &Seen, result: Result<usize, Errno>) -> Result<(), Error> {
+        assert_eq!(self.next(), *expected);
+        assert_eq!(self.next(), *expected, "the second time");
+        self.transfer.complete(result)
+    }
+
+    #[track_caller]
+    fn goes(&mut self, expected: Seen, moved: usize) -> &mut Self {
+        assert_eq!(self.step(&expected, Ok(moved)), Ok(()));
+        self
+    }
+
+    #[track_caller]
+    fn fails(&mut self, expected: Seen, errno: Errno) -> &mut Self {
+        assert_eq!(self.step(&expected, Err(errno)), Err(Error::Errno(errno)));
+        self
+    }
+
+    #[track_caller]
+    fn is_done(&mut self) {
+        assert_eq!(self.next(), Seen::Done);
+        assert_eq!(self.next(), Seen::Done);
+        assert!(!self.transfer.flush_owed());
+        assert_eq!(self.transfer.complete(Ok(0)), Err(Error::Unasked), "Done is not to be completed");
+    }
+
+    #[track_caller]
+    fn sent(&mut self, headers: u64, file: u64, trailers: u64) -> &mut Self {
+        assert_eq!(self.transfer.progress(), Progress { headers, file, trailers });
+        self
+    }
+}
+
+const HEADERS: [IoSlice<'static>; 2] = [IoSlice::new(b"head"), IoSlice::new(b"ers")];
+const TRAILERS: [IoSlice<'static>; 1] = [IoSlice::new(b"trailers")];
+const TCP: Result<usize, Errno> = Ok(STREAM);
+const FILE: Result<usize, Errno> = Err(Errno::ENOTSOCK);
+
+fn headers(more: bool, socket: bool) -> Seen {
+    write(&[b"head", b"ers"], more, socket)
+}
+
+fn trailers(socket: bool) -> Seen {
+    write(&[b"trailers"], false, socket)
+}
+
+#[test]
+fn it_is_small_and_plain_data() {
+    fn plain<T: 'static + Clone + Send + Sync + Unpin>() {}
+    plain::<Transfer>();
+    assert!(size_of::<Transfer>() <= 128, "{}", size_of::<Transfer>());
+}
+
+#[test]
+fn c10_the_phases_on_a_stream_socket() {
+    let mut all = Script::new(5, 100, &HEADERS, &TRAILERS).on(TCP);
+    all.goes(headers(true, true), 7).goes(Seen::Cork, 0).goes(send_file(5, 100), 100).goes(trailers(true), 8);
+    all.goes(Seen::Flush { uncork: true, push: false }, 0).sent(7, 100, 8).is_done();
+    assert_eq!(all.transfer.mechanisms(), mechanisms(100, 0, None));
+
+    // Without trailers there is nothing to cork, and no system call more than these.
+    let mut no_trailers = Script::new(5, 100, &HEADERS, &[]).on(TCP);
+    no_trailers.goes(headers(true, true), 7).goes(send_file(5, 100), 100).is_done();
+    Script::new(5, 100, &[], &[]).on(TCP).goes(send_file(5, 100), 100).is_done();
+    Script::new(5, 0, &HEADERS, &[]).on(TCP).goes(headers(false, true), 7).is_done();
+    Script::new(5, 0, &HEADERS, &TRAILERS).on(TCP).goes(headers(true, true), 7).goes(trailers(true), 8).is_done();
+    Script::new(5, 0, &[], &[]).on(TCP).is_done();
+}
+
+#[test]
+fn c10_c14_the_phases_on_a_file_or_pipe() {
+    let mut all = Script::new(5, 100, &HEADERS, &TRAILERS).on(FILE);
+    all.goes(headers(true, false), 7).goes(send_file(5, 100), 100).goes(trailers(false), 8).sent(7, 100, 8).is_done();
+    // Nothing is held back there.
+    let mut left = Script::new(5, 100, &HEADERS, &TRAILERS).on(FILE);
+    left.goes(headers(true, false), 7).goes(send_file(5, 100), 30);
+    assert!(!left.transfer.flush_owed());
+    assert!(left.transfer.flush().is_none());
+}
+
+#[test]
+fn c11_a_count_of_0_is_no_step_and_to_the_end_is_until_0() {
+    for output in [TCP, FILE] {
+        Script::new(5, 0, &[], &[]).on(output).is_done();
+    }
+    let mut to_the_end = Script::new(5, Count::ToEnd, &HEADERS, &TRAILERS).on(FILE).with(|t| t.with_cap(100));
+    to_the_end.goes(headers(true, false), 7);
+    for file in 0..10 {
+        to_the_end.goes(send_file(5 + 30 * file, 100), 30);
+    }
+    to_the_end.goes(send_file(305, 100), 0).goes(trailers(false), 8).sent(7, 300, 8).is_done();
+}
+
+#[test]
+fn c12_empty_lists_and_slices_are_no_step() {
+    let empty = [IoSlice::new(&[]); 2000];
+    for output in [TCP, FILE] {
+        Script::new(0, 0, &empty, &empty).on(output).is_done();
+        Script::new(0, 9, &empty, &empty).on(output).goes(send_file(0, 9), 9).is_done();
+    }
+    // Leading ones are skipped, however many; those behind go along.
+    let list = [&empty[..], &HEADERS, &empty[..3]].concat();
+    let mut among = Script::new(0, 0, &list, &[]).on(TCP);
+    among.goes(write(&[b"head", b"ers", b"", b"", b""], false, true), 7).is_done();
+}
+
+#[test]
+fn c13_1024_slices_a_call() {
+    let list = [IoSlice::new(b"x"); 5000];
+    for (n, batches) in
+        [(1023, vec![1023]), (1024, vec![1024]), (1025, vec![1024, 1]), (5000, vec![1024, 1024, 1024, 1024, 904])]
+    {
+        for socket in [true, false] {
+            let mut script = Script::new(0, 0, &list[..n], &list[..n]).on(if socket { TCP } else { FILE });
+            let mut both = [(); 2].iter().flat_map(|()| &batches).copied().peekable();
+            while let Some(batch) = both.next() {
+                // C14: more follows, but for the last of all.
+                script.goes(write(&vec![&b"x"[..]; batch], both.peek().is_some(), socket), batch);
+            }
+            script.is_done();
+        }
+    }
+}
+
+#[test]
+fn d1_a_slice_that_is_half_sent_goes_out_alone() {
+    let list = [&b"abc"[..], b"", b"defg", b"h"].map(IoSlice::new);
+    let mut script = Script::new(0, 1, &list, &[]).on(FILE);
+    script.goes(write(&[b"abc", b"", b"defg", b"h"], true, false), 1);
+    script.goes(write(&[b"bc"], true, false), 2);
+    script.goes(write(&[b"defg", b"h"], true, false), 4); // without the empty one in front
+    script.goes(write(&[b"h"], true, false), 1).goes(send_file(0, 1), 1).is_done();
+
+    let mut script = Script::new(0, 0, &[], &list).on(TCP);
+    script.goes(write(&[b"abc", b"", b"defg", b"h"], false, true), 5);
+    script.goes(write(&[b"fg"], true, true), 2).goes(write(&[b"h"], false, true), 1).sent(0, 0, 8);
+}
+
+#[test]
+fn c15_the_cork_is_set_before_the_last_step_of_the_file_only() {
+    let mut script = Script::new(0, 250, &[], &TRAILERS).on(TCP).with(|t| t.with_cap(100));
+    script.goes(send_file(0, 100), 100).goes(send_file(100, 100), 100).goes(Seen::Cork, 0).goes(send_file(200, 50), 50);
+    script.goes(trailers(true), 8);
+    // The earlier steps have made short segments.
+    script.goes(Seen::Flush { uncork: true, push: true }, 0).is_done();
+
+    // Which is not forgotten when more follows.
+    let many = [IoSlice::new(b"x"); 1025];
+    let mut script = Script::new(0, 200, &[], &many).on(TCP).with(|t| t.with_cap(100));
+    script.goes(send_file(0, 100), 100).goes(Seen::Cork, 0).goes(send_file(100, 100), 100);
+    script.goes(write(&[&b"x"[..]; 1024], true, true), 1024).goes(write(&[b"x"], false, true), 1);
+    script.goes(Seen::Flush { uncork: true, push: true }, 0).is_done();
+
+    // To the end any step may be the last.
+    let mut script = Script::new(0, Count::ToEnd, &[], &TRAILERS).on(TCP).with(|t| t.with_cap(100));
+    script.goes(Seen::Cork, 0).goes(send_file(0, 100), 100).goes(send_file(100, 100), 100).goes(send_file(200, 100), 0);
+    script.goes(trailers(true), 8).goes(Seen::Flush { uncork: true, push: false }, 0).is_done();
+}
+
+#[test]
+fn c16_what_owes_a_flush() {
+    // "More follows", and nothing does.
+    let mut empty = Script::new(0, Count::ToEnd, &HEADERS, &[]).on(TCP);
+    assert!(!empty.transfer.flush_owed());
+    empty.goes(headers(true, true), 7);
+    assert!(empty.transfer.flush_owed());
+    empty.goes(send_file(0, Transfer::DEFAULT_CAP), 0).goes(Seen::Flush { uncork: false, push: true }, 0).is_done();
+
+    // Less than was asked for.
+    let mut short = Script::new(0, 100, &[], &[]).on(TCP);
+    short.goes(send_file(0, 100), 60).goes(send_file(60, 40), 40);
+    short.goes(Seen::Flush { uncork: false, push: true }, 0).is_done();
+
+    // Several steps.
+    let mut steps = Script::new(0, 100, &[], &[]).on(TCP).with(|t| t.with_cap(50));
+    steps.goes(send_file(0, 50), 50).goes(send_file(50, 50), 50);
+    steps.goes(Seen::Flush { uncork: false, push: true }, 0).is_done();
+
+    // The cork, also when the file has failed.
+    let mut corked = Script::new(0, 100, &[], &TRAILERS).on(TCP);
+    corked.goes(Seen::Cork, 0).fails(send_file(0, 100), Errno::EIO);
+    assert!(corked.transfer.flush_owed());
+    assert_eq!(corked.transfer.flush().map(Seen::from), Some(Seen::Flush { uncork: true, push: false }));
+    assert_eq!(corked.transfer.complete(Ok(0)), Ok(()));
+    // And it is set again for another try.
+    corked.goes(Seen::Cork, 0).goes(send_file(0, 100), 100);
+
+    // A read that was shorter than the step.
+    let mut copy = Script::new(0, 100, &[], &[]).on(TCP).with(Transfer::copying).lending(1000);
+    let step = |offset, count| Seen::Copy { offset: Some(offset), count, more: false, socket: true };
+    copy.goes(step(0, 100), 60).goes(step(60, 40), 40).goes(Seen::Flush { uncork: false, push: true }, 0).is_done();
+}
+
+#[test]
+fn c16_a_flush_takes_the_place_of_a_step_that_was_not_completed() {
+    let mut script = Script::new(0, 100, &HEADERS, &TRAILERS).on(TCP);
+    script.goes(headers(true, true), 7);
+    assert_eq!(script.next(), Seen::Cork);
+    assert_eq!(script.transfer.flush().map(Seen::from), Some(Seen::Flush { uncork: false, push: true }));
+    // Not completed either: it stays owed.
+    assert_eq!(script.transfer.flush().map(Seen::from), Some(Seen::Flush { uncork: false, push: true }));
+    assert_eq!(script.transfer.complete(Ok(0)), Ok(()));
+    assert!(script.transfer.flush().is_none());
+    assert_eq!(script.transfer.complete(Ok(0)), Err(Error::Unasked));
+    script.goes(Seen::Cork, 0).goes(send_file(0, 100), 100).goes(trailers(true), 8).sent(7, 100, 8);
+}
+
+#[test]
+fn c18_the_callers_cork_is_left_alone() {
+    let mut script = Script::new(0, 100, &HEADERS, &TRAILERS).on(TCP);
+    script
+        .goes(headers(true, true), 7)
+        .goes(Seen::Cork, 1)
+        .goes(send_file(0, 100), 100)
+        .goes(trailers(true), 8)
+        .is_done();
+    // Asked for again with each call of the file: it may be gone.
+    let mut script = Script::new(0, 100, &[], &TRAILERS).on(TCP);
+    script.goes(Seen::Cork, 1).fails(send_file(0, 100), Errno::EAGAIN);
+    assert!(script.transfer.flush().is_none());
+    script.goes(Seen::Cork, 0).goes(send_file(0, 100), 100).goes(trailers(true), 8);
+    script.goes(Seen::Flush { uncork: true, push: false }, 0).is_done();
+}
+
+#[test]
+fn c18_a_stream_that_is_not_tcp() {
+    // A failed cork is no error, and is not tried again.
+    let mut script = Script::new(0, 100, &[], &TRAILERS).on(TCP);
+    assert_eq!(script.step(&Seen::Cork, Err(Errno::EOPNOTSUPP)), Ok(()));
+    script.goes(send_file(0, 100), 40).goes(send_file(40, 60), 60).goes(trailers(true), 8).is_done();
+    // Nor is a failed flush.
+    let mut script = Script::new(0, 100, &HEADERS, &TRAILERS).on(TCP);
+    script.goes(headers(true, true), 7);
+    assert!(script.transfer.flush().is_some());
+    assert_eq!(script.transfer.complete(Err(Errno::EOPNOTSUPP)), Ok(()));
+    script.goes(send_file(0, 100), 40).goes(send_file(40, 60), 60).goes(trailers(true), 8).is_done();
+}
+
+#[test]
+fn c20_the_socket_type_is_asked_for_once_and_decides() {
+    for kind in [2, 3, 4, 5, 10] {
+        let mut script = Script::new(0, 100, &HEADERS, &TRAILERS);
+        for _ in 0..2 {
+            assert_eq!(script.step(&Seen::SocketType, Ok(kind)), Err(Error::NotAStream(kind)));
+            script.sent(0, 0, 0);
+        }
+    }
+    let mut closed = Script::new(0, 100, &HEADERS, &TRAILERS);
+    closed.fails(Seen::SocketType, Errno::EBADF).goes(Seen::SocketType, STREAM);
+    closed.fails(headers(true, true), Errno::EAGAIN).goes(headers(true, true), 7);
+
+    // Who knows saves the question.
+    let mut known = Script::new(0, 100, &HEADERS, &[]).with(Transfer::for_stream_socket);
+    known.goes(headers(true, true), 7).goes(send_file(0, 100), 100).is_done();
+}
+
+#[test]
+fn d2_an_error_takes_nothing_back_and_the_step_is_given_again() {
+    let errnos = [Errno::EAGAIN, Errno::EINTR, Errno::EPIPE, Errno::EIO, Errno::ENOSPC, Errno::ENOMEM];
+    let mut script = Script::new(10, 100, &HEADERS, &TRAILERS).on(FILE);
+    for errno in errnos {
+        script.fails(headers(true, false), errno).sent(0, 0, 0);
+    }
+    script.goes(headers(true, false), 5);
+    for errno in errnos {
+        script.fails(write(&[b"rs"], true, false), errno).sent(5, 0, 0);
+    }
+    script.goes(write(&[b"rs"], true, false), 2).goes(send_file(10, 100), 30);
+    for errno in errnos {
+        script.fails(send_file(40, 70), errno).sent(7, 30, 0);
+    }
+    script.goes(send_file(40, 70), 70);
+    for errno in errnos {
+        script.fails(trailers(false), errno).sent(7, 100, 0);
+    }
+    script.goes(trailers(false), 8).is_done();
+}
+
+#[test]
+fn d2_an_error_beside_progress_is_kept_for_the_next_step() {
+    let mut script = Script::new(0, 100, &HEADERS, &[]).on(FILE);
+    assert_eq!(script.next(), headers(true, false));
+    assert_eq!(script.transfer.complete_with_error(4, Errno::ECONNRESET), Ok(()));
+    script.sent(4, 0, 0);
+    assert_eq!(script.try_next(), Err(Error::Errno(Errno::ECONNRESET)));
+    // Once, and it changes nothing else.
+    script.goes(write(&[b"ers"], true, false), 3);
+    assert_eq!(script.next(), send_file(0, 100));
+    assert_eq!(script.transfer.complete_with_error(0, Errno::EIO), Err(Error::Errno(Errno::EIO)));
+    assert_eq!(script.next(), send_file(0, 100));
+    assert_eq!(script.transfer.complete_with_error(100, Errno::EIO), Ok(()));
+    // A flush does not lose it.
+    assert!(script.transfer.flush().is_none());
+    assert_eq!(script.try_next(), Err(Error::Errno(Errno::EIO)));
+    script.sent(7, 100, 0).is_done();
+}
+
+#[test]
+fn d4_a_file_that_is_too_short() {
+    for output in [TCP, FILE] {
+        let mut script = Script::new(0, 100, &[], &[]).on(output);
+        script.goes(send_file(0, 100), 30);
+        for _ in 0..3 {
+            assert_eq!(script.step(&send_file(30, 70), Ok(0)), Err(Error::Truncated { owed: 70 }));
+        }
+        script.goes(send_file(30, 70), 70).sent(0, 100, 0);
+    }
+}
+
+#[test]
+fn a3_d6_counts_are_clamped() {
+    const MAX: u64 = i64::MAX as u64;
+    for (offset, count, cap, expected) in [
+        (0, Count::Bytes(10), 100, 10),
+        (0, Count::Bytes(1000), 100, 100),
+        (0, Count::Bytes(u64::MAX), usize::MAX, MAX_RW_COUNT),
+        (0, Count::ToEnd, usize::MAX, MAX_RW_COUNT),
+        (0, Count::ToEnd, Transfer::DEFAULT_CAP, 2 << 20),
+        (0, Count::ToEnd, 0, 1),
+        (MAX - 5, Count::ToEnd, usize::MAX, 5),
+        (MAX - 5, Count::Bytes(3), usize::MAX, 3),
+        (MAX - 5, Count::Bytes(u64::MAX), usize::MAX, 5),
+        (MAX, Count::Bytes(1), usize::MAX, 0),
+    ] {
+        let mut script = Script::new(offset, count, &[], &[]).on(FILE).with(|t| t.with_cap(cap));
+        assert_eq!(script.next(), send_file(offset, expected));
+    }
+    assert_eq!(Transfer::new(MAX + 1, 0, &[], &[]).unwrap_err(), Error::TooLarge(MAX + 1));
+    assert_eq!(Transfer::new(u64::MAX, 0, &[], &[]).unwrap_err().errno(), Some(Errno::EINVAL));
+}
+
+#[test]
+fn d1_from_the_position() {
+    let transfer = Transfer::from_position(Count::Bytes(100), &HEADERS, &[]).unwrap();
+    let mut script = Script { transfer, headers: &HEADERS, trailers: &[], lent: 0 }.on(FILE);
+    let step = |count| Seen::SendFile { offset: None, count };
+    script.goes(headers(true, false), 7).goes(step(100), 30).goes(step(70), 70).sent(7, 100, 0).is_done();
+}
+
+#[test]
+fn lists_of_another_length_are_refused_before_any_step() {
+    let mut script = Script::new(0, 100, &HEADERS, &TRAILERS).on(TCP);
+    assert_eq!(script.next(), headers(true, true));
+    assert_eq!(script.transfer.complete(Ok(5)), Ok(()));
+    let longer = [&HEADERS[..], &TRAILERS].concat();
+    let other = script.transfer.next_step(&longer, &TRAILERS, 0).map(Seen::from);
+    assert_eq!(other, Err(Error::HeadersChanged { expected: 7, found: 15 }));
+    let other = script.transfer.next_step(&HEADERS, &[], 0).map(Seen::from);
+    assert_eq!(other, Err(Error::TrailersChanged { expected: 8, found: 0 }));
+    script.sent(5, 0, 0);
+    // The same bytes in other slices are the same list.
+    let other = [&b"h"[..], b"eader", b"s"].map(IoSlice::new);
+    assert_eq!(script.transfer.next_step(&other, &TRAILERS, 0).map(Seen::from), Ok(write(&[b"r"], true, true)));
+}
+
+#[test]
+fn e_without_a_buffer_a_refusal_is_the_error() {
+    let mut script = Script::new(0, 100, &[], &[]).on(FILE);
+    for errno in [Errno::EINVAL, Errno::ENOSYS, Errno::EPERM, Errno::EOVERFLOW] {
+        script.fails(send_file(0, 100), errno);
+    }
+    assert_eq!(script.transfer.mechanisms(), Mechanisms::default());
+    // With one it is the beginning of a copy. (A small file without headers and trailers is not gathered.)
+    let mut script = script.lending(64);
+    assert_eq!(script.step(&send_file(0, 100), Err(Errno::EINVAL)), Ok(()));
+    let copy = |offset, count, more| Seen::Copy { offset: Some(offset), count, more, socket: false };
+    script.goes(copy(0, 64, true), 60).goes(copy(60, 40, false), 40).sent(0, 100, 0).is_done();
+    let expected = mechanisms(0, 100, Some(Errno::EINVAL));
+    assert_eq!(script.transfer.mechanisms(), expected);
+}
+
+#[test]
+fn e_what_is_a_refusal() {
+    for (errno, refusal) in [
+        (Errno::EINVAL, true),
+        (Errno::ENOSYS, true),
+        (Errno::EOPNOTSUPP, true),
+        (Errno::ENOTSOCK, true),
+        (Errno::EXDEV, true),
+        (Errno::EOVERFLOW, true),
+        (Errno::EPERM, true),
+        (Errno::ESPIPE, false), // an offset was given
+        (Errno::EAGAIN, false),
+        (Errno::EINTR, false),
+        (Errno::EPIPE, false),
+        (Errno::ECONNRESET, false),
+        (Errno::ENOTCONN, false),
+        (Errno::EIO, false),
+        (Errno::ENOMEM, false),
+        (Errno::ENOSPC, false),
+        (Errno::EFBIG, false),
+        (Errno::EMSGSIZE, false),
+        (Errno::EDESTADDRREQ, false),
+        (Errno::EFAULT, false),
+        (Errno::EBADF, false),
+    ] {
+        let mut script = Script::new(0, 100, &[], &[]).on(TCP).lending(64);
+        script.goes(send_file(0, 100), 10);
+        let outcome = script.step(&send_file(10, 90), Err(errno));
+        assert_eq!(outcome, if refusal { Ok(()) } else { Err(Error::Errno(errno)) });
+        assert_eq!(script.transfer.mechanisms().refused, refusal.then_some(errno));
+        match script.next() {
+            Seen::Copy { offset: Some(10), count: 64, .. } if refusal => {}
+            Seen::SendFile { offset: Some(10), count: 90 } if !refusal => {}
+            step => panic!("{errno}: {step:?}"),
+        }
+    }
+    // Where no offset was asked for, ESPIPE is one.
+    let transfer = Transfer::from_position(100, &[], &[]).unwrap();
+    let mut script = Script { transfer, headers: &[], trailers: &[], lent: 64 }.on(FILE);
+    let step = Seen::SendFile { offset: None, count: 100 };
+    assert_eq!(script.step(&step, Err(Errno::ESPIPE)), Ok(()));
+    assert_eq!(script.next(), Seen::Copy { offset: None, count: 64, more: true, socket: false });
+}
+
+#[test]
+fn d5_a_copy_begins_where_sendfile_stopped_and_says_what_follows() {
+    let mut script = Script::new(7, 200, &HEADERS, &TRAILERS).on(TCP).lending(64).with(|t| t.with_small(0));
+    script.goes(headers(true, true), 7).goes(Seen::Cork, 0).goes(send_file(7, 200), 100);
+    assert_eq!(script.step(&send_file(107, 100), Err(Errno::EINVAL)), Ok(()));
+    let copy = |offset, count| Seen::Copy { offset: Some(offset), count, more: true, socket: true };
+    script.goes(copy(107, 64), 10).goes(copy(117, 64), 64).fails(copy(181, 26), Errno::EAGAIN);
+    script.goes(copy(181, 26), 26).sent(7, 200, 0).goes(trailers(true), 8);
+    assert_eq!(script.transfer.mechanisms(), mechanisms(100, 100, Some(Errno::EINVAL)));
+    assert!(matches!(script.next(), Seen::Flush { uncork: true, .. }));
+}
+
+#[test]
+fn copying_from_the_start_needs_a_buffer() {
+    let mut script = Script::new(0, 100, &HEADERS, &[]).on(FILE).with(Transfer::copying);
+    script.goes(headers(true, false), 7);
+    assert_eq!(script.try_next(), Err(Error::NoBuffer));
+    let mut script = script.lending(1000);
+    let copy = |offset, count| Seen::Copy { offset: Some(offset), count, more: false, socket: false };
+    script.goes(copy(0, 100), 30);
+    assert_eq!(script.step(&copy(30, 70), Ok(0)), Err(Error::Truncated { owed: 70 }));
+    script.goes(copy(30, 70), 70).sent(7, 100, 0).is_done();
+    assert_eq!(script.transfer.mechanisms(), mechanisms(0, 100, None));
+    // The cap holds for copies too.
+    let mut script = Script::new(0, 100, &[], &[]).on(FILE).with(|t| t.copying().with_cap(9)).lending(1000);
+    assert_eq!(script.next(), Seen::Copy { offset: Some(0), count: 9, more: true, socket: false });
+}
+
+#[test]
+fn a_small_file_is_gathered_with_its_lists_if_they_fit() {
+    let gather = |offset, count, trailers, more| Seen::Gather { offset, count, trailers, more };
+    let script = |lent| Script::new(5, 100, &HEADERS, &TRAILERS).on(TCP).lending(lent);
+    script(115).goes(gather(5, 100, 1, false), 115).sent(7, 100, 8).is_done();
+    // The trailers do not fit, and follow.
+    script(114).goes(gather(5, 100, 0, true), 107).goes(trailers(true), 8).sent(7, 100, 8).is_done();
+    // Headers and file do not fit, or it is not wanted: not copied.
+    assert_eq!(script(106).next(), headers(true, true));
+    assert_eq!(script(115).with(|t| t.with_small(99)).next(), headers(true, true));
+    assert_eq!(script(115).with(|t| t.with_cap(99)).next(), headers(true, true));
+    // What is sent is counted in the order of the sections.
+    let mut parts = script(115);
+    parts.goes(gather(5, 100, 1, false), 3).sent(3, 0, 0);
+    parts.goes(gather(5, 100, 1, false), 10).sent(7, 6, 0);
+    parts.goes(gather(11, 94, 1, false), 97).sent(7, 100, 3);
+    parts.goes(write(&[b"ilers"], false, true), 5).sent(7, 100, 8);
+    assert_eq!(parts.transfer.mechanisms(), mechanisms(0, 100, None));
+    // A file that is shorter goes out without the trailers, and is truncated then.
+    let mut short = script(115);
+    short.goes(gather(5, 100, 1, false), 37).sent(7, 30, 0);
+    assert_eq!(short.step(&gather(35, 70, 1, false), Ok(0)), Err(Error::Truncated { owed: 70 }));
+}
+
+#[test]
+fn misuse_is_an_error_and_counts_no_byte_twice() {
+    // A completion for no step.
+    let mut script = Script::new(0, 100, &HEADERS, &TRAILERS);
+    assert_eq!(script.transfer.complete(Ok(5)), Err(Error::Unasked));
+    assert_eq!(script.transfer.complete(Err(Errno::EIO)), Err(Error::Unasked));
+    let mut script = script.on(TCP);
+    script.goes(headers(true, true), 7).sent(7, 0, 0);
+    assert_eq!(script.transfer.complete(Ok(7)), Err(Error::Unasked));
+    script.sent(7, 0, 0);
+    // More than was asked for: no more than that is counted.
+    script.goes(Seen::Cork, 0);
+    assert_eq!(script.step(&send_file(0, 100), Ok(101)), Err(Error::Unasked));
+    script.sent(7, 100, 0);
+    assert_eq!(script.step(&trailers(true), Ok(usize::MAX)), Err(Error::Unasked));
+    script.sent(7, 100, 8).goes(Seen::Flush { uncork: true, push: false }, 0).is_done();
+    // Nor of a later section than the step's.
+    let mut script = Script::new(0, 100, &HEADERS, &TRAILERS).on(TCP).lending(110);
+    let step = Seen::Gather { offset: 0, count: 100, trailers: 0, more: true };
+    assert_eq!(script.step(&step, Ok(108)), Err(Error::Unasked));
+    script.sent(7, 100, 0);
+    // A write that took nothing.
+    for lent in [0, 110] {
+        let mut script = Script::new(0, 100, &HEADERS, &[]).on(FILE).lending(lent);
+        for _ in 0..2 {
+            script.next();
+            assert_eq!(script.transfer.complete(Ok(0)), Err(Error::WriteZero));
+        }
+        script.sent(0, 0, 0);
+    }
+}
+
+#[test]
+fn a_clone_is_a_checkpoint() {
+    let mut script = Script::new(0, 100, &HEADERS, &TRAILERS).on(FILE);
+    script.goes(headers(true, false), 7).goes(send_file(0, 100), 40);
+    let mut checkpoint = script.clone();
+    script.goes(send_file(40, 60), 60).goes(trailers(false), 8).is_done();
+    checkpoint.sent(7, 40, 0).goes(send_file(40, 60), 60).goes(trailers(false), 8).is_done();
+}
+
+/// How a step ends in the property below: by so many thousandths of what was asked for, with an error beside it or instead.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    part: usize,
+    errno: Option<Errno>,
+}
+
+fn end() -> impl Strategy<Value = End> {
+    let errno = prop_oneof![6 => Just(None), 1 => Just(Some(Errno::EAGAIN)), 1 => Just(Some(Errno::EINTR))];
+    (prop_oneof![Just(1000_usize), 0..1000_usize], errno).prop_map(|(part, errno)| End { part, errno })
+}
+
+/// Slices of these lengths, one after the other out of `bytes`.
+fn cut<'a>(mut bytes: &'a [u8], lens: &[usize]) -> Vec<IoSlice<'a>> {
+    lens.iter()
+        .map(|&len| {
+            let (slice, rest) = bytes.split_at(len);
+            bytes = rest;
+            IoSlice::new(slice)
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// However the lists are cut and wherever each call stops: the bytes come out in their order, once.
+    #[test]
+    fn d1_every_byte_once_and_in_order(
+        headers_lens in vec(prop_oneof![Just(0_usize), 0..9_usize, 0..2000_usize], 0..12),
+        trailers_lens in vec(prop_oneof![Just(0_usize), 0..9_usize, 0..2000_usize], 0..12),
+        many_empty in any::<bool>(),
+        offset in 0..100_u64,
+        file_len in 0..5000_u64,
+        // To the end, or so many more or less than there are.
+        count in prop_oneof![Just(None), Just(Some(0_i64)), (-5000..200_i64).prop_map(Some)],
+        cap in 1..6000_usize,
+        socket in any::<bool>(),
+        ends in vec(end(), 1..40),
+    ) {
+        let [headers_len, trailers_len]: [usize; 2] = [&headers_lens, &trailers_lens].map(|lens| lens.iter().sum());
+        let all: Vec<u8> = (0..headers_len + file_len as usize + trailers_len).map(|i| (i % 251) as u8).collect();
+        let (header_bytes, rest) = all.split_at(headers_len);
+        let (file, trailer_bytes) = rest.split_at(file_len as usize);
+        let (mut headers, trailers) = (cut(header_bytes, &headers_lens), cut(trailer_bytes, &trailers_lens));
+        if many_empty {
+            headers.splice(0..0, [IoSlice::new(&[]); 1030]);
+        }
+        let (count, expected_file, owed) = match count {
+            None => (Count::ToEnd, file_len, 0),
+            Some(difference) => {
+                let count = file_len.saturating_add_signed(difference);
+                (Count::Bytes(count), count.min(file_len), count.saturating_sub(file_len))
+            }
+        };
+
+        let mut script = Script::new(offset, count, &headers, &trailers).with(|t| t.with_cap(cap));
+        let mut stream: Vec<u8> = Vec::new();
+        let mut ends = ends.into_iter().chain(std::iter::repeat(End { part: 1000, errno: None }));
+        let outcome = loop {
+            let kept = script.transfer.clone();
+            let step = match script.transfer.next_step(script.headers, script.trailers, 0) {
+                Ok(step) => step,
+                Err(error) => {
+                    // An error that was kept. It is delivered once.
+                    prop_assert!(matches!(error, Error::Errno(Errno::EAGAIN | Errno::EINTR)));
+                    continue;
+                }
+            };
+            // A checkpoint goes on in the same way.
+            let mut clone = Script { transfer: kept, ..script };
+            prop_assert_eq!(clone.next(), Seen::from(step));
+            let (bytes, asked): (Vec<u8>, usize) = match step {
+                Step::Done => break Ok(()),
+                Step::SocketType => {
+                    script.transfer.complete(if socket { Ok(STREAM) } else { Err(Errno::ENOTSOCK) }).unwrap();
+                    continue;
+                }
+                Step::Cork | Step::Flush { .. } => {
+                    prop_assert!(socket);
+                    script.transfer.complete(Ok(0)).unwrap();
+                    continue;
+                }
+                Step::Write { slices, more, socket: is_socket } => {
+                    prop_assert_eq!(is_socket, socket);
+                    let slices = slices.as_slice();
+                    prop_assert!((1..=1024).contains(&slices.len()) && !slices[0].is_empty());
+                    let bytes = slices.iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>();
+                    let end = stream.len() + bytes.len();
+                    let in_headers = stream.len() < headers_len;
+                    let follows = end < headers_len + expected_file as usize + trailers_len
+                        || in_headers && (owed > 0 || count == Count::ToEnd);
+                    prop_assert_eq!(more, follows);
+                    (bytes.clone(), bytes.len())
+                }
+                Step::SendFile { offset: Some(at), count } => {
+                    prop_assert!(0 < count && count <= cap && at >= offset);
+                    let rest = file.get((at - offset) as usize..).unwrap_or(&[]);
+                    (rest[..count.min(rest.len())].to_vec(), count)
+                }
+                step => panic!("{step:?}"),
+            };
+            let End { part, errno } = ends.next().unwrap();
+            let moved = bytes.len() * part / 1000;
+            if moved > 0 {
+                stream.extend(&bytes[..moved]);
+            }
+            let result = match (moved, errno) {
+                (0, Some(errno)) => script.transfer.complete(Err(errno)),
+                (moved, Some(errno)) => script.transfer.complete_with_error(moved, errno),
+                (0, None) if !bytes.is_empty() => script.transfer.complete(Err(Errno::EAGAIN)),
+                (moved, None) => script.transfer.complete(Ok(moved)),
+            };
+            prop_assert!(moved <= asked);
+            let sent = script.transfer.progress();
+            prop_assert_eq!(sent.total(), stream.len() as u64);
+            prop_assert!(sent.file == 0 || sent.headers == headers_len as u64);
+            prop_assert!(sent.trailers == 0 || sent.file == expected_file);
+            match result {
+                Ok(()) | Err(Error::Errno(Errno::EAGAIN | Errno::EINTR)) => {}
+                Err(error) => break Err(error),
+            }
+        };
+        if owed > 0 {
+            prop_assert_eq!(outcome, Err(Error::Truncated { owed }));
+            prop_assert_eq!(stream, [header_bytes, file].concat());
+        } else {
+            prop_assert_eq!(outcome, Ok(()));
+            prop_assert_eq!(stream, [header_bytes, &file[..expected_file as usize], trailer_bytes].concat());
+        }
+    }
+}

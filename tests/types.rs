@@ -1,0 +1,166 @@
+//! What the types promise by themselves: threads, constants, sizes, traits.
+
+mod common;
+
+use std::mem::{align_of, size_of};
+
+use bare_sendfile::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use bare_sendfile::{
+    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, Progress, Result, Sent, SfFlags, Slices, Status, Step,
+    StreamCopy, Transfer,
+};
+
+const fn send_and_sync<T: Send + Sync>() {}
+const fn owned<T: Send + Sync + Clone + 'static>() {}
+
+#[test]
+fn all_is_send_and_sync() {
+    send_and_sync::<BorrowedFd<'_>>();
+    send_and_sync::<OwnedFd>();
+    send_and_sync::<IoSlice<'_>>();
+    send_and_sync::<Slices<'_>>();
+    send_and_sync::<Step<'_>>();
+    send_and_sync::<StreamCopy<'_>>();
+    owned::<Errno>();
+    owned::<Error>();
+    owned::<Count>();
+    owned::<Progress>();
+    owned::<Mechanisms>();
+    owned::<SfFlags>();
+    owned::<FlagsReport>();
+    owned::<Sent>();
+    owned::<Status>();
+}
+
+/// A connection can own it, hand it to another thread, and keep it from one step to the next.
+#[test]
+fn d7_a_transfer_is_static_send_sync_and_clone() {
+    owned::<Transfer>();
+}
+
+#[test]
+fn constants() {
+    const ERRNO: Option<Errno> = Errno::from_raw_os_error(32);
+    const NUMBER: i32 = Errno::EPIPE.raw_os_error();
+    const NAME: Option<&str> = Errno::EPIPE.name();
+    const DESCRIPTION: &str = Errno::EPIPE.description();
+    const ERROR: Option<Errno> = Error::Errno(Errno::EPIPE).errno();
+    static HEADERS: [IoSlice<'static>; 2] = [IoSlice::new(b"a: b"), IoSlice::new(b"\r\n")];
+    const NEWLINE: &[u8] = HEADERS_IN_CONST[1].as_slice();
+    const HEADERS_IN_CONST: [IoSlice<'static>; 2] = [IoSlice::new(b"a: b"), IoSlice::new(b"\r\n")];
+    const FLAGS: Option<SfFlags> = SfFlags::NODISKIO.union(SfFlags::USER_READAHEAD).with_readahead(3);
+    const PAGES: u16 = FLAGS.unwrap().readahead();
+    const TOTAL: u64 = Progress { headers: 1, file: 2, trailers: 3 }.total();
+    // SAFETY: the standard input is never closed here, and not used.
+    const STDIN: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(0) };
+    assert_eq!((ERRNO, NUMBER, NAME, ERROR), (Some(Errno::EPIPE), 32, Some("EPIPE"), Some(Errno::EPIPE)));
+    assert_eq!((DESCRIPTION, NEWLINE, PAGES, TOTAL), ("Broken pipe", &b"\r\n"[..], 3, 6));
+    assert_eq!((HEADERS[0].len(), STDIN.as_raw_fd()), (4, 0));
+}
+
+#[test]
+fn an_errno_is_a_word_with_a_niche() {
+    let word = size_of::<usize>();
+    assert_eq!(size_of::<Errno>(), word);
+    assert_eq!(size_of::<Option<Errno>>(), word);
+    assert_eq!(size_of::<Result<()>>(), word);
+    assert_eq!(size_of::<Result<usize>>(), 2 * word, "two registers");
+}
+
+#[test]
+fn a_transfer_has_at_most_128_bytes() {
+    assert!(size_of::<Transfer>() <= 128, "{}", size_of::<Transfer>());
+}
+
+#[test]
+fn descriptors_are_as_wide_as_the_kernels() {
+    assert_eq!(size_of::<RawFd>(), 4);
+    assert_eq!(size_of::<BorrowedFd<'_>>(), 4);
+    assert_eq!(size_of::<OwnedFd>(), 4);
+}
+
+#[test]
+fn an_io_slice_is_a_struct_iovec() {
+    assert_eq!(size_of::<IoSlice<'_>>(), size_of::<libc::iovec>());
+    assert_eq!(align_of::<IoSlice<'_>>(), align_of::<libc::iovec>());
+    let slices = [IoSlice::new(b"first"), IoSlice::new(b""), IoSlice::new(b"third")];
+    for (index, slice) in slices.iter().enumerate() {
+        // SAFETY: the test is that it is one: size and alignment are the same, and so are its two words.
+        let vector = unsafe { slices.as_ptr().cast::<libc::iovec>().add(index).read() };
+        assert_eq!((vector.iov_base.cast_const().cast(), vector.iov_len), (slice.as_ptr(), slice.len()));
+    }
+}
+
+#[test]
+fn an_io_slice_is_its_bytes() {
+    let bytes = *b"bytes";
+    let slice = IoSlice::new(&bytes);
+    assert_eq!((&*slice, slice.as_slice(), &*IoSlice::from(&bytes[..])), (&bytes[..], &bytes[..], &bytes[..]));
+    assert_eq!(format!("{slice:?}"), format!("{bytes:?}"));
+    assert!(IoSlice::new(&[]).is_empty());
+}
+
+#[test]
+#[cfg(feature = "std")]
+fn from_std_copies_nothing() {
+    let theirs = [std::io::IoSlice::new(b"first"), std::io::IoSlice::new(b""), std::io::IoSlice::new(b"third")];
+    let ours = IoSlice::from_std(&theirs);
+    assert_eq!(ours.as_ptr().addr(), theirs.as_ptr().addr());
+    assert!(ours.iter().map(|slice| slice.as_slice()).eq(theirs.iter().map(|slice| &**slice)));
+    assert!(IoSlice::from_std(&[]).is_empty());
+}
+
+/// Ambiguous, and so an error, for a type that lends a descriptor.
+trait LendsNone<Proof> {
+    fn check() {}
+}
+impl<T: ?Sized> LendsNone<()> for T {}
+impl<T: ?Sized + AsFd> LendsNone<u8> for T {}
+
+#[test]
+fn integers_lend_no_descriptor() {
+    <i32 as LendsNone<_>>::check();
+    <u32 as LendsNone<_>>::check();
+    <i64 as LendsNone<_>>::check();
+    <usize as LendsNone<_>>::check();
+    <isize as LendsNone<_>>::check();
+    <&i32 as LendsNone<_>>::check();
+}
+
+#[test]
+#[allow(clippy::needless_borrows_for_generic_args)] // the borrows are what is tested
+fn descriptors_and_references_to_them_lend() {
+    fn number(fd: impl AsFd) -> RawFd {
+        fd.as_fd().as_raw_fd()
+    }
+    let file = common::file(b"");
+    let raw = std::os::fd::AsRawFd::as_raw_fd(&file);
+    let mut borrowed = common::fd(&file);
+    assert_eq!([number(borrowed), number(&borrowed), number(&mut borrowed), number(&&borrowed)], [raw; 4]);
+    assert_eq!(format!("{borrowed:?}"), format!("BorrowedFd {{ fd: {raw} }}"));
+}
+
+#[test]
+fn an_owned_descriptor_is_closed_on_drop_and_not_before() {
+    let open = |fd: RawFd| std::fs::symlink_metadata(format!("/proc/self/fd/{fd}")).is_ok();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let raw = std::os::fd::IntoRawFd::into_raw_fd(writer);
+    // SAFETY: `into_raw_fd` gave it up.
+    let owned = unsafe { OwnedFd::from_raw_fd(raw) };
+    assert_eq!((owned.as_raw_fd(), owned.as_fd().as_raw_fd()), (raw, raw));
+    assert_eq!(format!("{owned:?}"), format!("OwnedFd {{ fd: {raw} }}"));
+    assert_eq!(owned.into_raw_fd(), raw);
+    assert!(open(raw), "given up, not closed");
+    // SAFETY: as above.
+    drop(unsafe { OwnedFd::from_raw_fd(raw) });
+    // Another thread may have the number by now, but the pipe knows that nobody writes to it.
+    rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
+    assert_eq!(std::io::Read::read(&mut &reader, &mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_number_is_a_raw_descriptor() {
+    // SAFETY: it becomes an integer, which owns nothing.
+    let raw = unsafe { RawFd::from_raw_fd(7) };
+    assert_eq!((raw.as_raw_fd(), raw.into_raw_fd()), (7, 7));
+}
