@@ -3,8 +3,8 @@
 
 musl_targets=({x86_64,aarch64,riscv64gc}-unknown-linux-musl)
 
-# zig: puts zig (as python-zig) and cargo-zigbuild in PATH.
-zig() {
+# musl: fetches what musl_cargo takes: zig (python-zig in PATH), cargo-zigbuild, a standard library for each of musl_targets.
+musl() {
     # shellcheck disable=SC2154 # of tests/lib.sh
     local venv=$cache/zig
     if ! "$venv/bin/cargo-zigbuild" --version >/dev/null 2>&1; then
@@ -12,6 +12,7 @@ zig() {
         "$venv/bin/pip" install --quiet ziglang cargo-zigbuild </dev/null
     fi
     export PATH=$venv/bin:$PATH
+    std_for "${musl_targets[@]}"
 }
 
 # musl_cargo TARGET ARGUMENT...: cargo build for TARGET, static.
