@@ -26,17 +26,8 @@ pub struct Sent {
 }
 
 impl Sent {
-    const fn nothing(error: Error) -> Self {
-        Self {
-            progress: Progress { headers: 0, file: 0, trailers: 0 },
-            mechanisms: Mechanisms { sendfile: 0, hdtr: false, copy: 0, refused: None },
-            flags: FlagsReport {
-                honoured: SfFlags::empty(),
-                approximated: SfFlags::empty(),
-                ignored: SfFlags::empty(),
-            },
-            outcome: Err(error),
-        }
+    fn nothing(error: Error, flags: FlagsReport) -> Self {
+        Self { progress: Progress::default(), mechanisms: Mechanisms::default(), flags, outcome: Err(error) }
     }
 
     /// Bytes of headers, file and trailers together.
@@ -109,7 +100,8 @@ pub fn sendfile_hdtr(
     flags: SfFlags,
 ) -> Sent {
     if let Some(unknown) = flags.unknown() {
-        return Sent::nothing(Error::UnknownFlags(unknown));
+        let ignored = flags.without_readahead();
+        return Sent::nothing(Error::UnknownFlags(unknown), FlagsReport { ignored, ..FlagsReport::default() });
     }
     let hints = Some(Hints::new(flags, offset));
     let send = Send { out_fd: out_fd.as_fd(), in_fd: in_fd.as_fd(), headers, trailers, buffer: &mut [], hints };
@@ -253,19 +245,18 @@ impl Send<'_> {
     fn run(mut self, offset: u64, count: Count, restart: bool) -> Sent {
         let mut transfer = match Transfer::new(offset, count, self.headers, self.trailers) {
             Ok(transfer) => transfer,
-            Err(error) => return Sent::nothing(error),
+            Err(error) => return Sent::nothing(error, self.flags_report()),
         };
         #[cfg(target_os = "linux")]
         if let Some(hints) = &mut self.hints {
             hints.read_ahead(self.in_fd);
         }
         let outcome = self.drive(&mut transfer, restart);
-        Sent {
-            progress: transfer.progress(),
-            mechanisms: transfer.mechanisms(),
-            flags: self.hints.map_or(FlagsReport::default(), |hints| hints.report()),
-            outcome,
-        }
+        Sent { progress: transfer.progress(), mechanisms: transfer.mechanisms(), flags: self.flags_report(), outcome }
+    }
+
+    fn flags_report(&self) -> FlagsReport {
+        self.hints.as_ref().map_or(FlagsReport::default(), Hints::report)
     }
 
     /// Steps until one of them says to stop, and flushes; `restart` goes on after `EINTR`.
