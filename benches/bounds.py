@@ -47,7 +47,7 @@ def system_calls(size):
 
 def measure():
     counts = calls.measure(["bare-sendfile"])
-    rows = [row for row in segments.measure() if row[1] == "bare-sendfile"]
+    rows = segments.measure(15, "bare-sendfile")
     return {
         "instructions": {f"{cpu} {form}": number for (cpu, form, _), number in counts.items()},
         "segments": {f"{case}, TCP_NODELAY {nodelay}": number for case, _, nodelay, number, *_ in rows},
