@@ -84,7 +84,8 @@ std_for() {
             : >"$root.new/package/src/lib.rs"
             cd "$root.new/package"
             # `mem`: those of its functions that a C library would have, for programs that are linked with none.
-            RUSTC_BOOTSTRAP=1 cargo build --quiet --release -Zbuild-std=std,panic_abort \
+            # `test`: for the test programs, which are looked at and not run.
+            RUSTC_BOOTSTRAP=1 cargo build --quiet --release -Zbuild-std=std,panic_abort,test \
                 -Zbuild-std-features=compiler-builtins-mem --target "$target" </dev/null
             mv target/"$target"/release/deps/*.rlib "$root.new/lib/rustlib/$target/lib"
             rm -r "$root.new/package"
@@ -94,7 +95,7 @@ std_for() {
 }
 
 # Named for the exact compiler, which accepts no other's libraries.
-library_of() { printf '%s/std-%s-%s\n' "$cache" "$(rustc --version | md5sum | cut -c1-8)" "$1"; }
+library_of() { printf '%s/std-test-%s-%s\n' "$cache" "$(rustc --version | md5sum | cut -c1-8)" "$1"; }
 
 # rustc_with_source: puts a compiler that has the source of its standard library first in PATH: rustup's or Debian's.
 rustc_with_source() {
