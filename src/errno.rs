@@ -160,7 +160,7 @@ macro_rules! errnos {
 }
 
 #[cfg_attr(target_os = "linux", path = "errno/linux.rs")]
-#[cfg_attr(target_os = "freebsd", path = "errno/freebsd.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "errno/freebsd.rs")]
 #[cfg_attr(target_os = "macos", path = "errno/macos.rs")]
 mod numbers;
 use numbers::table;

@@ -117,7 +117,7 @@ compile_error!(
 );
 
 #[cfg_attr(target_os = "linux", path = "cork/linux.rs")]
-#[cfg_attr(target_os = "freebsd", path = "cork/freebsd.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "cork/freebsd.rs")]
 #[cfg_attr(target_os = "macos", path = "cork/macos.rs")]
 mod cork;
 mod errno;

@@ -31,7 +31,7 @@ const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
 const IPPROTO_TCP: c_int = 6;
 const TCP_NODELAY: c_int = 1;
-#[cfg(target_os = "freebsd")]
+#[cfg(not(target_os = "macos"))]
 const TCP_NOPUSH: c_int = 4;
 const SEEK_CUR: c_int = 1;
 
@@ -161,13 +161,13 @@ pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
 }
 
 /// Whether `TCP_NOPUSH` is set (any number but 0); an error on all that is not TCP.
-#[cfg(target_os = "freebsd")]
+#[cfg(not(target_os = "macos"))]
 pub(crate) fn tcp_nopush(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, IPPROTO_TCP, TCP_NOPUSH)
 }
 
 /// Sets or clears `TCP_NOPUSH`. Clearing it sends what waits.
-#[cfg(target_os = "freebsd")]
+#[cfg(not(target_os = "macos"))]
 pub(crate) fn set_tcp_nopush(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
     setsockopt(out_fd, IPPROTO_TCP, TCP_NOPUSH, on.into())
 }

@@ -16,6 +16,10 @@ use crate::iovec::IoSlice;
 #[cfg_attr(target_arch = "x86_64", path = "../../arch/freebsd/x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "../../arch/freebsd/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "../../arch/freebsd/riscv64.rs")]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")),
+    path = "../../arch/none.rs"
+)]
 mod arch;
 
 #[path = "bsd/raw.rs"]

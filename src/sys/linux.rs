@@ -14,6 +14,10 @@ use crate::iovec::IoSlice;
 #[cfg_attr(target_arch = "x86_64", path = "../../arch/linux/x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "../../arch/linux/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "../../arch/linux/riscv64.rs")]
+#[cfg_attr(
+    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")),
+    path = "../../arch/none.rs"
+)]
 mod arch;
 
 #[cfg_attr(target_arch = "x86_64", path = "linux/nr_x86_64.rs")]

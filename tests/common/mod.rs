@@ -227,6 +227,22 @@ pub fn position(mut file: &File) -> u64 {
     file.stream_position().unwrap()
 }
 
+/// The answer of a call that no signal may shorten, such as that of another test's child that ends: nobody handles SIGCHLD here,
+/// but qemu-user does. Another thread takes the signal.
+pub fn undisturbed<T>(call: impl FnOnce() -> T) -> T {
+    let mut all = std::mem::MaybeUninit::uninit();
+    let mut former = std::mem::MaybeUninit::uninit();
+    // SAFETY: both sets are writable, and `all` is filled before it is read.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), former.as_mut_ptr()), 0);
+    }
+    let answer = call();
+    // SAFETY: the first call has filled `former`.
+    assert_eq!(unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, former.as_ptr(), std::ptr::null_mut()) }, 0);
+    answer
+}
+
 /// Runs `body` in a forked child and tells how it ended; what `body` returns is the exit status. Other threads' locks may be
 /// held forever there: `body` does not allocate, print or panic.
 pub fn forked(body: impl FnOnce() -> u8) -> ExitStatus {

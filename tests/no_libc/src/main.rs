@@ -7,6 +7,7 @@
 // Or the compiler would make calls of memcpy out of the loops in memcpy.
 #![no_builtins]
 
+mod relocate;
 mod start;
 
 use core::hint::black_box;
@@ -17,6 +18,11 @@ use bare_sendfile::{
     perform, poll_send, send_all, send_file, sendfile, sendfile_hdtr,
 };
 
+type Part = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Error>;
+
+/// Pointers in data: where a position-independent program is loaded, they are nothing until it is relocated.
+static PARTS: [Part; 5] = [first_form, second_form, steps, drivers, stream];
+
 /// The status to exit with.
 fn main(arguments: usize) -> u8 {
     // SAFETY: both are open, and nobody closes them.
@@ -24,12 +30,7 @@ fn main(arguments: usize) -> u8 {
     if available().is_err() {
         return 2;
     }
-    let copied = first_form(output, input)
-        .and_then(|()| second_form(output, input))
-        .and_then(|()| steps(output, input))
-        .and_then(|()| drivers(output, input))
-        .and_then(|()| stream(output, input))
-        .map_err(describe);
+    let copied = black_box(&PARTS).iter().try_for_each(|part| part(output, input)).map_err(describe);
     #[cfg(any(feature = "panic", feature = "format", feature = "libc"))]
     fault::plant(arguments);
     match copied {

@@ -4,21 +4,27 @@ use core::arch::{asm, global_asm};
 
 // The kernel enters with the stack pointer at the argument count, aligned to 16.
 #[cfg(target_arch = "x86_64")]
-global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, [rsp]", "call {enter}", enter = sym enter);
+global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {enter}", enter = sym enter);
 #[cfg(target_arch = "aarch64")]
-global_asm!(".globl _start", "_start:", "ldr x0, [sp]", "bl {enter}", enter = sym enter);
+global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x0, sp", "bl {enter}", enter = sym enter);
 // Without norelax the linker would load gp relative to gp.
 #[cfg(target_arch = "riscv64")]
 global_asm!(
-    ".globl _start", "_start:", ".option push", ".option norelax", "la gp, __global_pointer$", ".option pop",
-    "ld a0, 0(sp)", "call {enter}", enter = sym enter
+    ".globl _start", "_start:", ".option push", ".option norelax", "lla gp, __global_pointer$", ".option pop",
+    "mv a0, sp", "call {enter}", enter = sym enter
 );
 
-extern "C" fn enter(arguments: usize) -> ! {
-    exit(super::main(arguments))
+/// `stack`: the count of arguments, the pointers to them, a null pointer, and more.
+unsafe extern "C" fn enter(stack: *const usize) -> ! {
+    if cfg!(not(feature = "unrelocated")) {
+        // SAFETY: `_start` passes the stack as the kernel laid it out, and the program has not begun.
+        unsafe { super::relocate::relocate(stack) }
+    }
+    // SAFETY: as above.
+    exit(super::main(unsafe { *stack }))
 }
 
-fn exit(status: u8) -> ! {
+pub fn exit(status: u8) -> ! {
     // SAFETY: exit_group(2) reads no memory and does not return.
     unsafe {
         #[cfg(target_arch = "x86_64")]
