@@ -26,17 +26,8 @@ pub struct Sent {
 }
 
 impl Sent {
-    const fn nothing(error: Error) -> Self {
-        Self {
-            progress: Progress { headers: 0, file: 0, trailers: 0 },
-            mechanisms: Mechanisms { sendfile: 0, hdtr: false, copy: 0, refused: None },
-            flags: FlagsReport {
-                honoured: SfFlags::empty(),
-                approximated: SfFlags::empty(),
-                ignored: SfFlags::empty(),
-            },
-            outcome: Err(error),
-        }
+    fn nothing(error: Error, flags: FlagsReport) -> Self {
+        Self { progress: Progress::default(), mechanisms: Mechanisms::default(), flags, outcome: Err(error) }
     }
 
     /// Bytes of headers, file and trailers together.
@@ -109,7 +100,8 @@ pub fn sendfile_hdtr(
     flags: SfFlags,
 ) -> Sent {
     if let Some(unknown) = flags.unknown() {
-        return Sent::nothing(Error::UnknownFlags(unknown));
+        let ignored = flags.without_readahead();
+        return Sent::nothing(Error::UnknownFlags(unknown), FlagsReport { ignored, ..FlagsReport::default() });
     }
     let hints = Some(Hints::new(flags, offset));
     let send = Send { out_fd: out_fd.as_fd(), in_fd: in_fd.as_fd(), headers, trailers, buffer: &mut [], hints };
@@ -253,19 +245,18 @@ impl Send<'_> {
     fn run(mut self, offset: u64, count: Count, restart: bool) -> Sent {
         let mut transfer = match Transfer::new(offset, count, self.headers, self.trailers) {
             Ok(transfer) => transfer,
-            Err(error) => return Sent::nothing(error),
+            Err(error) => return Sent::nothing(error, self.flags_report()),
         };
         #[cfg(target_os = "linux")]
         if let Some(hints) = &mut self.hints {
             hints.read_ahead(self.in_fd);
         }
         let outcome = self.drive(&mut transfer, restart);
-        Sent {
-            progress: transfer.progress(),
-            mechanisms: transfer.mechanisms(),
-            flags: self.hints.map_or(FlagsReport::default(), |hints| hints.report()),
-            outcome,
-        }
+        Sent { progress: transfer.progress(), mechanisms: transfer.mechanisms(), flags: self.flags_report(), outcome }
+    }
+
+    fn flags_report(&self) -> FlagsReport {
+        self.hints.as_ref().map_or(FlagsReport::default(), Hints::report)
     }
 
     /// Steps until one of them says to stop, and flushes; `restart` goes on after `EINTR`.
@@ -287,25 +278,23 @@ impl Send<'_> {
         outcome
     }
 
-    /// Performs a step, and what the flags ask for before it.
-    #[cfg(target_os = "linux")]
+    /// Performs a step, and what the flags ask for.
     fn perform(&mut self, transfer: &mut Transfer, step: &Step<'_>) -> core::result::Result<(), Error> {
-        transfer.complete(match (&mut self.hints, *step) {
-            (Some(hints), Step::SendFile { offset: Some(offset), count }) => {
-                hints.cached(self.in_fd, offset, count).and_then(|count| {
-                    hints.drop_cache(self.in_fd, offset);
-                    perform_on(&Step::SendFile { offset: Some(offset), count }, self.out_fd, self.in_fd, self.buffer)
-                })
-            }
-            _ => perform_on(step, self.out_fd, self.in_fd, self.buffer),
-        })
-    }
-
-    /// Performs a step with the flags, which the kernel takes.
-    #[cfg(not(target_os = "linux"))]
-    fn perform(&mut self, transfer: &mut Transfer, step: &Step<'_>) -> core::result::Result<(), Error> {
+        #[cfg(target_os = "linux")]
+        if let (Some(hints), Step::SendFile { offset: Some(offset), count }) = (&mut self.hints, *step) {
+            let count = match hints.cached(self.in_fd, offset, count) {
+                Ok(count) => count,
+                Err(errno) => return transfer.complete(Err(errno)),
+            };
+            hints.drop_cache(self.in_fd, offset);
+            let step = Step::SendFile { offset: Some(offset), count };
+            return complete(transfer, perform_on(&step, self.out_fd, self.in_fd, &mut [], 0));
+        }
+        #[cfg(target_os = "linux")]
+        let flags = 0;
+        #[cfg(not(target_os = "linux"))]
         let flags = self.hints.as_ref().map_or(0, Hints::native);
-        complete(transfer, step, self.out_fd, self.in_fd, self.buffer, flags)
+        complete(transfer, perform_on(step, self.out_fd, self.in_fd, self.buffer, flags))
     }
 }
 
@@ -323,34 +312,14 @@ impl Transfer {
         in_fd: impl AsFd,
         buffer: &mut [u8],
     ) -> core::result::Result<(), Error> {
-        #[cfg(target_os = "linux")]
-        return self.complete(perform_on(step, out_fd.as_fd(), in_fd.as_fd(), buffer));
-        #[cfg(not(target_os = "linux"))]
-        complete(self, step, out_fd.as_fd(), in_fd.as_fd(), buffer, 0)
+        complete(self, perform_on(step, out_fd.as_fd(), in_fd.as_fd(), buffer, 0))
     }
 }
 
-/// Performs a step and completes it, with what it moved and the error that came with that.
-#[cfg(not(target_os = "linux"))]
-fn complete(
-    transfer: &mut Transfer,
-    step: &Step<'_>,
-    out_fd: BorrowedFd<'_>,
-    in_fd: BorrowedFd<'_>,
-    buffer: &mut [u8],
-    flags: u32,
-) -> core::result::Result<(), Error> {
-    let (headers, offset, count) = match step {
-        Step::SendFile { offset: Some(offset), count } => (&[][..], *offset, *count),
-        Step::SendFileHdtr { headers, offset, count } => (headers.as_slice(), *offset, *count),
-        _ => return transfer.complete(perform_on(step, out_fd, in_fd, buffer)),
-    };
-    let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
-    match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
-        // Having sent all, macOS looks for room before it finds that there is nothing more to send.
-        (moved, Some(Errno::EAGAIN | Errno::EINTR)) if moved == asked => transfer.complete(Ok(moved)),
-        (moved, Some(errno)) => transfer.complete_with_error(moved, errno),
-        (moved, None) => transfer.complete(Ok(moved)),
+fn complete(transfer: &mut Transfer, (moved, errno): Outcome) -> core::result::Result<(), Error> {
+    match errno {
+        Some(errno) => transfer.complete_with_error(moved, errno),
+        None => transfer.complete(Ok(moved)),
     }
 }
 
@@ -358,7 +327,7 @@ fn complete(
 fn flush_owed(transfer: &mut Transfer, out_fd: BorrowedFd<'_>) {
     if let Some(step) = transfer.flush() {
         // A flush that fails has nothing to flush: the output is not TCP, or gone. The completion says so to the transfer.
-        let _ = transfer.complete(perform_on(&step, out_fd, out_fd, &mut []));
+        let _ = complete(transfer, perform_on(&step, out_fd, out_fd, &mut [], 0));
     }
 }
 
@@ -412,57 +381,126 @@ impl<Fd: AsFd> Drop for FlushOnDrop<Fd> {
 ///
 /// # Errors
 ///
-/// The system call's. [`Step::Done`] is not to be performed: it gives `Ok(0)`. FreeBSD's and macOS's sendfile can move bytes and
-/// fail in one: then the bytes are the result and the error is gone; [`Transfer::perform`] keeps it.
+/// The system call's. [`Step::Done`] is not to be performed: it gives `Ok(0)`. A step can move bytes and fail in one: FreeBSD's
+/// and macOS's sendfile, and a copy whose `lseek` is refused. Then the bytes are the result and the error is gone;
+/// [`Transfer::perform`] keeps it.
 pub fn perform(step: &Step<'_>, out_fd: impl AsFd, in_fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
-    perform_on(step, out_fd.as_fd(), in_fd.as_fd(), buffer)
+    match perform_on(step, out_fd.as_fd(), in_fd.as_fd(), buffer, 0) {
+        (0, Some(errno)) => Err(errno),
+        (moved, _) => Ok(moved),
+    }
 }
 
-/// The same, compiled once.
-fn perform_on(step: &Step<'_>, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
-    match *step {
+/// What a call moved (or told), and the error that came with that or instead.
+type Outcome = (usize, Option<Errno>);
+
+fn outcome(result: Result<usize>) -> Outcome {
+    match result {
+        Ok(moved) => (moved, None),
+        Err(errno) => (0, Some(errno)),
+    }
+}
+
+/// The same, compiled once. `flags` are for the kernel, where it takes any.
+fn perform_on(
+    step: &Step<'_>,
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    flags: u32,
+) -> Outcome {
+    #[cfg(target_os = "linux")]
+    let _ = flags; // it takes none
+    outcome(match *step {
+        #[cfg(not(target_os = "linux"))]
+        Step::SendFile { offset: Some(offset), count } => return send_native(out_fd, in_fd, offset, count, &[], flags),
+        #[cfg(not(target_os = "linux"))]
+        Step::SendFileHdtr { headers, offset, count } => {
+            return send_native(out_fd, in_fd, offset, count, headers.as_slice(), flags);
+        }
+        #[cfg(target_os = "linux")]
+        Step::SendFile { offset: Some(mut offset), count } => sys::sendfile(out_fd, in_fd, Some(&mut offset), count),
+        #[cfg(target_os = "linux")]
+        Step::SendFileHdtr { .. } => Err(Errno::ENOSYS),
+        Step::SendFile { offset: None, count } => sys::sendfile(out_fd, in_fd, None, count),
+        Step::Copy { offset: Some(offset), count, more, socket } => {
+            copy(out_fd, in_fd, offset, buffer.get_mut(..count), more, socket)
+        }
+        Step::Copy { offset: None, count, more, socket } => {
+            let copied =
+                sys::seek_by(in_fd, 0).and_then(|at| copy(out_fd, in_fd, at, buffer.get_mut(..count), more, socket));
+            match copied {
+                Ok(moved @ 1..) => return (moved, sys::seek_by(in_fd, moved as isize).err()),
+                other => other,
+            }
+        }
+        Step::Gather { headers, offset, count, trailers, sent, more, socket } => {
+            gather(buffer, headers, in_fd, offset, count, trailers, sent)
+                .and_then(|bytes| write_some(out_fd, bytes, more, socket))
+        }
         Step::SocketType => sys::socket_type(out_fd),
         Step::Write { slices, more, socket } => write(out_fd, slices.as_slice(), more, socket),
         Step::Cork => cork::cork(out_fd),
-        Step::SendFile { offset: Some(mut offset), count } => sys::sendfile(out_fd, in_fd, Some(&mut offset), count),
-        Step::SendFile { offset: None, count } => sys::sendfile(out_fd, in_fd, None, count),
-        #[cfg(target_os = "linux")]
-        Step::SendFileHdtr { .. } => Err(Errno::ENOSYS),
-        #[cfg(not(target_os = "linux"))]
-        Step::SendFileHdtr { headers, offset, count } => {
-            match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers.as_slice(), &[], 0) {
-                (0, Some(errno)) => Err(errno),
-                (moved, _) => Ok(moved),
-            }
-        }
-        Step::Copy { offset, count, more, socket } => {
-            let at = match offset {
-                Some(offset) => offset,
-                None => sys::seek_by(in_fd, 0)?,
-            };
-            let buffer = buffer.get_mut(..count).ok_or(Errno::EFAULT)?;
-            let read = sys::pread(in_fd, buffer, at)?;
-            let bytes = buffer.get(..read).unwrap_or(&[]);
-            if bytes.is_empty() {
-                return Ok(0);
-            }
-            let written = write(out_fd, &[IoSlice::new(bytes)], more, socket)?;
-            if offset.is_none() {
-                sys::seek_by(in_fd, written as isize)?;
-            }
-            Ok(written)
-        }
-        Step::Gather { headers, offset, count, trailers, sent, more, socket } => {
-            let len = fill(buffer, 0, headers, sent.headers)?;
-            let end = len.saturating_add(count);
-            let read = sys::pread(in_fd, buffer.get_mut(len..end).ok_or(Errno::EFAULT)?, offset)?;
-            let len = if read == count { fill(buffer, end, trailers, sent.trailers)? } else { len + read };
-            let bytes = buffer.get(..len).unwrap_or(&[]);
-            if bytes.is_empty() { Ok(0) } else { write(out_fd, &[IoSlice::new(bytes)], more, socket) }
-        }
         Step::Flush { uncork, push } => cork::flush(out_fd, uncork, push),
         Step::Done => Ok(0),
+    })
+}
+
+/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end.)
+#[cfg(not(target_os = "linux"))]
+fn send_native(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: u64,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    flags: u32,
+) -> Outcome {
+    if count == 0 {
+        return (0, None);
     }
+    let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
+    match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
+        // Having sent all, macOS looks for room before it finds that there is nothing more to send.
+        (moved, Some(Errno::EAGAIN | Errno::EINTR)) if moved == asked => (moved, None),
+        outcome => outcome,
+    }
+}
+
+/// Reads into the lent buffer, and writes what was read.
+fn copy(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: u64,
+    buffer: Option<&mut [u8]>,
+    more: bool,
+    socket: bool,
+) -> Result<usize> {
+    let buffer = buffer.ok_or(Errno::EFAULT)?;
+    let read = sys::pread(in_fd, buffer, offset)?;
+    write_some(out_fd, buffer.get(..read).unwrap_or(&[]), more, socket)
+}
+
+/// Gathers what a write is to carry in the lent buffer; the trailers only behind the whole range of the file.
+fn gather<'a>(
+    buffer: &'a mut [u8],
+    headers: &[IoSlice<'_>],
+    in_fd: BorrowedFd<'_>,
+    offset: u64,
+    count: usize,
+    trailers: &[IoSlice<'_>],
+    sent: Progress,
+) -> Result<&'a [u8]> {
+    let len = fill(buffer, 0, headers, sent.headers)?;
+    let end = len.saturating_add(count);
+    let read = sys::pread(in_fd, buffer.get_mut(len..end).ok_or(Errno::EFAULT)?, offset)?;
+    let len = if read == count { fill(buffer, end, trailers, sent.trailers)? } else { len + read };
+    Ok(buffer.get(..len).unwrap_or(&[]))
+}
+
+/// Writes, unless there is nothing to write.
+fn write_some(out_fd: BorrowedFd<'_>, bytes: &[u8], more: bool, socket: bool) -> Result<usize> {
+    if bytes.is_empty() { Ok(0) } else { write(out_fd, &[IoSlice::new(bytes)], more, socket) }
 }
 
 fn write(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], more: bool, socket: bool) -> Result<usize> {

@@ -10,7 +10,8 @@ use crate::sys::{self, SIGPIPE};
 /// sendfile(2) raises the signal with `EPIPE` and has no flag against it, and so does writing to a pipe that nobody reads.
 /// Rust's std ignores SIGPIPE; a program without std is ended by it unless it does something. This is that something for a
 /// library that may not change the process's signal handlers: the signal is blocked in this thread, and on drop what was
-/// raised meanwhile is taken out and the mask put back. A SIGPIPE that was already pending, or blocked before, stays.
+/// raised meanwhile is taken out and the mask put back. A SIGPIPE that was already pending, or blocked before, stays. Where a
+/// filter refuses to take it out, the signal stays blocked: the thread goes on rather than end by it.
 ///
 /// System calls: `rt_sigprocmask` and `rt_sigpending`; on drop `rt_sigtimedwait` and `rt_sigprocmask`. Linux 2.2 or later.
 ///
@@ -67,11 +68,18 @@ impl SigpipeGuard {
 
 impl Drop for SigpipeGuard {
     fn drop(&mut self) {
-        // The kernel refuses neither of them.
         if !self.pending {
-            while sys::take_signal(SIGPIPE) == Err(Errno::EINTR) {}
+            let mut taken = sys::take_signal(SIGPIPE);
+            while taken == Err(Errno::EINTR) {
+                taken = sys::take_signal(SIGPIPE);
+            }
+            // `EAGAIN`: none was raised. Any other error is a filter's, and then it may be pending still.
+            if !matches!(taken, Ok(_) | Err(Errno::EAGAIN)) {
+                return;
+            }
         }
         if !self.blocked {
+            // The kernel never refuses it.
             let _ = sys::unblock_signals(SIGPIPE);
         }
     }

@@ -21,6 +21,9 @@ use bare_sendfile::{
 use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id};
 use common::set_nonblocking;
 use common::{Message, available_bytes, drain, fd, fd_of_std, file, forked, pattern, pipe, position, sha256, tcp};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 
 /// Drives it until done or an error, as `send_all`, on the descriptors of a message.
 fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {
@@ -112,6 +115,29 @@ fn d5_e1_sendfile_is_refused_from_the_nth_call_on() {
             }
         }
     }
+}
+
+/// A copy at the position whose `lseek` is refused once the bytes are written: they count, and the error is told.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d5_bytes_count_though_the_position_cannot_follow() {
+    in_a_thread(|| {
+        // Where the position is may be asked.
+        let moving = SeccompCondition::new(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0).unwrap();
+        let rules = [(libc::SYS_lseek, vec![SeccompRule::new(vec![moving]).unwrap()])].into();
+        let refused = SeccompAction::Errno(libc::EPERM as u32);
+        let arch = std::env::consts::ARCH.try_into().unwrap();
+        let filter: BpfProgram =
+            SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap().try_into().unwrap();
+
+        let (source, (out, mut end)) = (file(b"0123456789"), pipe());
+        let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
+        seccompiler::apply_filter(&filter).unwrap();
+        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
+        assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), 4));
+        let mut arrived = [0; 5];
+        assert_eq!((end.read(&mut arrived).unwrap(), &arrived[..4]), (4, &b"0123"[..]));
+    });
 }
 
 /// Nothing can replace it: the error is the caller's, the state goes on.

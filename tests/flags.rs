@@ -87,6 +87,12 @@ fn can_tell(file: &File) -> bool {
 }
 
 #[test]
+fn g0_an_argument_that_is_refused_leaves_all_flags_ignored() {
+    let sent = send(&file(b"file"), u64::MAX, 4, ALL);
+    assert_eq!((sent.outcome, sent.flags), (Err(Error::TooLarge(u64::MAX)), ignored(ALL)));
+}
+
+#[test]
 fn g0_unknown_bits_are_einval_before_any_byte() {
     let source = file(b"file");
     let (out, mut end) = UnixStream::pair().unwrap();
@@ -96,6 +102,7 @@ fn g0_unknown_bits_are_einval_before_any_byte() {
             let flags = SfFlags::from_bits_retain(others.bits() | bit);
             let sent = sendfile_hdtr(fd(&out), fd(&source), 0, 4, &headers, &[], flags);
             assert_eq!((sent.outcome, sent.total()), (Err(Error::UnknownFlags(bit)), 0), "{bit:#x}");
+            assert_eq!(sent.flags, ignored(SfFlags::from_bits_retain(flags.bits() & 0xffff)), "{bit:#x}");
             assert_eq!(sent.outcome.unwrap_err().errno(), Some(Errno::EINVAL));
         }
     }

@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, send_file, sendfile};
-use common::faults::allowlist;
+use common::faults::{allowlist, answering};
 use common::{fd, file, forked, pipe, tcp};
 
 /// Runs `body` in a child where SIGPIPE has its default action.
@@ -296,6 +296,24 @@ fn a_guard_that_is_refused_changes_nothing() {
             assert_eq!(blocked(), before);
         });
     }
+}
+
+/// A filter that refuses to take the signal out: it stays blocked, and the process lives.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_signal_that_cannot_be_taken_out_stays_blocked() {
+    let broken = Broken::new();
+    let filter = answering(&[libc::SYS_rt_sigtimedwait], libc::EPERM);
+    let status = with_default_action(|| {
+        if seccompiler::apply_filter(&filter).is_err() {
+            return 2;
+        }
+        let Ok(guard) = SigpipeGuard::new() else { return 1 };
+        let result = sendfile(fd(&broken.pipe), fd(&broken.input), Some(&mut 0), 10);
+        drop(guard);
+        (result != Err(Errno::EPIPE) || mask() & SIGPIPE == 0).into()
+    });
+    assert_eq!(status.code(), Some(0), "{status}");
 }
 
 /// Any other system call than the documented ones ends the process with SIGSYS.

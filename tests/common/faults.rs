@@ -22,8 +22,12 @@ pub fn refuse(calls: &[libc::c_long], errno: Errno) {
 
 /// The same for any number, 0 included.
 pub fn answer(calls: &[libc::c_long], errno: i32) {
-    let errno = SeccompAction::Errno(errno as u32);
-    seccompiler::apply_filter(&filter(calls, errno, SeccompAction::Allow)).unwrap();
+    seccompiler::apply_filter(&answering(calls, errno)).unwrap();
+}
+
+/// The filter for that, made beforehand: a forked child may not allocate.
+pub fn answering(calls: &[libc::c_long], errno: i32) -> BpfProgram {
+    filter(calls, SeccompAction::Errno(errno as u32), SeccompAction::Allow)
 }
 
 /// Runs `body` in a thread of its own where these system calls fail with this error.
