@@ -112,6 +112,17 @@ rustc_with_source() {
     debian_rust rust-source '' "$(uname -m)-unknown-linux-gnu"
 }
 
+# emulator: sets `emulator` to a Python that has unicorn, the emulated processors, and lief, which reads programs.
+emulator() {
+    local venv=$cache/abi
+    if ! "$venv/bin/python" -c 'import lief, unicorn' 2>/dev/null; then
+        python3 -m venv --clear "$venv" || { need python3-venv; python3 -m venv --clear "$venv"; }
+        "$venv/bin/pip" install --quiet 'lief==1.*' 'unicorn==2.1.*' </dev/null
+    fi
+    emulator=$venv/bin/python
+    export PYTHONDONTWRITEBYTECODE=1
+}
+
 # cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.
 cross() {
     local cpu=$1 target name debian_arch
