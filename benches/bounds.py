@@ -15,6 +15,7 @@ from pathlib import Path
 
 import calls
 import segments
+import stack
 from common import CPUS, ROOT, build
 
 RECORD = ROOT / "benches" / "bounds.json"
@@ -45,14 +46,21 @@ def system_calls(size):
     return max(set(requests), key=requests.count).split() + ["epoll_pwait"]
 
 
+def in_steps(stacks, cpu):
+    """The stack of each function on a CPU, at least one step."""
+    return {name: max(1, -(-most // 128)) * 128 for (on, name), most in stacks.items() if on == cpu}
+
+
 def measure():
     counts = calls.measure(["bare-sendfile"])
+    stacks = stack.measure()
     rows = segments.measure(15, "bare-sendfile")
     return {
         "instructions": {f"{cpu} {form}": number for (cpu, form, _), number in counts.items()},
         "segments": {f"{case}, TCP_NODELAY {nodelay}": number for case, _, nodelay, number, *_ in rows},
         "system calls of httpd": {str(size): system_calls(size) for size in [0, 1024, 65536]},
-        # Compilers differ a little.
+        # Compilers differ a little, here and in sizes.
+        **{f"bytes of stack on {cpu}, in steps of 128": in_steps(stacks, cpu) for cpu in CPUS},
         "KiB of httpd, in steps of 16": {
             cpu: -(-os.path.getsize(build(ROOT / "examples" / "httpd", cpu=cpu) / "httpd") // 16384) * 16 for cpu in CPUS
         },

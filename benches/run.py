@@ -8,10 +8,11 @@ import growth
 import segments
 import server
 import small
+import stack
 import weight
 from common import OUT, Report, machine
 
-PARTS = {part.__name__: part for part in [calls, weight, segments, small, bulk, server, growth]}
+PARTS = {part.__name__: part for part in [calls, stack, weight, segments, small, bulk, server, growth]}
 
 
 def main():

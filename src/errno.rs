@@ -13,9 +13,9 @@ use core::num::NonZeroIsize;
 ///
 /// ```
 /// use bare_sendfile::Errno;
-/// assert_eq!(Errno::EAGAIN.raw_os_error(), 11);
-/// assert_eq!(Errno::EAGAIN.name(), Some("EAGAIN"));
-/// assert_eq!(Errno::EAGAIN.to_string(), "Resource temporarily unavailable (EAGAIN, os error 11)");
+/// assert_eq!(Errno::EPIPE.raw_os_error(), 32);
+/// assert_eq!(Errno::EPIPE.name(), Some("EPIPE"));
+/// assert_eq!(Errno::EPIPE.to_string(), "Broken pipe (EPIPE, os error 32)");
 /// assert_eq!(Errno::from_raw_os_error(0), None);
 /// ```
 ///
@@ -106,7 +106,7 @@ impl From<Errno> for std::io::Error {
     }
 }
 
-#[cfg(feature = "syscalls")]
+#[cfg(all(feature = "syscalls", target_os = "linux"))]
 impl From<Errno> for syscalls::Errno {
     fn from(errno: Errno) -> Self {
         Self::new(errno.raw_os_error())
@@ -114,7 +114,7 @@ impl From<Errno> for syscalls::Errno {
 }
 
 /// Fails for a number outside 1..=4095 and gives it back.
-#[cfg(feature = "syscalls")]
+#[cfg(all(feature = "syscalls", target_os = "linux"))]
 impl TryFrom<syscalls::Errno> for Errno {
     type Error = syscalls::Errno;
 

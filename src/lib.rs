@@ -85,7 +85,7 @@
 //! | none (default) | everything; [`fd`] has descriptor types of std's names |
 //! | `std` | std's `AsFd`, `BorrowedFd`, `OwnedFd` in their place; [`Errno`] and [`Error`] turn into `std::io::Error` |
 //! | `macos-raw-syscalls` | on macOS the trap instead of libSystem. The vendor does not support that: numbers and registers may change with any release. Without effect elsewhere |
-//! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate |
+//! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
 //! They are additive. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
 //! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system; on FreeBSD and macOS

@@ -203,7 +203,7 @@ pub fn poll_send(
 /// System calls and errors: those of [`send_all`], in [`Sent::outcome`].
 ///
 /// ```
-/// # #[cfg(feature = "std")]
+/// # #[cfg(all(feature = "std", target_os = "linux"))]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use bare_sendfile::{Count, send_file};
 /// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
@@ -214,7 +214,7 @@ pub fn poll_send(
 /// # drop(receiver);
 /// # Ok(())
 /// # }
-/// # #[cfg(not(feature = "std"))]
+/// # #[cfg(not(all(feature = "std", target_os = "linux")))]
 /// # fn main() {}
 /// ```
 pub fn send_file(

@@ -16,7 +16,7 @@ use crate::sys::{self, SIGPIPE};
 /// System calls: `rt_sigprocmask` and `rt_sigpending`; on drop `rt_sigtimedwait` and `rt_sigprocmask`. Linux 2.2 or later.
 ///
 /// ```
-/// # #[cfg(feature = "std")]
+/// # #[cfg(all(feature = "std", target_os = "linux"))]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use bare_sendfile::{Errno, SigpipeGuard, sendfile};
 /// # let file = std::fs::File::open("Cargo.toml")?;
@@ -27,7 +27,7 @@ use crate::sys::{self, SIGPIPE};
 /// drop(quiet);
 /// # Ok(())
 /// # }
-/// # #[cfg(not(feature = "std"))]
+/// # #[cfg(not(all(feature = "std", target_os = "linux")))]
 /// # fn main() {}
 /// ```
 ///

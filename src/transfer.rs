@@ -350,7 +350,7 @@ enum Held {
 /// socket is writable:
 ///
 /// ```
-/// # #[cfg(feature = "std")]
+/// # #[cfg(all(feature = "std", target_os = "linux"))]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use bare_sendfile::{Count, IoSlice, Status, Transfer, poll_send};
 /// # use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -371,7 +371,7 @@ enum Held {
 /// # drop(receiver);
 /// # Ok(())
 /// # }
-/// # #[cfg(not(feature = "std"))]
+/// # #[cfg(not(all(feature = "std", target_os = "linux")))]
 /// # fn main() {}
 /// ```
 ///

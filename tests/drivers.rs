@@ -1,4 +1,5 @@
 //! The drivers on real descriptors: what they send, where they stop, and how they go on.
+#![cfg(target_os = "linux")]
 
 mod common;
 

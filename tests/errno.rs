@@ -1,4 +1,5 @@
 //! Every error number: against libc's constants, strerror's words, and the types it converts to.
+#![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;

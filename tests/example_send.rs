@@ -1,4 +1,5 @@
 //! The program `examples/send.rs`: bytes, stderr and exit status.
+#![cfg(target_os = "linux")]
 
 use std::env;
 use std::fs::{self, File};

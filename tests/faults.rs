@@ -1,5 +1,6 @@
 //! Real faults: filters, peers, disks and files that misbehave while something is sent. What arrived is compared with what was
 //! reported as sent, by SHA-256.
+#![cfg(target_os = "linux")]
 
 mod common;
 

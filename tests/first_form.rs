@@ -1,4 +1,5 @@
 //! The first form on real files, sockets and pipes: B of docs/semantics.md, and the table of errors of `sendfile`.
+#![cfg(target_os = "linux")]
 
 mod common;
 

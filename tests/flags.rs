@@ -1,4 +1,5 @@
 //! FreeBSD's flags and what Linux makes of them: G of docs/semantics.md.
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -84,7 +84,8 @@ std_for() {
             : >"$root.new/package/src/lib.rs"
             cd "$root.new/package"
             # `mem`: those of its functions that a C library would have, for programs that are linked with none.
-            RUSTC_BOOTSTRAP=1 cargo build --quiet --release -Zbuild-std=std,panic_abort \
+            # `test`: for the test programs, which are looked at and not run.
+            RUSTC_BOOTSTRAP=1 cargo build --quiet --release -Zbuild-std=std,panic_abort,test \
                 -Zbuild-std-features=compiler-builtins-mem --target "$target" </dev/null
             mv target/"$target"/release/deps/*.rlib "$root.new/lib/rustlib/$target/lib"
             rm -r "$root.new/package"
@@ -94,7 +95,7 @@ std_for() {
 }
 
 # Named for the exact compiler, which accepts no other's libraries.
-library_of() { printf '%s/std-%s-%s\n' "$cache" "$(rustc --version | md5sum | cut -c1-8)" "$1"; }
+library_of() { printf '%s/std-test-%s-%s\n' "$cache" "$(rustc --version | md5sum | cut -c1-8)" "$1"; }
 
 # rustc_with_source: puts a compiler that has the source of its standard library first in PATH: rustup's or Debian's.
 rustc_with_source() {
@@ -109,6 +110,17 @@ rustc_with_source() {
     source tests/debian_rust.sh
     debian_packages+=(rust-web-src)
     debian_rust rust-source '' "$(uname -m)-unknown-linux-gnu"
+}
+
+# emulator: sets `emulator` to a Python that has unicorn, the emulated processors, and lief, which reads programs.
+emulator() {
+    local venv=$cache/abi
+    if ! "$venv/bin/python" -c 'import lief, unicorn' 2>/dev/null; then
+        python3 -m venv --clear "$venv" || { need python3-venv; python3 -m venv --clear "$venv"; }
+        "$venv/bin/pip" install --quiet 'lief==1.*' 'unicorn==2.1.*' </dev/null
+    fi
+    emulator=$venv/bin/python
+    export PYTHONDONTWRITEBYTECODE=1
 }
 
 # cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.

@@ -1,4 +1,5 @@
 //! Boundaries of offsets, counts and file sizes, in both forms; each test is named after its boundary.
+#![cfg(target_os = "linux")]
 
 mod common;
 

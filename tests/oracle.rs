@@ -1,5 +1,6 @@
 //! The same call through this crate, `rustix`, `libc`, `syscalls` and `sc` gives the same result, errno, offset and position
 //! afterwards, and bytes arrived: four independent implementations, on random arguments and all kinds of files.
+#![cfg(target_os = "linux")]
 #![allow(clippy::incompatible_msrv)] // only the library is for so old a Rust
 
 mod common;

@@ -1,5 +1,6 @@
 //! I1–I3: Python's `os.sendfile` and `socket.sendfile`, written over this crate, and the cases of CPython's own tests
 //! (Lib/test/test_os `TestSendfile`, Lib/test/test_socket `SendfileUsingSendfileTest`), written anew.
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -5,6 +5,7 @@
 //! QUIRKS_RECORD=PATH writes the tables to PATH, to be recorded: put the file in tests/quirks and its name in [`RECORDED`].
 //!
 //! A row that cannot be had (no root to mount, no mkfs, no such file) is left out of the comparison, and named.
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! The second form on real files, sockets and pipes: C10 to C14, C19 and C20 of docs/semantics.md, and what D says of
 //! stopping and going on. What the kernel holds back and in how many segments it sends is in tests/segments.rs.
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -3,6 +3,7 @@
 //!
 //! No time is asserted. The sender is deaf to acknowledgements, so that what waits for one waits until the kernel's own
 //! timers end it, and the sender's `TCP_INFO` tells right after the call how many segments left and how many bytes did not.
+#![cfg(target_os = "linux")]
 
 mod common;
 

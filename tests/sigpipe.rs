@@ -1,5 +1,6 @@
 //! `SigpipeGuard`, in processes where SIGPIPE has its default action, which is to end them. (The runtime of Rust's std
 //! ignores the signal, so no other test sees it.)
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -3,6 +3,7 @@
 //!
 //! A script is one sequence of answers from the first step to the last. By default the exhaustive tests run four million, of
 //! one fault each in most cases; with SIMULATION_ALL=1 in the environment two faults in every case (with --release).
+#![cfg(target_os = "linux")]
 
 #[path = "simulation/model.rs"]
 mod model;

@@ -1,4 +1,5 @@
 //! `StreamCopy` between all that cannot seek and all that can be written to. Nothing is lost, by SHA-256.
+#![cfg(target_os = "linux")]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! A2 on aarch64: no trap gets into code that may hold values in SVE registers, which the kernel zeroes.
-#![cfg(target_arch = "aarch64")]
+#![cfg(all(target_os = "linux", target_arch = "aarch64"))]
 
 use std::slice;
 

@@ -1,5 +1,6 @@
 //! [`Transfer`] without a kernel: which step comes when, with what in it, and what a completion makes of it. Requirements
 //! C10 to C20 and D of docs/semantics.md, as far as they are decided before a system call.
+#![cfg(target_os = "linux")]
 
 use std::mem::size_of;
 

@@ -1,4 +1,5 @@
 //! What the types promise by themselves: threads, constants, sizes, traits.
+#![cfg(target_os = "linux")]
 
 mod common;
 

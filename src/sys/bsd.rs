@@ -14,6 +14,10 @@ use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
 
+#[cfg(all(test, not(target_os = "linux")))]
+#[path = "bsd/tests.rs"]
+mod tests;
+
 /// The most that one call moves. The kernels' own limit is no smaller.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
 /// The most slices that one call takes: `UIO_MAXIOV`.

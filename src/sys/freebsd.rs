@@ -42,6 +42,18 @@ mod nr {
     pub(super) const WRITEV: usize = 121;
 }
 
+/// As the crate `sc` has them, which knows FreeBSD on this processor alone.
+#[cfg(all(test, target_os = "freebsd", target_arch = "x86_64"))]
+const _: () = {
+    #[cfg(not(feature = "std"))]
+    assert!(nr::CLOSE == sc::nr::CLOSE);
+    assert!(nr::GETSOCKOPT == sc::nr::GETSOCKOPT && nr::SETSOCKOPT == sc::nr::SETSOCKOPT);
+    assert!(nr::LSEEK == sc::nr::LSEEK && nr::PREAD == sc::nr::PREAD && nr::READ == sc::nr::READ);
+    assert!(nr::SENDFILE == sc::nr::SENDFILE && nr::SENDMSG == sc::nr::SENDMSG && nr::WRITEV == sc::nr::WRITEV);
+    assert!(nr::SIGPENDING == sc::nr::SIGPENDING && nr::SIGPROCMASK == sc::nr::SIGPROCMASK);
+    assert!(nr::SIGTIMEDWAIT == sc::nr::SIGTIMEDWAIT);
+};
+
 pub(super) const MSG_NOSIGNAL: c_int = 0x2_0000;
 /// Whether headers are given to sendfile: here they go with the file's first bytes, in one piece.
 pub(crate) const NATIVE_HDTR: bool = true;

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::thread::{self, JoinHandle};
@@ -14,6 +14,7 @@ use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, IoSlice, Progress, Transfer};
 use sha2::{Digest, Sha256};
 
+#[cfg(target_os = "linux")]
 pub mod faults;
 
 /// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.
@@ -94,13 +95,17 @@ pub fn fd_of_std(file: &impl AsRawFd) -> std::os::fd::BorrowedFd<'_> {
 }
 
 /// A pipe: the end to write to, the end to read from.
+#[cfg(target_os = "linux")]
 pub fn pipe() -> (File, File) {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     (write.into(), read.into())
 }
 
 /// A terminal in raw mode: the terminal, and the side of its user.
+#[cfg(target_os = "linux")]
 pub fn tty() -> (File, File) {
+    use std::os::fd::FromRawFd;
+
     let (mut user, mut terminal) = (-1, -1);
     let mut raw = std::mem::MaybeUninit::<libc::termios>::zeroed();
     // SAFETY: all of its fields are integers, for which zero is a value, and it is written by the call.
@@ -193,6 +198,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// A sparse anonymous file in memory, which every kernel serves alike: its file system's largest offset is `i64::MAX`.
+#[cfg(target_os = "linux")]
 pub fn memfd(len: u64) -> File {
     let file = File::from(rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap());
     file.set_len(len).unwrap();
@@ -201,6 +207,7 @@ pub fn memfd(len: u64) -> File {
 
 /// Zeros, more than one call can send, in holes: they cost nothing in memory, but before 5.18 that filled them. On a disk the
 /// cost is cache, which goes with the file.
+#[cfg(target_os = "linux")]
 pub fn zeros() -> File {
     let file = if linux() < (5, 18) { tempfile::tempfile().unwrap() } else { memfd(0) };
     file.set_len(5 << 30).unwrap();
@@ -208,6 +215,7 @@ pub fn zeros() -> File {
 }
 
 /// The running kernel's version.
+#[cfg(target_os = "linux")]
 pub fn linux() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap());

@@ -27,6 +27,18 @@ mod nr {
     pub(super) const WRITEV: usize = 121;
 }
 
+/// As the crate `sc` has them.
+#[cfg(all(test, target_os = "macos"))]
+const _: () = {
+    #[cfg(not(feature = "std"))]
+    assert!(nr::CLOSE == sc::nr::CLOSE);
+    assert!(nr::GETSOCKOPT == sc::nr::GETSOCKOPT && nr::SETSOCKOPT == sc::nr::SETSOCKOPT);
+    assert!(nr::LSEEK == sc::nr::LSEEK && nr::PREAD == sc::nr::PREAD && nr::READ == sc::nr::READ);
+    assert!(nr::SENDFILE == sc::nr::SENDFILE && nr::SENDMSG == sc::nr::SENDMSG && nr::WRITEV == sc::nr::WRITEV);
+    assert!(nr::SIGPENDING == sc::nr::SIGPENDING && nr::SIGPROCMASK == sc::nr::__PTHREAD_SIGMASK);
+    assert!(nr::SIGWAIT == sc::nr::__SIGWAIT);
+};
+
 pub(in crate::sys) unsafe fn sendfile(
     in_fd: c_int,
     out_fd: c_int,

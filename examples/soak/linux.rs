@@ -42,7 +42,7 @@ Exit status: 0 every byte is where it should be; 1 not; 2 the arguments are wron
 /// The longest body.
 const LEN: usize = 1 << 20;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let (transfers, seed) = match arguments() {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {

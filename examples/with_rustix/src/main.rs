@@ -1,0 +1,84 @@
+//! Serves a file to one client by HTTP, on a port of the loopback that it prints: `with_rustix FILE`. Sockets and files are
+//! opened by rustix, what is sent is sent by this crate, and there is neither std nor a C library.
+#![no_std]
+#![no_main]
+// Or the compiler would make calls of memcpy out of the loops in memcpy.
+#![no_builtins]
+
+mod lend;
+mod start;
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use bare_sendfile::{Count, IoSlice, SigpipeGuard, send_file};
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SocketType, accept, bind, getsockname, listen, recv, socket};
+use rustix::path::DecInt;
+
+use lend::lend;
+use start::{Arguments, STDERR, STDOUT};
+
+/// The exit code.
+fn main(mut arguments: Arguments) -> u8 {
+    let Some(name) = arguments.next() else {
+        let _ = rustix::io::write(STDERR, b"usage: with_rustix FILE\n");
+        return 2;
+    };
+    match serve(name) {
+        Ok(()) => 0,
+        Err(errno) => {
+            let number = DecInt::new(errno.raw_os_error());
+            for part in [b"with_rustix: os error ", number.as_bytes(), b"\n"] {
+                let _ = rustix::io::write(STDERR, part);
+            }
+            1
+        }
+    }
+}
+
+fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
+    let file = openat(CWD, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let length = fstat(&file)?.st_size as u64;
+
+    let listener = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;
+    listen(&listener, 1)?;
+    let port = DecInt::new(SocketAddrV4::try_from(getsockname(&listener)?)?.port());
+    rustix::io::write(STDOUT, port.as_bytes())?;
+    rustix::io::write(STDOUT, b"\n")?;
+
+    let client = accept(&listener)?;
+    read_request(&client)?;
+
+    let length_in_digits = DecInt::new(length);
+    let head = [
+        IoSlice::new(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: "),
+        IoSlice::new(length_in_digits.as_bytes()),
+        IoSlice::new(b"\r\n\r\n"),
+    ];
+    // A client that goes away is an error and not the end of the program. With std the signal is ignored anyway.
+    let _guard = SigpipeGuard::new().map_err(errno)?;
+    let sent = send_file(lend(&client), lend(&file), 0, Count::Bytes(length), &head, &[], &mut []);
+    // A file that was shortened meanwhile: the client must not take what it has for the whole.
+    sent.outcome.map_err(|error| error.errno().map_or(Errno::IO, errno))
+}
+
+/// To the empty line at its end. What it says does not matter, but who closes a socket with unread bytes resets the connection.
+fn read_request(client: &OwnedFd) -> Result<(), Errno> {
+    let mut request = [0; 4096];
+    let mut have = 0;
+    while !request[..have].ends_with(b"\r\n\r\n") {
+        match recv(client, &mut request[have..], RecvFlags::empty())?.1 {
+            0 => return Err(Errno::INVAL), // it ended before, or has no room
+            n => have += n,
+        }
+    }
+    Ok(())
+}
+
+/// The same error number as a value of rustix.
+fn errno(errno: bare_sendfile::Errno) -> Errno {
+    Errno::from_raw_os_error(errno.raw_os_error())
+}
