@@ -255,7 +255,7 @@ fn second_form(checks: &mut Checks, pair: Pair, file: &OwnedFd, empty: &OwnedFd)
     let sent = sendfile_hdtr(&sender, file, SIZE as u64 - 2, 9, &headers, &trailers, NONE);
     checks.equal("C6a second form: a short file", (sent.outcome, sent.total()), (Err(Error::Truncated { owed: 7 }), 8));
     checks.received("C6a second form: no trailers", &receiver, &[b"header", &end]);
-    // H8: what was just sent is there, as a rule; EBUSY is an answer, too.
+    // A hint to this kernel: what was just sent is there, as a rule; EBUSY is an answer, too.
     let sent = sendfile_hdtr(&sender, file, 0, 3, &headers, &[], SfFlags::NODISKIO);
     let fits = matches!(sent.outcome, Ok(()) | Err(Error::Errno(Errno::EBUSY)));
     checks.equal("G NODISKIO", (fits, sent.flags.honoured), (true, SfFlags::NODISKIO));
