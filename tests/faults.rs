@@ -117,6 +117,27 @@ fn d5_e1_sendfile_is_refused_from_the_nth_call_on() {
     }
 }
 
+/// The probe is `sendfile(-1, -1, NULL, 0)` to the letter: only that call is refused here.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a7_the_probe_is_a_call_on_no_descriptors() {
+    use SeccompCmpArgLen::{Dword, Qword};
+    in_a_thread(|| {
+        let arguments = [(Dword, u64::from(u32::MAX)), (Dword, u64::from(u32::MAX)), (Qword, 0), (Qword, 0)];
+        let equal = (0..)
+            .zip(arguments)
+            .map(|(argument, (len, value))| SeccompCondition::new(argument, len, SeccompCmpOp::Eq, value).unwrap());
+        let rules = [(libc::SYS_sendfile, vec![SeccompRule::new(equal.collect()).unwrap()])].into();
+        let refused = SeccompAction::Errno(libc::EACCES as u32);
+        let arch = std::env::consts::ARCH.try_into().unwrap();
+        let filter: BpfProgram =
+            SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap().try_into().unwrap();
+        assert_eq!(available(), Ok(()));
+        seccompiler::apply_filter(&filter).unwrap();
+        assert_eq!(available(), Err(Errno::EACCES));
+    });
+}
+
 /// A copy at the position whose `lseek` is refused once the bytes are written: they count, and the error is told.
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]

@@ -21,6 +21,11 @@ fn freebsd_every_answer() {
 }
 
 #[test]
+fn c16_c18_freebsd_flushes_once_the_callers_cork_is_cleared() {
+    freebsd::model::the_callers_cork_is_cleared();
+}
+
+#[test]
 fn macos_every_answer() {
     macos::model::every_case(500_000);
 }
