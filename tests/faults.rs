@@ -138,7 +138,7 @@ fn a7_the_probe_is_a_call_on_no_descriptors() {
     });
 }
 
-/// A copy at the position whose `lseek` is refused once the bytes are written: they count, and the error is told.
+/// A copy at the position whose `lseek` is refused once the bytes are written: they count, and the error is told (D2).
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn d5_bytes_count_though_the_position_cannot_follow() {
@@ -158,6 +158,15 @@ fn d5_bytes_count_though_the_position_cannot_follow() {
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), 4));
         let mut arrived = [0; 5];
         assert_eq!((end.read(&mut arrived).unwrap(), &arrived[..4]), (4, &b"0123"[..]));
+
+        // D2: step by step the same.
+        let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
+        for file in [0, 4] {
+            let step = transfer.next_step(&[], &[], 4).unwrap();
+            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 4]), Ok(()));
+            assert_eq!(transfer.progress().file, file);
+        }
+        assert_eq!(transfer.next_step(&[], &[], 4).unwrap_err(), Error::Errno(Errno::EPERM));
     });
 }
 
