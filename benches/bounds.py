@@ -54,7 +54,7 @@ def in_steps(stacks, cpu):
 def measure():
     counts = calls.measure(["bare-sendfile"])
     stacks = stack.measure()
-    rows = [row for row in segments.measure() if row[1] == "bare-sendfile"]
+    rows = segments.measure(15, "bare-sendfile")
     return {
         "instructions": {f"{cpu} {form}": number for (cpu, form, _), number in counts.items()},
         "segments": {f"{case}, TCP_NODELAY {nodelay}": number for case, _, nodelay, number, *_ in rows},

@@ -1,36 +1,46 @@
-"""A large file: CPU and time per GiB, beside a bare loop of the system call."""
+"""Files from 4 KiB to 4 GiB: CPU and time per GiB, beside a bare loop of the system call."""
 
 import os
+import sys
 from collections import defaultdict
 
-from common import PROGRAMS, build, ratio, run, spread
+from common import PROGRAMS, ROOT, build, ratio, run, spread
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
-MIB = 128
+# Bytes, how often in a turn, and to what.
+OUTPUTS = ["TCP", "Unix socket", "pipe", "file"]
+SIZES = [(4 << 10, 8192, OUTPUTS), (256 << 10, 256, OUTPUTS), (16 << 20, 8, OUTPUTS), (4 << 30, 1, OUTPUTS[:-1])]
 
 
 def report(report):
     report.section(
         "Bulk",
-        f"A file of {MIB} MiB from the page cache to a reader in another thread (to the file: without one), {ROUNDS} times, the ways by "
-        "turns. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio "
-        "in one turn (quartiles in brackets). Each call of the first three asks for 2 MiB at most; a pipe takes 64 KiB a call.",
+        f"A file in the page cache to a reader in another thread (Python: another process; to a file: none), {ROUNDS} times (that of "
+        "4 GiB twice), the ways by turns: files of 4 KiB 8192 times on one connection, of 256 KiB 256 times, of 16 MiB 8 times, of 4 GiB "
+        "once. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio in "
+        "one turn (quartiles in brackets). Calls of sendfile ask for 2 MiB at most; a pipe takes 64 KiB a call.",
     )
-    measured = defaultdict(list)
-    for line in run(build(PROGRAMS, "--bin", "bulk") / "bulk", ROUNDS, MIB).splitlines():
-        out, way, *numbers = line.split("\t")
-        measured[out, way].append([int(number) for number in numbers])
+    bulk = build(PROGRAMS, "--bin", "bulk") / "bulk"
     rows = []
-    for (out, way), each in measured.items():
-        limit = measured[out, "bare loop"]
-        scale = 1024 / MIB / 1e6
-        rows.append([
-            out,
-            way,
-            round(spread([cpu for cpu, _, _ in each])[0] * scale),
-            round(spread([wall for _, wall, _ in each])[0] * scale),
-            ratio([a[0] / b[0] for a, b in zip(each, limit)]),
-            ratio([a[1] / b[1] for a, b in zip(each, limit)]),
-            max(calls for _, _, calls in each) * 1024 // MIB or "–",
-        ])
-    report.table("bulk", ["to", "way", "CPU ms/GiB", "ms/GiB", "CPU / bare loop", "time / bare loop", "calls/GiB"], rows)
+    for size, times, outputs in SIZES:
+        measured = defaultdict(list)
+        for _ in range(ROUNDS if size < 1 << 30 else 2):
+            for command in ([bulk], [sys.executable, ROOT / "benches" / "bulk_python.py"]):
+                for line in run(*command, size, times, *outputs).splitlines():
+                    out, way, *numbers = line.split("\t")
+                    measured[out, way].append([int(number) for number in numbers])
+        for out in outputs:
+            limit = measured[out, "bare loop"]
+            for way, each in ((way, each) for (name, way), each in measured.items() if name == out):
+                scale = (1 << 30) / (size * times)
+                rows.append([
+                    size >> 10,
+                    out,
+                    way,
+                    round(spread([cpu for cpu, _, _ in each])[0] * scale / 1e6),
+                    round(spread([wall for _, wall, _ in each])[0] * scale / 1e6),
+                    ratio([a[0] / b[0] for a, b in zip(each, limit)]),
+                    ratio([a[1] / b[1] for a, b in zip(each, limit)]),
+                    round(max(calls for _, _, calls in each) * scale) or "–",
+                ])
+    report.table("bulk", ["KiB", "to", "way", "CPU ms/GiB", "ms/GiB", "CPU / bare loop", "time / bare loop", "calls/GiB"], rows)

@@ -1,4 +1,4 @@
-"""Memory with many clients that do nothing, or read nothing."""
+"""Memory and CPU with many clients that do nothing, or read nothing."""
 
 import os
 import resource
@@ -25,7 +25,8 @@ def report(report):
     report.section(
         "Growth",
         "Resident memory in KiB (that of the process, not the kernel's buffers) with clients that have had an answer and wait "
-        "(idle), that sent half a request (partial), and that do not read on in a file of 64 MiB (slow).",
+        "(idle), that sent half a request (partial), and that do not read on in a file of 64 MiB "
+        "(slow); and the microseconds of CPU that a client took until then.",
     )
     rows = []
     for kind, send in [
@@ -34,11 +35,9 @@ def report(report):
         ("slow", b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n"),
     ]:
         for count in counts:
-            if kind == "slow" and count > 1000:
-                continue  # some GiB of the kernel's buffers
             row = [kind, count]
             for one in [server.start_httpd(root), server.start_nginx(root, folder)]:
-                before = one.memory()
+                before, used = one.memory(), one.cpu()
                 clients = []
                 for _ in range(count):
                     client = socket.socket()
@@ -47,11 +46,13 @@ def report(report):
                     client.sendall(send)
                     clients.append(client)
                 time.sleep(1)
-                row += [one.memory(), round((one.memory() - before) * 1024 / count)]
+                memory, used = one.memory(), one.cpu() - used
+                row += [memory, round((memory - before) * 1024 / count), round(used / count / 1000)]
                 for client in clients:
                     client.close()
                 one.end()
             rows.append(row)
             print(*row, flush=True)
-    report.table("growth", ["clients", "number", "httpd KiB", "httpd bytes each", "nginx KiB", "nginx bytes each"], rows)
+    each = ["KiB", "bytes each", "CPU µs each"]
+    report.table("growth", ["clients", "number", *(f"{one} {what}" for one in ("httpd", "nginx") for what in each)], rows)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

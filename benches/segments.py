@@ -2,10 +2,12 @@
 
 from common import PROGRAMS, build, run
 
+ROUNDS = 100
 
-def measure():
-    """Rows: case, way, TCP_NODELAY, segments, microseconds (median), microseconds (longest)."""
-    text = run(build(PROGRAMS, "--bin", "segments") / "segments")
+
+def measure(rounds, *way):
+    """Rows: case, way, TCP_NODELAY, segments, microseconds (median), microseconds (99th percentile)."""
+    text = run(build(PROGRAMS, "--bin", "segments") / "segments", rounds, *way)
     rows = [line.split("\t") for line in text.splitlines()]
     return [[case, way, nodelay, *map(int, numbers)] for case, way, nodelay, *numbers in rows]
 
@@ -15,10 +17,11 @@ def report(report):
         "Segments, and the wait for the last byte",
         "A head of 200 bytes, a file of 500 (empty; truncated to 300 or to nothing after its length was asked for) and perhaps a "
         "trailer of 100 over TCP on loopback, with Nagle's algorithm on (`false`) and off. Segments with data by TCP_INFO, the "
-        "most of 15 connections; microseconds from the first call until the reader has the last byte, median and longest.",
+        f"most of {ROUNDS} connections; microseconds from the first call until the reader has the last byte, median and 99th "
+        "percentile.",
     )
-    rows = measure()
-    report.table("segments", ["case", "way", "TCP_NODELAY", "segments", "µs", "longest µs"], rows)
+    rows = measure(ROUNDS)
+    report.table("segments", ["case", "way", "TCP_NODELAY", "segments", "µs", "p99 µs"], rows)
 
     def draw(axes):
         ways = list(dict.fromkeys(row[1] for row in rows))

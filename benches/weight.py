@@ -15,6 +15,13 @@ LIBRARIES = {
     "nix": 'nix = { version = "0.31", default-features = false, features = ["zerocopy"] }',
     "bitflags": 'bitflags = { version = "2", default-features = false }',
 }
+# The same program with each: standard input to standard output.
+CALLS = {
+    "bare-sendfile": "bare_sendfile::sendfile(std::io::stdout(), std::io::stdin(), None, 1 << 20)",
+    "rustix": "rustix::fs::sendfile(std::io::stdout(), std::io::stdin(), None, 1 << 20)",
+    "nix": "nix::sys::sendfile::sendfile(std::io::stdout(), std::io::stdin(), None, 1 << 20)",
+}
+STD = {"bare-sendfile": "bare-sendfile/std", "rustix": "rustix/std"}
 
 
 def lines(manifest):
@@ -41,11 +48,24 @@ def package(folder, dependency):
     run("cargo", "fetch", "--manifest-path", folder / "Cargo.toml")
 
 
+def static_bytes(folder, name):
+    """The size of the program, with std and the C library in it."""
+    (folder / "src" / "main.rs").write_text(f"fn main() {{ while {CALLS[name]}.unwrap() > 0 {{}} }}\n")
+    settings = {"OPT_LEVEL": "s", "LTO": "true", "PANIC": "abort", "STRIP": "symbols", "CODEGEN_UNITS": "1"}
+    env = os.environ | {f"CARGO_PROFILE_RELEASE_{name}": value for name, value in settings.items()}
+    env["RUSTFLAGS"] = "-Ctarget-feature=+crt-static"
+    features = [f"--features={STD[name]}"] if name in STD else []
+    run("cargo", "build", "--quiet", "--release", "--offline", "--manifest-path", folder / "Cargo.toml", *features, env=env)
+    return (folder / "target" / "release" / "weight").stat().st_size
+
+
 def report(report):
     report.section(
         "Weight",
         f"A clean `cargo build --release -j1` of an empty no_std library with nothing but the dependency, {ROUNDS} times by turns: "
-        "seconds of CPU, and relative to rustix in the same turn. Crates and lines are those that are compiled.",
+        "seconds of CPU, and relative to rustix in the same turn. Crates and lines are those that are compiled. Bytes are "
+        "those of a static program with std (glibc, LTO, optimised for size, stripped) that sends standard input to standard output "
+        "by it; examples/tiny/sizes has programs without std.",
     )
     with tempfile.TemporaryDirectory() as folder:
         seconds = {name: [] for name in LIBRARIES}
@@ -63,5 +83,6 @@ def report(report):
         for name in LIBRARIES:
             crates, code = lines(Path(folder) / name / "Cargo.toml")
             relative = ratio([a / b for a, b in zip(seconds[name], seconds["rustix"])])
-            rows.append([name, f"{spread(seconds[name])[0]:.2f}", relative, crates, code])
-    report.table("weight", ["library", "CPU s", "beside rustix", "crates", "lines"], rows)
+            size = static_bytes(Path(folder) / name, name) if name in CALLS else "–"
+            rows.append([name, f"{spread(seconds[name])[0]:.2f}", relative, crates, code, size])
+    report.table("weight", ["library", "CPU s", "beside rustix", "crates", "lines", "bytes of a static program"], rows)

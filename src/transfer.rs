@@ -406,6 +406,8 @@ enum Held {
 ///
 /// **The flush promise.** When `next_step` has said [`Step::Done`], or the step of `flush` is done, no byte waits in the
 /// kernel for longer than after one plain write of the same bytes. Under a `TCP_CORK` that the caller set, nothing is flushed.
+/// Where the kernel does TLS on the socket, it gathers records as well, and no option pushes a record that was begun: there the
+/// promise is kept by the last step alone, not by `flush`.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     offset: Option<u64>,

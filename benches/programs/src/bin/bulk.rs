@@ -1,5 +1,6 @@
-//! `bulk ROUNDS MIB`: a file to a TCP connection, a Unix socket, a pipe and a file, in several ways that take turns. One line each:
-//! output, way, nanoseconds of the sending thread on a CPU, nanoseconds until all is sent, system calls of its loop.
+//! `bulk BYTES TIMES OUTPUT...`: a file of so many bytes, so many times, to each OUTPUT (TCP, "Unix socket", pipe, file) in several
+//! ways. One line each: output, way, nanoseconds of the sending thread on a CPU, nanoseconds until all is sent, system calls of
+//! its loop. benches/bulk_python.py is another way, and prints the same.
 
 use std::env::args;
 use std::fs::{File, OpenOptions};
@@ -25,6 +26,15 @@ const WAYS: &[(&str, Way)] = &[
             // SAFETY: the offset is borrowed mutably.
             let sent = unsafe { libc::sendfile(out.as_raw_fd(), file.as_raw_fd(), &mut offset, count) };
             assert!(sent > 0, "{}", io::Error::last_os_error());
+            calls += 1;
+        }
+        calls
+    }),
+    ("first form", |out, file, len| {
+        let (mut offset, mut calls) = (0, 0);
+        while (offset as usize) < len {
+            let count = CHUNK.min(len - offset as usize);
+            assert!(bare_sendfile::sendfile(out, &*file, Some(&mut offset), count).unwrap() > 0);
             calls += 1;
         }
         calls
@@ -112,22 +122,26 @@ fn temporary() -> File {
 }
 
 fn main() {
-    let mut arguments = args().skip(1).map(|word| word.parse::<usize>().expect("bulk ROUNDS MIB"));
-    let (rounds, len) = (arguments.next().expect("ROUNDS"), arguments.next().expect("MIB") << 20);
+    let mut arguments = args().skip(1);
+    let mut number = || arguments.next().and_then(|word| word.parse().ok()).expect("bulk BYTES TIMES OUTPUT...");
+    let (len, times): (usize, usize) = (number(), number());
     let mut file = temporary();
-    for _ in 0..len >> 20 {
-        file.write_all(&[b'x'; 1 << 20]).unwrap();
-    }
-    for _ in 0..rounds {
-        for name in ["TCP", "Unix socket", "pipe", "file"] {
-            for (way, send) in WAYS {
-                let (out, reader) = output(name, len);
-                let (start, before) = (Instant::now(), cpu());
-                let calls = send(&out, &mut file, len);
-                let (used, wall) = (cpu() - before, start.elapsed().as_nanos());
-                reader.map(|reader| reader.join().unwrap());
-                println!("{name}\t{way}\t{used}\t{wall}\t{calls}");
+    file.set_len(len as u64).unwrap();
+    // Into the page cache.
+    io::copy(&mut file, &mut io::sink()).unwrap();
+    for name in arguments {
+        for (way, send) in WAYS {
+            let (mut out, reader) = output(&name, len * times);
+            let (start, before, mut calls) = (Instant::now(), cpu(), 0);
+            for _ in 0..times {
+                if reader.is_none() {
+                    out.rewind().unwrap();
+                }
+                calls += send(&out, &mut file, len);
             }
+            let (used, wall) = (cpu() - before, start.elapsed().as_nanos());
+            reader.map(|reader| reader.join().unwrap());
+            println!("{name}\t{way}\t{used}\t{wall}\t{calls}");
         }
     }
 }

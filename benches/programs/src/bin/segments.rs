@@ -1,5 +1,6 @@
-//! `segments`: how many TCP segments a response takes, and how long until its last byte is there, by hand and by this crate, with
-//! Nagle's algorithm on and off. One line each: case, way, TCP_NODELAY, segments, microseconds: the median and the longest.
+//! `segments ROUNDS [WAY]`: how many TCP segments a response takes, and how long until its last byte is there, by hand and by this
+//! crate, with Nagle's algorithm on and off. One line each: case, way, TCP_NODELAY, the most segments, microseconds: the median
+//! and the 99th percentile.
 
 use std::fs::File;
 use std::io::{self, IoSlice as StdIoSlice, Read, Write};
@@ -8,8 +9,6 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use bare_sendfile::{Count, IoSlice, SfFlags, sendfile, sendfile_hdtr};
-
-const ROUNDS: usize = 15;
 
 /// What is sent: head, file, trailer; `asked` is what the file was thought to have.
 struct Case {
@@ -132,14 +131,17 @@ fn measure(case: &Case, way: fn(&TcpStream, &File, &Case), nodelay: bool) -> (u3
 }
 
 fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let rounds: usize = arguments.next().and_then(|word| word.parse().ok()).expect("segments ROUNDS [WAY]");
+    let only = arguments.next();
     for case in CASES {
         for nodelay in [false, true] {
-            for (name, way) in WAYS {
-                let mut measured: Vec<_> = (0..ROUNDS).map(|_| measure(case, *way, nodelay)).collect();
+            for (name, way) in WAYS.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name)) {
+                let mut measured: Vec<_> = (0..rounds).map(|_| measure(case, *way, nodelay)).collect();
                 measured.sort_by_key(|(_, time)| *time);
                 let most = measured.iter().map(|(segments, _)| *segments).max().unwrap();
-                let (median, last) = (measured[ROUNDS / 2].1.as_micros(), measured[ROUNDS - 1].1.as_micros());
-                println!("{}\t{name}\t{nodelay}\t{most}\t{median}\t{last}", case.name);
+                let percentile = |percent: usize| measured[(rounds * percent).div_ceil(100) - 1].1.as_micros();
+                println!("{}\t{name}\t{nodelay}\t{most}\t{}\t{}", case.name, percentile(50), percentile(99));
             }
         }
     }
