@@ -1,13 +1,16 @@
 """Segments of a response, and how long its last byte waits."""
 
-from common import PROGRAMS, build, run
+from common import PROGRAMS, ROOT, build, run
 
 ROUNDS = 100
 
 
 def measure(rounds, *way):
     """Rows: case, way, TCP_NODELAY, segments, microseconds (median), microseconds (99th percentile)."""
-    text = run(build(PROGRAMS, "--bin", "segments") / "segments", rounds, *way)
+    return read(run(build(PROGRAMS, "--bin", "segments") / "segments", rounds, *way))
+
+
+def read(text):
     rows = [line.split("\t") for line in text.splitlines()]
     return [[case, way, nodelay, *map(int, numbers)] for case, way, nodelay, *numbers in rows]
 
@@ -21,7 +24,8 @@ def report(report):
         "percentile.",
     )
     rows = measure(ROUNDS)
-    report.table("segments", ["case", "way", "TCP_NODELAY", "segments", "µs", "p99 µs"], rows)
+    header = ["case", "way", "TCP_NODELAY", "segments", "µs", "p99 µs"]
+    report.table("segments", header, rows)
 
     def draw(axes):
         ways = list(dict.fromkeys(row[1] for row in rows))
@@ -36,3 +40,6 @@ def report(report):
         axes.legend(fontsize="small")
 
     report.plot("segments", "How long the last byte waits", draw)
+
+    report.note("The same on Debian 12's Linux 6.1 in an emulated machine, 15 connections each; its microseconds are the emulator's.")
+    report.table("segments on 6.1", header, read(run(ROOT / "benches" / "segments_on", "bookworm")))

@@ -119,6 +119,7 @@ emulator() {
         python3 -m venv --clear "$venv" || { need python3-venv; python3 -m venv --clear "$venv"; }
         "$venv/bin/pip" install --quiet 'lief==1.*' 'unicorn==2.1.*' </dev/null
     fi
+    # shellcheck disable=SC2034 # for the caller
     emulator=$venv/bin/python
     export PYTHONDONTWRITEBYTECODE=1
 }

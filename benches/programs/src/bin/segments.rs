@@ -1,4 +1,4 @@
-//! `segments ROUNDS [WAY]`: how many TCP segments a response takes, and how long until its last byte is there, by hand and by this
+//! `segments [ROUNDS [WAY]]`: how many TCP segments a response takes, and how long until its last byte is there, by hand and by this
 //! crate, with Nagle's algorithm on and off. One line each: case, way, TCP_NODELAY, the most segments, microseconds: the median
 //! and the 99th percentile.
 
@@ -132,7 +132,7 @@ fn measure(case: &Case, way: fn(&TcpStream, &File, &Case), nodelay: bool) -> (u3
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let rounds: usize = arguments.next().and_then(|word| word.parse().ok()).expect("segments ROUNDS [WAY]");
+    let rounds: usize = arguments.next().map_or(15, |word| word.parse().expect("ROUNDS is a number"));
     let only = arguments.next();
     for case in CASES {
         for nodelay in [false, true] {
