@@ -763,7 +763,16 @@ impl Transfer {
 
     fn apply(&mut self, result: Result<usize, Errno>) -> Result<(), Error> {
         let corked = core::mem::replace(&mut self.corked, self.pending == Pending::Cork);
-        match core::mem::replace(&mut self.pending, Pending::Nothing) {
+        let pending = core::mem::replace(&mut self.pending, Pending::Nothing);
+        let tried = match pending {
+            Pending::SendFile | Pending::SendFileHdtr => true,
+            Pending::Write { .. } | Pending::Copy { .. } | Pending::Gather { .. } => !sys::HAS_MSG_MORE,
+            _ => false,
+        };
+        if tried && self.cork == Cork::Theirs {
+            self.cork = Cork::Untried; // they may clear it before the next step
+        }
+        match pending {
             Pending::Nothing => Err(Error::Unasked),
             Pending::SocketType => self.socket_type(result),
             Pending::Cork => {
@@ -802,10 +811,7 @@ impl Transfer {
                     Ok(())
                 }
             },
-            pending @ (Pending::SendFile | Pending::SendFileHdtr) => {
-                if self.cork == Cork::Theirs {
-                    self.cork = Cork::Untried; // they may clear it before the next step
-                }
+            Pending::SendFile | Pending::SendFileHdtr => {
                 match result {
                     // No byte of the file, and the kernel drops the headers then: they are written before it is asked again.
                     Ok(0) if pending == Pending::SendFileHdtr => {

@@ -1,5 +1,5 @@
-//! The transfer as it is compiled for FreeBSD and for macOS, against models of these kernels' sendfile: every answer to every
-//! step, for small sizes. The models have the kernels' quirks, C1 to C9 of docs/semantics.md, and tests of their own for them.
+//! The transfer as it is compiled for FreeBSD and for macOS, against models of these kernels' sendfile: the exhaustive scripts of
+//! tests/simulation.rs. The models have the kernels' quirks, C1 to C9 of docs/semantics.md, and tests of their own for them.
 //!
 //! The library's sources are compiled here once more, with the constants of another system: see simulation_bsd/*.rs.
 
@@ -15,20 +15,40 @@ mod macos;
 #[path = "simulation_bsd/wrong.rs"]
 mod wrong;
 
-#[test]
-fn freebsd_every_answer() {
-    freebsd::model::every_case(500_000);
+/// The scripts of tests/simulation.rs, for each system.
+macro_rules! scripts {
+    ($os:ident) => {
+        mod $os {
+            use crate::$os::{explorer, model::has};
+
+            #[test]
+            fn every_answer_of_every_length() {
+                explorer::every_answer_of_every_length(500_000, has);
+            }
+
+            #[test]
+            fn every_errno() {
+                explorer::every_errno(500_000, has);
+            }
+
+            #[test]
+            fn every_pair_of_faults() {
+                explorer::every_pair_of_faults(500_000, has);
+            }
+        }
+    };
 }
 
-#[test]
-fn macos_every_answer() {
-    macos::model::every_case(500_000);
+mod scripts {
+    scripts!(freebsd);
+    scripts!(macos);
 }
 
 /// C9 is real in the model: headers given to macOS's sendfile are torn, and the receiver notices.
 #[test]
 fn c9_headers_given_to_macos_are_torn() {
-    let panic = std::panic::catch_unwind(|| wrong::model::every_case(0)).unwrap_err();
+    let run = || wrong::explorer::run(&[], 0, 0, |case| wrong::model::has(case) && case.file == 3);
+    let panic = std::panic::catch_unwind(run).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains("the stream is torn"), "{message}");
 }

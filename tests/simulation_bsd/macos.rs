@@ -11,13 +11,24 @@ pub(crate) mod fd {
     #[derive(Clone, Copy)]
     pub(crate) struct BorrowedFd<'a>(pub(crate) std::marker::PhantomData<&'a ()>);
 }
+#[path = "../simulation/case.rs"]
+mod case;
 #[path = "../../src/cork/macos.rs"]
 mod cork;
+#[path = "../simulation/explorer.rs"]
+pub(crate) mod explorer;
 #[path = "model.rs"]
 pub(crate) mod model;
 #[path = "../../src/transfer.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod transfer;
+
+/// What the scripts are made of.
+mod machine {
+    pub(crate) use super::errno::Errno;
+    pub(crate) use super::iovec::IoSlice;
+    pub(crate) use super::transfer::{Count, Error, Step};
+}
 
 mod sys {
     pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;

@@ -1,0 +1,216 @@
+//! Every script of every small case: every answer of every length at every step, with faults. Compiled once for each machine that
+//! is simulated: Linux's, FreeBSD's and macOS's.
+//!
+//! A script is one sequence of answers from the first step to the last.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::case::{Answer, Case, Output};
+use super::machine::{Count, Errno, Error, IoSlice, Step};
+use super::model::World;
+
+/// Table E, both halves, and what stops a loop.
+pub(crate) const ERRNOS: [Errno; 23] = [
+    Errno::EAGAIN,
+    Errno::EINTR,
+    // refusals
+    Errno::EINVAL,
+    Errno::ENOSYS,
+    Errno::EOPNOTSUPP,
+    Errno::ENOTSOCK,
+    Errno::EXDEV,
+    Errno::EOVERFLOW,
+    Errno::EPERM,
+    Errno::ESPIPE,
+    // real errors
+    Errno::EPIPE,
+    Errno::ECONNRESET,
+    Errno::ENOTCONN,
+    Errno::EIO,
+    Errno::ENOMEM,
+    Errno::ENOSPC,
+    Errno::EFBIG,
+    Errno::EMSGSIZE,
+    Errno::EDESTADDRREQ,
+    Errno::EFAULT,
+    Errno::EBADF,
+    Errno::EBUSY,
+    Errno::EDQUOT,
+];
+
+/// One of each kind.
+pub(crate) const KINDS: [Errno; 4] = [Errno::EAGAIN, Errno::EINVAL, Errno::ESPIPE, Errno::EPIPE];
+
+/// Runs every script of a case, with at most so many faults in each: errors, zeros out of place, departures.
+struct Explorer<'e> {
+    errnos: &'e [Errno],
+    scripts: u64,
+    /// The answers so far, `None` where the caller left.
+    path: Vec<Option<Answer>>,
+}
+
+impl Explorer<'_> {
+    fn explore(&mut self, mut world: World<'_>, faults: u32) {
+        let Ok(Some(step)) = world.next() else {
+            return self.end(world);
+        };
+        // Left here, the step given and not done.
+        if faults > 0 {
+            self.leave(&world, faults - 1);
+        } else {
+            self.end(world.clone());
+        }
+        if !World::moves(&step) {
+            self.answer(&world, &step, Answer::Honest, faults);
+        }
+        let most = world.most(&step);
+        for moved in 1..=most {
+            self.answer(&world, &step, Answer::Moves(moved), faults);
+        }
+        if World::moves(&step) && most == 0 && world.to_the_end() {
+            self.answer(&world, &step, Answer::Moves(0), faults);
+        } else if World::moves(&step) && most == 0 && faults == 0 {
+            // Fewer bytes than the count, and nobody to ask again.
+            match world.perform(&step, Answer::Moves(0)) {
+                Err(Error::Truncated { .. }) => return self.end(world),
+                // FreeBSD's kernel has dropped the headers, which are written now.
+                Ok(()) if matches!(step, Step::SendFileHdtr { .. }) => return self.explore(world, faults),
+                outcome => panic!("{outcome:?}"),
+            }
+        }
+        let Some(faults) = faults.checked_sub(1) else {
+            return;
+        };
+        match step {
+            Step::SocketType => self.answer(&world, &step, Answer::SocketType(2), faults),
+            Step::Cork | Step::Flush { .. } => {
+                return self.answer(&world, &step, Answer::Fails(0, Errno::EPERM), faults);
+            }
+            _ => self.answer(&world, &step, Answer::Moves(0), faults),
+        }
+        for &errno in self.errnos {
+            self.answer(&world, &step, Answer::Fails(0, errno), faults);
+        }
+        for moved in 1..=most {
+            for errno in [Errno::EAGAIN, Errno::EINVAL, Errno::EPIPE] {
+                self.answer(&world, &step, Answer::Fails(moved, errno), faults);
+            }
+        }
+    }
+
+    fn answer<'a>(&mut self, world: &World<'a>, step: &Step<'a>, answer: Answer, faults: u32) {
+        // A fault of SocketType that is none.
+        if matches!((step, answer), (Step::SocketType, Answer::Fails(_, Errno::ENOTSOCK))) {
+            return;
+        }
+        self.path.push(Some(answer));
+        let mut world = world.clone();
+        if world.perform(step, answer).is_err() {
+            // It stopped: the caller goes away and comes back, or tries again at once.
+            self.leave(&world, faults);
+        }
+        self.explore(world, faults);
+        self.path.pop();
+    }
+
+    fn leave(&mut self, world: &World<'_>, faults: u32) {
+        self.path.push(None);
+        let mut world = world.clone();
+        world.leave();
+        self.explore(world, faults);
+        self.path.pop();
+    }
+
+    fn end(&mut self, mut world: World<'_>) {
+        world.leave();
+        self.scripts += 1;
+    }
+}
+
+/// Runs every script of a case, and tells how many there were.
+fn every_script(case: &Case<'_>, errnos: &[Errno], faults: u32) -> u64 {
+    let mut explorer = Explorer { errnos, scripts: 0, path: Vec::new() };
+    let run = catch_unwind(AssertUnwindSafe(|| explorer.explore(World::new(case), faults)));
+    if let Err(panic) = run {
+        eprintln!("{case:?}\nanswers: {:?}", explorer.path);
+        resume_unwind(panic);
+    }
+    explorer.scripts
+}
+
+/// Every combination of small sizes.
+fn small(mut run: impl FnMut(&Case<'_>)) {
+    let s = IoSlice::new;
+    let headers = [&[][..], &[s(b"")], &[s(b"a")], &[s(b""), s(b"ab"), s(b""), s(b"c")]];
+    let trailers = [&[][..], &[s(b"x"), s(b""), s(b"y")]];
+    let counts = [Count::Bytes(0), Count::Bytes(1), Count::Bytes(3), Count::ToEnd];
+    let lent = [(0, false), (1, false), (9, false), (0, true), (2, true)];
+    for headers in headers {
+        for trailers in trailers {
+            for (file, start) in [(0, 0), (1, 0), (3, 0), (4, 1), (1, 2)] {
+                for count in counts {
+                    for cap in [2, 9] {
+                        for (lent, copying) in lent {
+                            for at_position in [false, true] {
+                                for output in [Output::Tcp, Output::Corked, Output::Unix, Output::Pipe] {
+                                    run(&Case {
+                                        headers,
+                                        file,
+                                        trailers,
+                                        start,
+                                        at_position,
+                                        count,
+                                        cap,
+                                        small: 4,
+                                        lent,
+                                        copying,
+                                        output,
+                                        known: false,
+                                    });
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Runs every script of those cases, with all answers of each length and at most so many faults. At least so many must come of it.
+pub(crate) fn run(errnos: &[Errno], faults: u32, least: u64, case: impl Fn(&Case<'_>) -> bool) {
+    let (mut scripts, mut cases, mut number) = (0, 0, 0);
+    // An emulated CPU is slow, and does not change what a script does.
+    let each = if cfg!(qemu_user) { 16 } else { 1 };
+    small(|small| {
+        number += 1;
+        if number % each == 0 && case(small) {
+            scripts += every_script(small, errnos, faults);
+            cases += 1;
+        }
+    });
+    println!("{scripts} scripts of {cases} cases");
+    assert!(scripts >= if cfg!(qemu_user) { least / 20 } else { least });
+}
+
+/// One fault; two in every case with SIMULATION_ALL.
+pub(crate) fn every_answer_of_every_length(least: u64, case: impl Fn(&Case<'_>) -> bool) {
+    if std::env::var_os("SIMULATION_ALL").is_some() {
+        run(&KINDS, 2, 20 * least, case);
+    } else {
+        run(&KINDS, 1, least, |small| case(small) && small.cap > 2 && small.start != 2);
+    }
+}
+
+/// One fault, of every error.
+pub(crate) fn every_errno(least: u64, case: impl Fn(&Case<'_>) -> bool) {
+    run(&ERRNOS, 1, least, |small| case(small) && small.file == 1 && small.start == 0 && small.cap > 2);
+}
+
+/// An error, and the caller leaves; two errors; an end of the file that was none, and an error.
+pub(crate) fn every_pair_of_faults(least: u64, case: impl Fn(&Case<'_>) -> bool) {
+    run(&[Errno::EAGAIN, Errno::EINVAL], 2, least, |small| {
+        let few = small.headers.len() < 2 && small.count != Count::Bytes(3);
+        case(small) && small.file == 1 && small.start == 0 && small.cap > 2 && few
+    });
+}
