@@ -64,11 +64,13 @@ def functions(cpu):
     for line in lines:
         line = re.split(r"\s(?:#|//)\s", line)[0].strip()
         if match := re.fullmatch(r"\.type\s+(.+),@function", line):
-            name, frame, calls, ends = match[1].strip('"'), None, set(), set()
+            name, frame, calls, ends, tables = match[1].strip('"'), None, set(), set(), False
         elif ".stack_sizes" in line:
             next(lines)  # the address
             frame = uleb128(next(lines).strip())
             found[name] = frame, calls, ends
+        elif ".LJTI" in line:
+            tables = True
         elif match := re.fullmatch(CALL[cpu], line):
             callee = re.sub(r"^\*(\w+)@GOTPCREL\(%rip\)$", r"\1", match[1]).strip('"')
             assert re.fullmatch(r"[A-Za-z_][\w.$:]*", callee) and not re.fullmatch(r"[axts]\d+|ra", callee), f"{name}: {line}"
@@ -76,8 +78,9 @@ def functions(cpu):
         elif match := re.fullmatch(JUMP[cpu], line):
             target = match[1].split(",")[-1].strip().strip('"')
             if re.fullmatch(r"\*%\w+|[axts]\d+", target):
-                continue  # a table within the function, see below
-            if not target.startswith(".L"):
+                # By a table within the function; without one it would go anywhere.
+                assert tables, f"{name}: {line}"
+            elif not target.startswith(".L"):
                 ends.add(target)
     return found
 

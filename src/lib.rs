@@ -94,6 +94,7 @@
 //! # In the repository
 //!
 //! `docs/semantics.md` has the numbered requirements, with the tests that cover each; `docs/platforms.md` what differs between systems;
+//! `docs/embedding.md` what a program without libc has to bring, with the flags of the linker;
 //! `arch/README.md` the registers;
 //! `examples/` a command that sends a file, and servers for each way of waiting.
 #![no_std]

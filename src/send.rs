@@ -325,9 +325,9 @@ fn complete(transfer: &mut Transfer, (moved, errno): Outcome) -> core::result::R
 
 /// Performs the flush of a transfer, if one is owed.
 fn flush_owed(transfer: &mut Transfer, out_fd: BorrowedFd<'_>) {
-    if let Some(step) = transfer.flush() {
+    if let Some(Step::Flush { uncork, push }) = transfer.flush() {
         // A flush that fails has nothing to flush: the output is not TCP, or gone. The completion says so to the transfer.
-        let _ = complete(transfer, perform_on(&step, out_fd, out_fd, &mut [], 0));
+        let _ = transfer.complete(cork::flush(out_fd, uncork, push));
     }
 }
 
