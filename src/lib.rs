@@ -117,9 +117,14 @@ compile_error!(
      pointers"
 );
 
-#[cfg_attr(target_os = "linux", path = "cork/linux.rs")]
-#[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "cork/freebsd.rs")]
-#[cfg_attr(target_os = "macos", path = "cork/macos.rs")]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[path = "cork/freebsd.rs"]
+mod cork;
+#[cfg(target_os = "linux")]
+#[path = "cork/linux.rs"]
+mod cork;
+#[cfg(target_os = "macos")]
+#[path = "cork/macos.rs"]
 mod cork;
 mod errno;
 pub mod fd;

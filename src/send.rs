@@ -262,13 +262,12 @@ impl Send<'_> {
     /// Steps until one of them says to stop, and flushes; `restart` goes on after `EINTR`.
     fn drive(&mut self, transfer: &mut Transfer, restart: bool) -> core::result::Result<(), Error> {
         let outcome = loop {
-            let step = match transfer.next_step(self.headers, self.trailers, self.buffer.len()) {
+            let outcome = match transfer.next_step(self.headers, self.trailers, self.buffer.len()) {
                 Ok(Step::Done) => break Ok(()),
-                Ok(step) => step,
-                Err(Error::Errno(Errno::EINTR)) if restart => continue,
-                Err(error) => break Err(error),
+                Ok(step) => self.perform(transfer, &step),
+                Err(error) => Err(error),
             };
-            match self.perform(transfer, &step) {
+            match outcome {
                 Ok(()) => {}
                 Err(Error::Errno(Errno::EINTR)) if restart => {}
                 Err(error) => break Err(error),
@@ -434,8 +433,8 @@ fn perform_on(
                 other => other,
             }
         }
-        Step::Gather { headers, offset, count, trailers, sent, more, socket } => {
-            gather(buffer, headers, in_fd, offset, count, trailers, sent)
+        Step::Gather { headers, sent, offset, count, trailers, more, socket } => {
+            gather(buffer, headers, sent, in_fd, offset, count, trailers)
                 .and_then(|bytes| write_some(out_fd, bytes, more, socket))
         }
         Step::SocketType => sys::socket_type(out_fd),
@@ -446,7 +445,7 @@ fn perform_on(
     })
 }
 
-/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end.)
+/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end, one above `i64::MAX` nothing.)
 #[cfg(not(target_os = "linux"))]
 fn send_native(
     out_fd: BorrowedFd<'_>,
@@ -458,6 +457,9 @@ fn send_native(
 ) -> Outcome {
     if count == 0 {
         return (0, None);
+    }
+    if count > isize::MAX as usize {
+        return (0, Some(Errno::EINVAL));
     }
     let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
     match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
@@ -485,16 +487,16 @@ fn copy(
 fn gather<'a>(
     buffer: &'a mut [u8],
     headers: &[IoSlice<'_>],
+    sent: u64,
     in_fd: BorrowedFd<'_>,
     offset: u64,
     count: usize,
     trailers: &[IoSlice<'_>],
-    sent: Progress,
 ) -> Result<&'a [u8]> {
-    let len = fill(buffer, 0, headers, sent.headers)?;
+    let len = fill(buffer, 0, headers, sent)?;
     let end = len.saturating_add(count);
     let read = sys::pread(in_fd, buffer.get_mut(len..end).ok_or(Errno::EFAULT)?, offset)?;
-    let len = if read == count { fill(buffer, end, trailers, sent.trailers)? } else { len + read };
+    let len = if read == count { fill(buffer, end, trailers, 0)? } else { len + read };
     Ok(buffer.get(..len).unwrap_or(&[]))
 }
 

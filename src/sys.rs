@@ -9,9 +9,11 @@ pub(crate) use linux::*;
 // three, and not supported, gets FreeBSD's here and elsewhere: of names that are missing nobody learns why.
 #[cfg(not(target_os = "linux"))]
 mod bsd;
-#[cfg(not(target_os = "linux"))]
-#[cfg_attr(not(target_os = "macos"), path = "sys/freebsd.rs")]
-#[cfg_attr(target_os = "macos", path = "sys/macos.rs")]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[path = "sys/freebsd.rs"]
+mod os;
+#[cfg(target_os = "macos")]
+#[path = "sys/macos.rs"]
 mod os;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use {bsd::*, os::*};

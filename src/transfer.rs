@@ -240,20 +240,20 @@ pub enum Step<'a> {
         /// The output is a socket.
         socket: bool,
     },
-    /// Gather what is left of the headers, this range of the file (by `pread`) and what is left of the trailers in the lent
-    /// buffer, and write it all at once, as for `Write`; complete with the bytes written. When the file is shorter, leave the
-    /// trailers out; when there is nothing at all to write, complete with 0.
+    /// Gather what is left of the headers, this range of the file (by `pread`) and the trailers in the lent buffer, and write
+    /// it all at once, as for `Write`; complete with the bytes written. When the file is shorter, leave the trailers out; when
+    /// there is nothing at all to write, complete with 0.
     Gather {
-        /// The headers, of which `sent.headers` bytes are gone.
+        /// The headers.
         headers: &'a [IoSlice<'a>],
+        /// Bytes of the headers that are gone.
+        sent: u64,
         /// Where in the file.
         offset: u64,
         /// Bytes of the file.
         count: usize,
-        /// The trailers, of which `sent.trailers` bytes are gone; none if they do not fit.
+        /// The trailers, whole; none if they do not fit.
         trailers: &'a [IoSlice<'a>],
-        /// What is gone.
-        sent: Progress,
         /// More follows: the trailers did not fit.
         more: bool,
         /// The output is a socket.
@@ -539,7 +539,10 @@ impl Transfer {
     /// fit, for one write instead of several calls; 0 for never.
     #[must_use]
     pub const fn with_small(mut self, bytes: usize) -> Self {
-        self.small = if bytes > sys::MAX_RW_COUNT { sys::MAX_RW_COUNT as u32 } else { bytes as u32 };
+        self.small = match bytes {
+            0..=sys::MAX_RW_COUNT => bytes as u32,
+            _ => sys::MAX_RW_COUNT as u32,
+        };
         self
     }
 
@@ -692,10 +695,10 @@ impl Transfer {
         self.pending = Pending::Gather { more };
         Some(Step::Gather {
             headers,
+            sent: self.sent.headers,
             offset,
             count: file_left as usize,
             trailers: if more { &[] } else { trailers },
-            sent: self.sent,
             more,
             socket: self.is_socket(),
         })

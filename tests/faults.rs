@@ -119,7 +119,28 @@ fn d5_e1_sendfile_is_refused_from_the_nth_call_on() {
     }
 }
 
-/// A copy at the position whose `lseek` is refused once the bytes are written: they count, and the error is told.
+/// The probe is `sendfile(-1, -1, NULL, 0)` to the letter: only that call is refused here.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a7_the_probe_is_a_call_on_no_descriptors() {
+    use SeccompCmpArgLen::{Dword, Qword};
+    in_a_thread(|| {
+        let arguments = [(Dword, u64::from(u32::MAX)), (Dword, u64::from(u32::MAX)), (Qword, 0), (Qword, 0)];
+        let equal = (0..)
+            .zip(arguments)
+            .map(|(argument, (len, value))| SeccompCondition::new(argument, len, SeccompCmpOp::Eq, value).unwrap());
+        let rules = [(libc::SYS_sendfile, vec![SeccompRule::new(equal.collect()).unwrap()])].into();
+        let refused = SeccompAction::Errno(libc::EACCES as u32);
+        let arch = std::env::consts::ARCH.try_into().unwrap();
+        let filter: BpfProgram =
+            SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap().try_into().unwrap();
+        assert_eq!(available(), Ok(()));
+        seccompiler::apply_filter(&filter).unwrap();
+        assert_eq!(available(), Err(Errno::EACCES));
+    });
+}
+
+/// A copy at the position whose `lseek` is refused once the bytes are written: they count, and the error is told (D2).
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn d5_bytes_count_though_the_position_cannot_follow() {
@@ -139,6 +160,15 @@ fn d5_bytes_count_though_the_position_cannot_follow() {
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), 4));
         let mut arrived = [0; 5];
         assert_eq!((end.read(&mut arrived).unwrap(), &arrived[..4]), (4, &b"0123"[..]));
+
+        // D2: step by step the same.
+        let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
+        for file in [0, 4] {
+            let step = transfer.next_step(&[], &[], 4).unwrap();
+            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 4]), Ok(()));
+            assert_eq!(transfer.progress().file, file);
+        }
+        assert_eq!(transfer.next_step(&[], &[], 4).unwrap_err(), Error::Errno(Errno::EPERM));
     });
 }
 

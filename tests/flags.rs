@@ -186,6 +186,7 @@ fn g1_nodiskio_sends_what_is_cached_and_is_ebusy_then() {
         (1, 0, page),
         (1, 100, page - 100),
         (5, page + 1, 4 * page - 1),
+        (16, 9, 16 * page - 9),
         (20, 0, 20 * page),
         (20, 9, 20 * page - 9),
     ] {
@@ -283,6 +284,26 @@ fn g2_nocache_drops_what_earlier_steps_sent() {
     assert!(!kept[..second_step].contains(&true), "the first of three steps");
     assert!(!kept[second_step..third_step].contains(&true), "the second");
     assert!(kept[third_step..].iter().all(|&kept| kept), "the last");
+}
+
+/// Sixteen pages are looked up for one step, not fewer: what the step before the last has sent leaves the cache.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no preadv2")]
+fn g1_g2_nodiskio_sends_sixteen_pages_a_step() {
+    if page_size() != 4096 {
+        println!("the library's unit is not the system's page");
+        return;
+    }
+    let Some((source, bytes)) = disk_file(24, 24) else { return };
+    let (cached, flags) = (can_tell(&source), SfFlags::NODISKIO | SfFlags::NOCACHE);
+    let sent = send(&source, 0, Count::Bytes(bytes.len() as u64), flags);
+    assert_eq!((sent.outcome, sent.progress.file), (Ok(()), bytes.len() as u64));
+    if cached {
+        assert_eq!(sent.flags, approximated(flags));
+        assert_eq!(resident(&source), [vec![false; 16], vec![true; 8]].concat());
+    } else {
+        assert_eq!(sent.flags, ignored(flags));
+    }
 }
 
 #[test]

@@ -81,7 +81,28 @@ fn first_form_without_a_call() {
     assert_eq!(on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 0)), (Ok(0), None));
     let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, None, 1));
     assert_eq!((number(result.err()), seen), (Some(Errno::EINVAL.raw_os_error()), None));
+    for count in [isize::MAX as usize + 1, usize::MAX] {
+        let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), count));
+        assert_eq!((number(result.err()), seen), (Some(Errno::EINVAL.raw_os_error()), None));
+    }
     assert_eq!(kernel.received, b"");
+    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), isize::MAX as usize));
+    assert_eq!((result, offset), (Ok(7), 8), "the largest count");
+}
+
+/// A7: on descriptors that cannot be open.
+#[test]
+fn a7_the_probe_is_a_call() {
+    let (result, seen) = on(&mut kernel(5, None), sys::sendfile_probe);
+    assert_eq!(result.raw_os_error(), Errno::EBADF.raw_os_error());
+    assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0 }));
+}
+
+#[test]
+fn splice_is_not_there() {
+    let (socket, file) = fds();
+    let (result, seen) = on(&mut kernel(5, None), || sys::splice(file, socket, 1));
+    assert_eq!((number(result.err()), seen), (Some(errno::Errno::ENOSYS.raw_os_error()), None));
 }
 
 #[test]
@@ -99,6 +120,11 @@ fn second_form() {
     assert_eq!(result, (11, None));
     assert_eq!(kernel.received, b"headntetail");
     assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0x7_0004 }));
+
+    // As many headers as trailers.
+    kernel.received.clear();
+    let (result, _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 2, 3, &headers[..1], &trailers, 0));
+    assert_eq!((result, &kernel.received[..]), ((9, None), &b"hentetail"[..]));
 
     (kernel.room, kernel.errno) = (6, Some(Errno::EINTR));
     let ((moved, errno), _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 0, 8, &headers, &[], 0));

@@ -44,6 +44,11 @@ mod scripts {
     scripts!(macos);
 }
 
+#[test]
+fn c16_c18_freebsd_flushes_once_the_callers_cork_is_cleared() {
+    freebsd::model::the_callers_cork_is_cleared();
+}
+
 /// C9 is real in the model: headers given to macOS's sendfile are torn, and the receiver notices.
 #[test]
 fn c9_headers_given_to_macos_are_torn() {

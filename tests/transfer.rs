@@ -424,6 +424,11 @@ fn a3_d6_counts_are_clamped() {
         let mut script = Script::new(offset, count, &[], &[]).on(FILE).with(|t| t.with_cap(cap));
         assert_eq!(script.next(), send_file(offset, expected));
     }
+    // A body is gathered with its headers only where it can be read whole.
+    for (offset, gathered) in [(MAX - 10, true), (MAX - 9, false)] {
+        let step = Script::new(offset, 10, &HEADERS, &[]).on(FILE).lending(100).next();
+        assert_eq!(matches!(step, Seen::Gather { .. }), gathered, "{offset}");
+    }
     assert_eq!(Transfer::new(MAX + 1, 0, &[], &[]).unwrap_err(), Error::TooLarge(MAX + 1));
     assert_eq!(Transfer::new(u64::MAX, 0, &[], &[]).unwrap_err().errno(), Some(Errno::EINVAL));
 }
@@ -551,6 +556,18 @@ fn a_small_file_is_gathered_with_its_lists_if_they_fit() {
     assert_eq!(script(106).next(), headers(true, true));
     assert_eq!(script(115).with(|t| t.with_small(99)).next(), headers(true, true));
     assert_eq!(script(115).with(|t| t.with_cap(99)).next(), headers(true, true));
+    // A threshold above what one call moves is that.
+    for (small, count, gathered) in [
+        (1 << 32, 100, true),
+        (MAX_RW_COUNT, MAX_RW_COUNT, true),
+        (usize::MAX, MAX_RW_COUNT, true),
+        (MAX_RW_COUNT - 1, MAX_RW_COUNT, false),
+        (usize::MAX, MAX_RW_COUNT + 1, false),
+    ] {
+        let script = Script::new(5, count as u64, &HEADERS, &TRAILERS).on(TCP).lending(count + 15);
+        let step = script.with(|t| t.with_cap(usize::MAX).with_small(small)).next();
+        assert_eq!(matches!(step, Seen::Gather { .. }), gathered, "{small} {count}");
+    }
     // What is sent is counted in the order of the sections.
     let mut parts = script(115);
     parts.goes(gather(5, 100, 1, false), 3).sent(3, 0, 0);

@@ -8,6 +8,8 @@ use std::slice;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use bare_sendfile::Errno;
+
 use crate::common::{linux, not_checked};
 use crate::model::Kernel;
 use crate::{OS, Os};
@@ -88,18 +90,12 @@ struct SfHdtr {
     trailers_len: c_int,
 }
 
-/// Does what the other kernel does with the registers. It runs in the thread that made the call, at the trap.
-extern "C" fn handler(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
-    SELECTOR.with(|selector| selector.store(ALLOW, Ordering::SeqCst));
-    // SAFETY: the kernel gives a ucontext_t, which is this handler's to change.
-    let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
-    let register = |name: c_int| registers[name as usize];
-    let [a0, a1, a2, a3, a4, a5] =
-        [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9].map(register);
-    // SAFETY: the stub's stack; behind the place of a return address.
-    let a6 = unsafe { *((register(libc::REG_RSP) as *const i64).add(1)) };
-    let (number, flags) = (register(libc::REG_RAX), if OS == Os::FreeBsd { a6 } else { a5 });
-    SEEN.set(Some(Seen { number, flags }));
+/// The other kernel's sendfile, from the third argument on.
+///
+/// # Safety
+///
+/// The pointers are to what that kernel expects there.
+unsafe fn sendfile(a2: i64, a3: i64, a4: i64, a5: i64) -> Option<Errno> {
     // SAFETY: `on` holds it while the call lasts.
     let kernel = unsafe { &mut *KERNEL.get() };
 
@@ -114,7 +110,6 @@ extern "C" fn handler(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
             (gathered(hdtr.headers, hdtr.headers_len as usize), gathered(hdtr.trailers, hdtr.trailers_len as usize))
         }
     };
-    assert_eq!((a0, a1), (7, 8), "the file, then the socket");
     // FreeBSD gets the count by value and writes what it sent to another place; macOS does both in one.
     let sent = (if OS == Os::FreeBsd { a5 } else { a3 }) as *mut i64;
     // SAFETY: the stub gave a variable of its caller's.
@@ -122,6 +117,28 @@ extern "C" fn handler(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     let (moved, errno) = kernel.sendfile(a2 as usize, nbytes as usize, &headers, &trailers);
     // SAFETY: as above.
     unsafe { *sent = moved as i64 };
+    errno
+}
+
+/// Does what the other kernel does with the registers. It runs in the thread that made the call, at the trap.
+extern "C" fn handler(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
+    SELECTOR.with(|selector| selector.store(ALLOW, Ordering::SeqCst));
+    // SAFETY: the kernel gives a ucontext_t, which is this handler's to change.
+    let registers = unsafe { &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs };
+    let register = |name: c_int| registers[name as usize];
+    let [a0, a1, a2, a3, a4, a5] =
+        [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9].map(register);
+    // SAFETY: the stub's stack; behind the place of a return address.
+    let a6 = unsafe { *((register(libc::REG_RSP) as *const i64).add(1)) };
+    let (number, flags) = (register(libc::REG_RAX), if OS == Os::FreeBsd { a6 } else { a5 });
+    SEEN.set(Some(Seen { number, flags }));
+    let errno = if (a0 as i32, a1 as i32) == (-1, -1) {
+        Some(Errno::EBADF)
+    } else {
+        assert_eq!((a0, a1), (7, 8), "the file, then the socket");
+        // SAFETY: the stub gave what its caller gave.
+        unsafe { sendfile(a2, a3, a4, a5) }
+    };
 
     registers[libc::REG_RAX as usize] = errno.map_or(0, |errno| errno.raw_os_error().into());
     let carry = &mut registers[libc::REG_EFL as usize];

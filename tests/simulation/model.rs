@@ -239,10 +239,10 @@ impl<'a> World<'a> {
         match *step {
             Step::SocketType => assert!(!self.type_known),
             _ if !self.type_known => panic!("the output is unknown: {step:?}"),
-            Step::Gather { headers: all_headers, offset, count, trailers: joined, sent, more, socket } => {
+            Step::Gather { headers: all_headers, sent, offset, count, trailers: joined, more, socket } => {
                 assert!(self.gathers());
                 assert_eq!((Some(offset), count as u64), (self.offset(), left));
-                assert_eq!((total(all_headers), sent), (self.headers, self.got));
+                assert_eq!((total(all_headers), sent), (self.headers, self.got.headers));
                 let fits = self.headers_left() + left + self.trailers <= self.lent as u64;
                 assert_eq!(total(joined), if fits { self.trailers } else { 0 });
                 assert_eq!(more, !fits, "more follows");
