@@ -11,7 +11,7 @@ bitflags::bitflags! {
     ///
     /// | flag | on Linux | reported as |
     /// |---|---|---|
-    /// | `NODISKIO` | each page is looked up in the page cache by preadv2(2) with `RWF_NOWAIT` before it is sent; `EBUSY` when the next one is not there. The page may leave the cache in between. | approximated; ignored where the file system cannot tell (memfd, procfs: `EOPNOTSUPP`) |
+    /// | `NODISKIO` | each page is looked up in the page cache by preadv2(2) with `RWF_NOWAIT` before it is sent; `EBUSY` when the next one is not there (on Linux 5.10 also at the end of a file whose last page is full). The page may leave the cache in between. | approximated; ignored where the file system cannot tell (memfd, procfs: `EOPNOTSUPP`) |
     /// | `MNOWAIT` | nothing: obsolete on FreeBSD too | ignored |
     /// | `SYNC` | nothing: no call tells when the pages are no longer referenced | ignored |
     /// | `USER_READAHEAD` | posix_fadvise(2) with `POSIX_FADV_WILLNEED` on that many pages of 4096 bytes from the offset on | approximated; ignored with 0 pages |

@@ -445,7 +445,7 @@ fn perform_on(
     })
 }
 
-/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end.)
+/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end, one above `i64::MAX` nothing.)
 #[cfg(not(target_os = "linux"))]
 fn send_native(
     out_fd: BorrowedFd<'_>,
@@ -457,6 +457,9 @@ fn send_native(
 ) -> Outcome {
     if count == 0 {
         return (0, None);
+    }
+    if count > isize::MAX as usize {
+        return (0, Some(Errno::EINVAL));
     }
     let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
     match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {

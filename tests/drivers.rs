@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -18,8 +18,10 @@ use bare_sendfile::{
     poll_send, send_all, send_file, sendfile_hdtr,
 };
 use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep};
-use common::{Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, pattern, pipe, position, receive};
-use common::{set_nonblocking, tcp, tty, wait_readable};
+use common::{
+    Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, not_checked, pattern, pipe, position,
+};
+use common::{receive, set_nonblocking, tcp, tty, wait_readable};
 
 const EAGAIN: Error = Error::Errno(Errno::EAGAIN);
 
@@ -345,17 +347,21 @@ fn e1_a_lent_buffer_serves_procfs() {
 /// They change whenever a thread is started, so they are those of a process that does nothing.
 #[test]
 fn e1_a_lent_buffer_serves_proc_pid_maps() {
-    let mut idle = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
-    thread::sleep(Duration::from_millis(1));
-    // It is idle when it has started to wait for its input.
-    let (path, stat) = (format!("/proc/{}/maps", idle.id()), format!("/proc/{}/stat", idle.id()));
-    while !std::fs::read_to_string(&stat).unwrap().contains("(cat) S") {
-        thread::yield_now();
-    }
+    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+    let inherited = ours.as_raw_fd();
+    let idle = thread::spawn(move || {
+        forked(|| {
+            // SAFETY: the child's own copy, which nobody uses. The connection ends when the test drops its.
+            unsafe { libc::close(inherited) };
+            let told = theirs.write_all(&std::process::id().to_ne_bytes()).is_ok();
+            u8::from(!told || !matches!(theirs.read(&mut [0]), Ok(0)))
+        })
+    });
+    let path = format!("/proc/{}/maps", u32::from_ne_bytes(receive(&mut ours, 4).try_into().unwrap()));
     let expected = std::fs::read(&path).unwrap();
     refused(&File::open(&path).unwrap(), &expected, Errno::EINVAL);
-    drop(idle.stdin.take());
-    assert!(idle.wait().unwrap().success());
+    drop(ours);
+    assert!(idle.join().unwrap().success());
 }
 
 #[test]
@@ -363,7 +369,7 @@ fn e1_a_lent_buffer_serves_huge_pages() {
     let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::HUGETLB;
     let huge = match rustix::fs::memfd_create("huge", flags) {
         Ok(huge) => File::from(huge),
-        Err(error) => return println!("no huge pages here: {error}"),
+        Err(error) => return not_checked(format_args!("no huge pages here: {error}")),
     };
     huge.set_len(2 << 20).unwrap(); // holes need no page
     refused(&huge, &vec![0; 2 << 20], Errno::EINVAL);

@@ -20,7 +20,9 @@ use bare_sendfile::{
 };
 use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id};
 use common::set_nonblocking;
-use common::{Message, available_bytes, drain, fd, fd_of_std, file, forked, pattern, pipe, position, sha256, tcp};
+use common::{
+    Message, available_bytes, drain, fd, fd_of_std, file, forked, not_checked, pattern, pipe, position, sha256, tcp,
+};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -345,7 +347,7 @@ fn contents(file: &File) -> Vec<u8> {
 #[cfg_attr(qemu_user, ignore = "qemu-user knows no fsopen")]
 fn a_full_disk() {
     let Some(disk) = small_tmpfs() else {
-        return println!("skipped: mounting needs CAP_SYS_ADMIN");
+        return not_checked("mounting needs CAP_SYS_ADMIN");
     };
     let message = Message::new(100_000, 700_000, 100_000);
     for (copying, from_position) in [(false, false), (true, false), (false, true), (true, true)] {

@@ -5,6 +5,7 @@
 
 #[path = "foreign_trap/caught.rs"]
 mod caught;
+mod common;
 #[path = "../src/errno.rs"]
 mod errno;
 #[path = "../src/fd.rs"]
@@ -50,6 +51,9 @@ fn number(errno: Option<errno::Errno>) -> Option<i32> {
 
 #[test]
 fn first_form() {
+    if !caught::possible() {
+        return;
+    }
     let (socket, file) = fds();
     let mut kernel = kernel(5, Some(Errno::EAGAIN));
     let mut offset = 1;
@@ -68,6 +72,9 @@ fn first_form() {
 
 #[test]
 fn first_form_without_a_call() {
+    if !caught::possible() {
+        return;
+    }
     let (socket, file) = fds();
     let mut kernel = kernel(5, None);
     let mut offset = 1;
@@ -86,6 +93,9 @@ fn first_form_without_a_call() {
 /// A7: on descriptors that cannot be open.
 #[test]
 fn a7_the_probe_is_a_call() {
+    if !caught::possible() {
+        return;
+    }
     let (result, seen) = on(&mut kernel(5, None), sys::sendfile_probe);
     assert_eq!(result.raw_os_error(), Errno::EBADF.raw_os_error());
     assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0 }));
@@ -93,6 +103,9 @@ fn a7_the_probe_is_a_call() {
 
 #[test]
 fn splice_is_not_there() {
+    if !caught::possible() {
+        return;
+    }
     let (socket, file) = fds();
     let (result, seen) = on(&mut kernel(5, None), || sys::splice(file, socket, 1));
     assert_eq!((number(result.err()), seen), (Some(errno::Errno::ENOSYS.raw_os_error()), None));
@@ -101,6 +114,9 @@ fn splice_is_not_there() {
 /// C6: pages to read ahead are in the upper half of the flags. H7: the caught call reads `struct sf_hdtr` by a layout of its own.
 #[test]
 fn second_form() {
+    if !caught::possible() {
+        return;
+    }
     let (socket, file) = fds();
     let (headers, trailers) = ([IoSlice::new(b"he"), IoSlice::new(b"ad")], [IoSlice::new(b"tail")]);
     let mut kernel = kernel(0, None);
@@ -125,6 +141,9 @@ fn second_form() {
 
 #[test]
 fn to_the_end() {
+    if !caught::possible() {
+        return;
+    }
     let (socket, file) = fds();
     let mut kernel = kernel(0, None);
     let (result, _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 2, 0, &[IoSlice::new(b"head")], &[], 0));

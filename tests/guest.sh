@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Emulated machines with Debian's kernels. Sourced after tests/lib.sh. What is downloaded stays in the cache: delete
-# kernels-* and qemu there to get what Debian has today.
+# guest-* and qemu there to get what Debian has today.
 
 # apt_for FOLDER ARCH SUITE...: from now on apt uses these suites alone, from the mirror that the system uses, for ARCH.
 apt_for() {
@@ -8,7 +8,7 @@ apt_for() {
     shift 2
     mkdir -p "$folder"/{lists,cache/archives}/partial
     # shellcheck disable=SC2016 # apt's own syntax
-    uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
+    uri=$(env -u APT_CONFIG apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
         awk '$2 !~ /-/ && $3 == "main" {print $1; exit}')
     for suite; do
         printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' "$uri" "$suite"
@@ -44,24 +44,46 @@ once() {
 # kernel CPU SUITE: prints the path of the kernel that Debian's SUITE has, whatever it is called today. Fails if it has none.
 kernel() {
     # shellcheck disable=SC2154 # of tests/lib.sh
-    once "$cache/kernel-$1-$2" fetch_kernel "$1" "$2" && echo "$cache/kernel-$1-$2"/vmlinu*
+    once "$cache/guest-$1-$2" fetch_kernel "$1" "$2" && echo "$cache/guest-$1-$2"/vmlinu*
 }
 
+# modules CPU SUITE: prints the folder of its modules for a disk and its file system, as far as they are not built in, and for
+# overlayfs. After kernel.
+modules() { echo "$cache/guest-$1-$2/modules"; }
+
 fetch_kernel() {
-    local suite=$2 folder=$3 arch meta image binary
+    local suite=$2 folder=$3 root=$3/apt/root arch meta name image packages module
     case $1 in
         x86_64) arch=amd64 meta=linux-image-cloud-amd64 ;;
         aarch64) arch=arm64 meta=linux-image-cloud-arm64 ;;
         riscv64) arch=riscv64 meta=linux-image-riscv64 ;;
     esac
     say "fetching $meta of $suite"
-    apt_for "$folder/apt" "$arch" "$suite" || return
+    need kmod xz-utils
+    # A mirror or a proxy can have lists that do not fit the suite's signature, and under the suite's other name some that do.
+    for name in "$suite" testing stable oldstable; do
+        rm -rf "$folder/apt"
+        apt_for "$folder/apt" "$arch" "$name" && grep -q "^Codename: $suite$" "$folder"/apt/lists/*Release && break
+    done || return
     image=$(apt-cache depends "$meta" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
     [[ -n $image ]] || return
-    # Since Linux 7 the kernel itself is in a package of its own, on which the image depends.
-    binary=$(apt-cache depends "$image" | sed -n 's/^ *Depends: \(linux-binary-.*\)/\1/p')
-    (cd "$folder/apt" && apt-get -qq download "${binary:-$image}" && dpkg -x ./*.deb root) || return
-    mv "$(find "$folder/apt/root" -name 'vmlinu[xz]*' -type f)" "$folder/vmlinuz-${image#linux-image-}" && rm -r "$folder/apt"
+    # Since Linux 7 the kernel itself, its modules and the list of those built in are packages on which the image depends.
+    mapfile -t packages < <(apt-cache depends "$image" | sed -n 's/^ *Depends: \(linux-[a-z]*-[0-9].*\)/\1/p')
+    (cd "$folder/apt" && apt-get -qq download "$image" "${packages[@]}" &&
+        for package in ./*.deb; do dpkg -x "$package" root || exit; done) || return
+    image=${image#linux-image-}
+    mv "$(find "$root" -name 'vmlinu[xz]*' -type f)" "$folder/vmlinuz-$image" || return
+
+    # Each with those that it needs. The kernel is not asked to decompress them: 6.1 cannot.
+    [[ -e $root/lib ]] || ln -s usr/lib "$root/lib"
+    PATH=$PATH:/sbin depmod --basedir "$root" "$image" && mkdir "$folder/modules" || return
+    for module in nvme ext4 overlay; do
+        PATH=$PATH:/sbin modprobe --dirname "$root" --set-version "$image" --show-depends "$module" >>"$folder/needed" || return
+    done
+    sed -n 's/^insmod //p' "$folder/needed" | while read -r module; do
+        cp "$module" "$folder/modules" || exit
+    done || return
+    find "$folder/modules" -name '*.xz' -exec xz --decompress {} + && rm -r "$folder/apt" "$folder/needed"
 }
 
 # qemu: prints the folder with the emulators. QEMU 7.2 loses the flags of an emulated x86_64 now and then, so that one boot
@@ -93,27 +115,33 @@ fetch_qemu() {
 initramfs() {
     (cd "$1" && find . | cpio --quiet --create --format newc --owner 0:0)
     # A second archive with /dev/console, character device 5:1: made by hand, so that nobody needs to be root.
+    # Padded, so that another one may follow.
     printf '070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08Xdev/console\0\0\0' \
         1 $((8#20600)) 0 0 1 0 0 0 0 5 1 12 0
-    printf '070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08XTRAILER!!!\0' 0 0 0 0 1 0 0 0 0 0 0 11 0
+    printf '070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08XTRAILER!!!\0\0\0\0' 0 0 0 0 1 0 0 0 0 0 0 11 0
 }
 
-# boot CPU KERNEL INITRAMFS LOG [ARGUMENT...]: one life of a machine; the arguments are init's. Its console goes to LOG.
-# Fails if the machine did not end by itself within SECONDS_TO_LIVE (300). CPU_MODEL is another model of the processor.
+# boot CPU KERNEL INITRAMFS LOG [DISK]: one life of a machine. Its console goes to LOG. DISK is an image, of which the machine
+# has a copy as /dev/nvme0n1. Fails if the machine did not end by itself within SECONDS_TO_LIVE (1800, since other things run
+# here as well). CPU_MODEL is another model of the processor.
 boot() {
-    local cpu=$1 kernel=$2 initramfs=$3 log=$4 machine console=ttyS0 bin
-    shift 4
+    local cpu=$1 kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 bin
     case $cpu in
         x86_64) machine=(-M q35 -cpu max) ;; # Without RDRAND getrandom(2) would block.
         aarch64) machine=(-M virt -cpu "${CPU_MODEL:-cortex-a72}") console=ttyAMA0 ;;
         riscv64) machine=(-M virt -cpu "${CPU_MODEL:-rv64}") ;;
     esac
     bin=$(qemu) || return
-    # 6 GiB, of which it takes what it uses: before Linux 5.18 a sparse file in tmpfs takes memory once it is sent.
-    timeout "${SECONDS_TO_LIVE:-300}" "$bin/qemu-system-$cpu" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
-        "${machine[@]}" -accel tcg -m 6144 -smp 1 -nographic -nodefaults -serial stdio -monitor none -no-reboot \
+    if [[ $disk ]]; then
+        # shellcheck disable=SC2054 # the commas are QEMU's
+        machine+=(-drive "file=$disk,format=raw,if=none,id=disk,snapshot=on" -device nvme,drive=disk,serial=disk)
+    fi
+    # Its clock counts its instructions: no time limit in there runs out because this computer is busy. It takes of the
+    # memory what it uses.
+    timeout "${SECONDS_TO_LIVE:-1800}" "$bin/qemu-system-$cpu" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
+        "${machine[@]}" -accel tcg -icount shift=1 -m 2048 -smp 1 -nographic -nodefaults -serial stdio -monitor none -no-reboot \
         -kernel "$kernel" -initrd "$initramfs" \
-        -append "console=$console panic=-1 quiet -- $*" </dev/null 2>&1 | tr -d '\r' >"$log"
+        -append "console=$console panic=-1 quiet" </dev/null 2>&1 | tr -d '\r' >"$log"
 }
 
 # off LOG: it was init that turned the power off, and no panic.

@@ -36,6 +36,15 @@ test_suite() {
     return $status
 }
 
+# totals LOG: how many tests passed, failed and were skipped, by libtest's closing lines. Those that could not check what they
+# are there for (not_checked of tests/common) have passed for libtest, not here.
+totals() { awk '/^test result: / {p += $4; f += $6; i += $8} /not checked: / {n++} END {print p - n, f + 0, i + n}' "$1"; }
+
+# skipped LOG: which they were, and why.
+skipped() {
+    sed -n 's/^test \(.*\) \.\.\. ignored\(, \)\{0,1\}/    ignored: \1: /p; s/^.*\(not checked: \)/    \1/p' "$1"
+}
+
 # need PACKAGE...: installs the Debian packages that are missing.
 need() {
     local package missing=()

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::LazyLock;
 
 use bare_sendfile::{
     Count, FlushOnDrop, IoSlice, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, perform, send_all, send_file,
@@ -68,7 +69,9 @@ struct Files {
 
 impl Files {
     fn new() -> Self {
-        let (input, (tcp, mut peer)) = (file(&pattern(3 << 20)), tcp());
+        // Made once: an emulated processor takes its time for it.
+        static INPUT: LazyLock<Vec<u8>> = LazyLock::new(|| pattern(3 << 20));
+        let (input, (tcp, mut peer)) = (file(&INPUT), tcp());
         let memfd = rustix::fs::memfd_create("out", rustix::fs::MemfdFlags::empty()).unwrap();
         let append = tempfile::tempfile().unwrap();
         rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();

@@ -87,3 +87,20 @@ MUTATIONS = {
         ("arguments five and six swapped", 'in("a4") a4, in("a5") a5', 'in("a4") a5, in("a5") a4'),
     ]),
 }
+
+# Of single calls, which are the same on every processor.
+MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux.rs", [texts]) for name, *texts in [
+    ("splice's count and flags swapped", "word(count as isize), no_flags)", "no_flags, word(count as isize))"),
+    ("fadvise's length and advice swapped", "word(len as isize), word(advice as isize)", "word(advice as isize), word(len as isize)"),
+    ("preadv2's offset in both halves", "word(0), // the offset's upper half", "word(offset as isize), // the offset's upper half"),
+]]
+MUTATIONS["freebsd", "x86_64"] += [
+    ("sigtimedwait's second and third argument swapped", "src/sys/freebsd.rs",
+     [("SIGTIMEDWAIT, set, null_mut(), no_time", "SIGTIMEDWAIT, set, no_time, null_mut()")]),
+    ("lseek's old number", "src/sys/freebsd.rs", [("LSEEK: usize = 478", "LSEEK: usize = 199")]),
+]
+MUTATIONS["macos", "x86_64"] += [
+    ("sigwait's arguments swapped", "src/sys/macos/raw.rs",
+     [("set.cast_mut().cast(), signal.cast()", "signal.cast(), set.cast_mut().cast()")]),
+    ("the process's signal mask", "src/sys/macos/raw.rs", [("SIGPROCMASK: usize = 329", "SIGPROCMASK: usize = 48")]),
+]

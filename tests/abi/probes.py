@@ -6,10 +6,16 @@ import struct
 from machine import MASK, PAGE, Call, Failure, Int, Memory, Word
 
 NUMBERS = {
-    ("linux", "x86_64"): dict(sendfile=40, sendmsg=46, writev=20, pread=17, getsockopt=55, setsockopt=54),
-    ("linux", "aarch64"): dict(sendfile=71, sendmsg=211, writev=66, pread=67, getsockopt=209, setsockopt=208),
-    ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105),
-    ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105),
+    ("linux", "x86_64"): dict(sendfile=40, sendmsg=46, writev=20, pread=17, getsockopt=55, setsockopt=54, lseek=8,
+                              splice=275, read=0, close=3, preadv2=327, fadvise=221, sigprocmask=14, sigpending=127,
+                              sigtimedwait=128),
+    ("linux", "aarch64"): dict(sendfile=71, sendmsg=211, writev=66, pread=67, getsockopt=209, setsockopt=208, lseek=62,
+                               splice=76, read=63, close=57, preadv2=286, fadvise=223, sigprocmask=135, sigpending=136,
+                               sigtimedwait=137),
+    ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
+                                read=3, close=6, sigprocmask=340, sigpending=343, sigtimedwait=345),
+    ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
+                              read=3, close=6, sigprocmask=329, sigpending=52, sigwait=330),
 }
 NUMBERS["linux", "riscv64"] = NUMBERS["linux", "aarch64"]
 for cpu in "aarch64", "riscv64":
@@ -171,9 +177,29 @@ def call_cases(os, cpu, noise):
         yield Case("probe_copy", copied, [calls.call("pread", read, 16), sent], result=result)
         yield Case("probe_copy", copied, [calls.call("pread", read, -EIO)], result=-EIO)
 
+        # At the position, which then follows; if it cannot, what was sent counts all the same.
+        here = [Int(in_fd), Word(0), Int(1)]
+        follows = [calls.call("lseek", [Int(in_fd), Word(result), Int(1)], result)] if result > 0 else []
+        yield Case("probe_copy_at_position", copied,
+                   [calls.call("lseek", here, offset), calls.call("pread", read, 16), sent, *follows], result=result)
+        yield Case("probe_copy_at_position", copied, [calls.call("lseek", here, -29)], result=-29)
+
+        # What splice refuses is read and written.
+        whole = [calls.call("read", [Int(in_fd), Fill(content), Word(16)], 16),
+                 calls.call("writev", [Int(out_fd), Slices(1, content), Int(1)], 16)]
+        spliced = [Int(in_fd), Word(0), Int(out_fd), Word(0), Word(16), Int(0)]
+        if os == "linux":
+            yield Case("probe_stream", copied, [calls.call("splice", spliced, 16)], result=16)
+            whole.insert(0, calls.call("splice", spliced, -EINVAL))
+        yield Case("probe_stream", copied, whole, result=16)
+        yield Case("probe_stream", copied, [*whole[:-2], calls.call("read", whole[-2].arguments, -EIO)], result=-EIO)
+        yield Case("probe_close", inputs, [calls.call("close", [Int(out_fd)], -EIO)], result=0)
+
         refused = calls.call("getsockopt", [Int(out_fd), Int(calls.constant["sol_socket"])], -38)
         yield Case("probe_socket_type", inputs, [refused], result=-38)
         yield Case("probe_socket_type", inputs, [calls.kind()], result=1)
+
+    yield from signal_cases(calls)
 
     nobody = [Int(-1), Int(-1)] + [Word(0)] * 2
     if os == "freebsd":
@@ -183,6 +209,28 @@ def call_cases(os, cpu, noise):
     yield Case("probe_available", {}, [calls.call("sendfile", nobody, -EBADF)], result=0)
     yield Case("probe_available", {}, [calls.call("sendfile", nobody, -1)], result=-1)
     yield from (linux_cases if os == "linux" else bsd_cases)(calls, noise)
+
+
+def signal_cases(calls):
+    """SIGPIPE is blocked; what came of it is taken out, and the mask put back, unless it was pending and blocked before."""
+    layout = {"linux": "<Q", "freebsd": "<I12x", "macos": "<I"}[calls.os]
+    block = 0 if calls.os == "linux" else 1
+    size = [Int(8)] if calls.os == "linux" else []
+    empty, pipe, others = (struct.pack(layout, bits) for bits in (0, 1 << 12, 1 << 14))
+
+    def mask(how, before, result=0):
+        return calls.call("sigprocmask", [Int(how), Memory(pipe), Memory(empty, before), *size], result)
+
+    def pending(signals):
+        return calls.call("sigpending", [Memory(empty, signals), *size], 0)
+
+    if calls.os == "macos":
+        take = [pending(pipe), calls.call("sigwait", [Memory(pipe), Memory(bytes(4), struct.pack("<i", 13))], 0)]
+    else:
+        take = [calls.call("sigtimedwait", [Memory(pipe), Word(0), Memory(bytes(16)), *size], 13)]
+    yield Case("probe_sigpipe", {}, [mask(block, others), pending(others), *take, mask(block + 1, pipe)], result=0)
+    yield Case("probe_sigpipe", {}, [mask(block, pipe), pending(pipe)], result=0)
+    yield Case("probe_sigpipe", {}, [mask(block, empty, -1)], result=-1)
 
 
 def linux_cases(calls, noise):
@@ -204,6 +252,15 @@ def linux_cases(calls, noise):
     yield Case("probe_cork", inputs, [calls.get("cork", 1)], result=1)
     push = [calls.set("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
     yield Case("probe_flush", inputs, push, result=0)
+
+    # Pages ahead, a page that is there, a short call, and what it has sent is let go of.
+    start, place = offset & ~(PAGE - 1), lambda n: Memory(struct.pack("<Q", start + n))
+    advise = lambda length, advice: calls.call("fadvise", [files[1], Word(start), Word(length), Int(advice)], 0)
+    there = lambda n: calls.call("preadv2", [files[1], Slices(1, bytes(1)), Int(1), Word(start + n), Word(0), Int(8)], 1)
+    hints = [advise(3 * PAGE, 3), calls.kind(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3),
+             there(3), advise(3, 4), calls.call("sendfile", [*files, place(3), Word(4)], 4),
+             calls.get("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
+    yield Case("probe_hints", dict(arguments=[*fds, 0, 7], cell=start), hints, result=7)
 
     # Exactly -4095 to -1 are errors.
     for result, number in ((-4096, 0), (-4095, 4095), (-1, 1), (0, 0), (1 << 63, 0)):
@@ -249,6 +306,10 @@ def bsd_cases(calls, noise):
         cork, theirs, push = [calls.get("nodelay", 0), calls.set("nodelay", 1)], [calls.get("nodelay", 4)], [calls.set("nodelay", 0)]
         sequence = [calls.kind(), *cork, calls.send(Message(2, b"onethree"), 8), calls.sendfile(offset, 7, 7), *push]
     yield Case("probe_second_form", inputs, sequence, result=15)
+    # The flags of FreeBSD go into the call, pages and all; macOS's takes none.
+    flags = 3 << 16 | 0x19 if calls.os == "freebsd" else 0
+    sent = calls.sendfile(offset, 7, 7, 0, flags=flags)
+    yield Case("probe_hints", inputs, [calls.kind(), *(cork + [sent] + push if calls.os == "macos" else [sent])], result=7)
     yield Case("probe_cork", inputs, cork, result=0)
     yield Case("probe_cork", inputs, theirs, result=4)
     yield Case("probe_flush", inputs, push, result=0)

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use bare_sendfile::Errno;
 
+use crate::common::{linux, not_checked};
 use crate::model::Kernel;
 use crate::{OS, Os};
 
@@ -31,6 +32,16 @@ thread_local! {
     static SEEN: Cell<Option<Seen>> = const { Cell::new(None) };
 }
 
+/// Whether the kernel can send the signal. The caller, a test that ends here if it cannot, is named.
+#[track_caller]
+pub(crate) fn possible() -> bool {
+    let possible = linux() >= (5, 11);
+    if !possible {
+        not_checked("syscall user dispatch is in Linux 5.11 and later");
+    }
+    possible
+}
+
 /// Runs `call`, which makes at most one system call, on `kernel`.
 pub(crate) fn on<T>(kernel: &mut Kernel, call: impl FnOnce() -> T) -> (T, Option<Seen>) {
     static HANDLER: Once = Once::new();
@@ -47,7 +58,7 @@ pub(crate) fn on<T>(kernel: &mut Kernel, call: impl FnOnce() -> T) -> (T, Option
     SELECTOR.with(|selector| {
         // SAFETY: the selector lives as long as the thread.
         let on = unsafe { libc::prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, selector.as_ptr()) };
-        assert_eq!(on, 0, "syscall user dispatch is in Linux 5.11 and later");
+        assert_eq!(on, 0, "{}", std::io::Error::last_os_error());
         selector.store(BLOCK, Ordering::SeqCst);
         let result = call();
         selector.store(ALLOW, Ordering::SeqCst);

@@ -2,7 +2,9 @@
 //! own, shows two files of /proc, serves a file to a child, runs the programs of the payload, and turns the power off.
 //!
 //! What it is given: `/payload` in the initramfs, with `served` (the file to be served) and `programs` (a directory of
-//! programs to be run, or none). They get what stands behind `--` on the kernel's command line as arguments.
+//! programs to be run, or none). They get what stands behind `--` on the kernel's command line as arguments. With `modules` (a
+//! directory of the kernel's modules) it can use what is not built in. An NVMe disk with an ext4 on it becomes /tmp, which
+//! without one is memory.
 //!
 //! Its last words are `init: exit N`: 0 if all went well, 1 if a program failed or a line `init: FAILED` tells what went wrong.
 #![no_std]
@@ -20,10 +22,10 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use rustix::fd::AsFd;
-use rustix::fs::{FileType, Mode, OFlags, RawDir, mkdir, open, symlink};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, mkdir, open, openat, seek, symlink};
 use rustix::mount::{MountFlags, mount, mount_move};
 use rustix::process::{chdir, chroot, fchdir};
-use rustix::system::{RebootCommand, reboot};
+use rustix::system::{RebootCommand, finit_module, reboot};
 
 use console::{During, Failure, say};
 use start::Start;
@@ -63,7 +65,8 @@ fn boot(start: Start) -> Result<usize, Failure> {
     mount_new(c"/dev/shm", c"tmpfs", "mount /dev/shm")?;
     // Not only for shells: some kernels find a program by this name when execveat(2) starts it (TOMOYO before Linux 5.19).
     symlink(c"/proc/self/fd", c"/dev/fd").during("make /dev/fd")?;
-    make(c"/tmp", 0o1777).during("make /tmp")?;
+    load_modules()?;
+    mount_disk()?;
 
     tree::show(c"/proc/version")?;
     if tree::show(c"/proc/self/maps")?.refused.is_none() {
@@ -90,6 +93,51 @@ fn new_root() -> Result<(), Failure> {
 
 fn mount_new(place: &'static CStr, kind: &CStr, what: &'static str) -> Result<(), Failure> {
     make(place, 0o755).and_then(|()| mount(kind, place, kind, MountFlags::NOSUID, None)).during(what)
+}
+
+/// Loads the kernel's modules of the payload, if there are any: over and over, since they need each other and are in no order.
+fn load_modules() -> Result<(), Failure> {
+    let modules = match open(c"/modules", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        modules => modules.during("open the modules")?,
+    };
+    let mut loaded = true;
+    while loaded {
+        loaded = false;
+        seek(&modules, SeekFrom::Start(0)).during("go back to the first module")?;
+        let mut names = [MaybeUninit::uninit(); 1024];
+        let mut entries = RawDir::new(&modules, &mut names);
+        while let Some(entry) = entries.next() {
+            let entry = entry.during("list the modules")?;
+            if entry.file_type() == FileType::RegularFile {
+                loaded |= load(&modules, entry.file_name())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the module was loaded; not if it is there already, or needs another one first.
+fn load(folder: impl AsFd, name: &CStr) -> Result<bool, Failure> {
+    let module = openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during("open a module")?;
+    match finit_module(&module, c"", 0) {
+        Ok(()) => say(format_args!("init: loaded {name:?}")),
+        Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOENT) => return Ok(false),
+        result => result.during("load a module")?,
+    }
+    Ok(true)
+}
+
+/// /tmp on the disk, if there is a disk.
+fn mount_disk() -> Result<(), Failure> {
+    make(c"/tmp", 0o1777).during("make /tmp")?;
+    match mount(c"/dev/nvme0n1", c"/tmp", c"ext4", MountFlags::NOSUID, None) {
+        Ok(()) => say(format_args!("init: /tmp is on a disk")),
+        // The second without a module for its file system.
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NODEV) => say(format_args!("init: there is no disk")),
+        result => result.during("mount the disk")?,
+    }
+    Ok(())
 }
 
 /// A folder, which may be there.

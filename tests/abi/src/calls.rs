@@ -1,7 +1,10 @@
 //! What the crate offers: each function that makes a system call, for the numbers and the arguments.
 
-use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{Errno, IoSlice, Result, SfFlags, Slices, Step, available, perform, sendfile, sendfile_hdtr};
+use bare_sendfile::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use bare_sendfile::{
+    Count, Errno, IoSlice, Result, SfFlags, SigpipeGuard, Slices, Step, StreamCopy, available, perform, sendfile,
+    sendfile_hdtr,
+};
 
 use crate::around::{Io, read};
 
@@ -61,6 +64,7 @@ steps! {
     probe_cork |_offset, _count, _slices| Step::Cork;
     probe_send_file |offset, count, _slices| Step::SendFile { offset: Some(offset), count };
     probe_copy |offset, count, _slices| Step::Copy { offset: Some(offset), count, more: false, socket: true };
+    probe_copy_at_position |_offset, count, _slices| Step::Copy { offset: None, count, more: false, socket: true };
     probe_hdtr |offset, count, slices| Step::SendFileHdtr { headers: slices, offset, count };
     probe_flush |_offset, _count, _slices| Step::Flush { uncork: true, push: true };
 }
@@ -80,5 +84,44 @@ extern "C" fn probe_second_form(io: &mut Io) {
     around!(io, {
         let sent = sendfile_hdtr(out_fd, in_fd, offset, count, &headers, &[], SfFlags::SYNC);
         sent.outcome.map_or(-1, |()| sent.total() as i64)
+    });
+}
+
+/// Leaves the sum of what was sent, −1 if not all was: with every flag that Linux does something for.
+#[unsafe(no_mangle)]
+extern "C" fn probe_hints(io: &mut Io) {
+    let ((out_fd, in_fd), offset, count) = (fds(io), read(&io.cell), read(&io.arguments[3]) as u64);
+    let flags = SfFlags::NODISKIO | SfFlags::USER_READAHEAD | SfFlags::NOCACHE;
+    around!(io, {
+        let sent = sendfile_hdtr(out_fd, in_fd, offset, count, &[], &[], flags.with_readahead(3).unwrap_or(flags));
+        sent.outcome.map_or(-1, |()| sent.total() as i64)
+    });
+}
+
+/// Leaves what was copied, or the error.
+#[unsafe(no_mangle)]
+extern "C" fn probe_stream(io: &mut Io) {
+    let ((out_fd, in_fd), count) = (fds(io), read(&io.arguments[3]) as u64);
+    let mut buffer = [0; 16];
+    around!(io, {
+        let mut copy = StreamCopy::new(Count::Bytes(count), &mut buffer);
+        let outcome = copy.send_all(out_fd, in_fd).map_err(|error| error.errno().unwrap_or(Errno::EINVAL));
+        word(outcome.map(|()| copy.sent() as usize))
+    });
+}
+
+/// SIGPIPE is blocked and let through again.
+#[unsafe(no_mangle)]
+extern "C" fn probe_sigpipe(io: &mut Io) {
+    around!(io, word(SigpipeGuard::new().map(|_| 0)));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn probe_close(io: &mut Io) {
+    // SAFETY: the kernel is a model, in which it is open.
+    let fd = unsafe { OwnedFd::from_raw_fd(read(&io.arguments[0]) as i32) };
+    around!(io, {
+        drop(fd);
+        0
     });
 }

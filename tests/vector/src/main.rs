@@ -5,6 +5,8 @@
 // Or the compiler would make calls of memcpy out of the loops in memcpy.
 #![no_builtins]
 
+#[path = "../../no_libc/src/relocate.rs"]
+mod relocate;
 #[path = "../../no_libc/src/start.rs"]
 mod start;
 
