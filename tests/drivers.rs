@@ -21,7 +21,7 @@ use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep
 use common::{
     Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, not_checked, pattern, pipe, position,
 };
-use common::{receive, set_nonblocking, tcp, tty, wait_readable};
+use common::{receive, set_nonblocking, tcp, tty, unread, wait_readable};
 
 const EAGAIN: Error = Error::Errno(Errno::EAGAIN);
 
@@ -436,8 +436,7 @@ fn e2_a_lent_buffer_does_not_hide_real_errors() {
 #[test]
 fn e2_a_lent_buffer_is_not_used_after_real_errors() {
     let input = file(b"0123456789");
-    let (pipe, reader) = pipe();
-    drop(reader);
+    let pipe = unread(pipe);
     let (inet, stream) = (rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM);
     let unconnected = File::from(rustix::net::socket(inet, stream, None).unwrap());
     let read_only = File::open("/dev/null").unwrap();

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bare_sendfile::{
     Count, Errno, Error, Mechanisms, Progress, Status, StreamCopy, Transfer, available, perform, poll_send, send_all,
 };
-use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id};
+use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
     Message, available_bytes, drain, fd, fd_of_std, file, forked, not_checked, pattern, pipe, position, sha256, tcp,
@@ -576,8 +576,8 @@ fn a_file_that_changes_all_the_time() {
     message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
 }
 
-/// Calls `send` until the thread that it runs in has caught a thousand signals, with a slow reader. What `send` returns is
-/// added up: interruptions that it saw.
+/// Calls `send` until the thread that it runs in has caught a thousand signals, the first of them while it waits for a reader
+/// that has not begun. What `send` returns is added up: interruptions that it saw.
 fn a_thousand_signals<S: AsRawFd + Send>(
     sender: S,
     mut receiver: impl Read + Send + 'static,
@@ -586,8 +586,10 @@ fn a_thousand_signals<S: AsRawFd + Send>(
 ) -> usize {
     const SIGNALS: usize = 1000;
     catch_signals();
+    let (begin, begun) = mpsc::channel();
     let receiver = thread::spawn(move || {
         let (mut arrived, mut some) = (Vec::new(), [0; 5000]);
+        begun.recv().unwrap();
         loop {
             match receiver.read(&mut some).unwrap() {
                 0 => return arrived,
@@ -609,7 +611,12 @@ fn a_thousand_signals<S: AsRawFd + Send>(
             seen
         });
         let target = target.recv().unwrap();
-        for _ in 0..SIGNALS {
+        for _ in 0..10 {
+            wait_asleep(target);
+            assert!(interrupt(target));
+        }
+        begin.send(()).unwrap();
+        for _ in 10..SIGNALS {
             assert!(interrupt(target));
         }
         done.store(true, SeqCst);

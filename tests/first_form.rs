@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, PipeWriter, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -15,7 +15,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Transfer, send_all, sendfile};
-use common::{REFUSED, fd, file, forked, linux, memfd, pattern, position, receive, undisturbed, zeros};
+use common::{REFUSED, fd, file, forked, linux, memfd, pattern, position, receive, undisturbed, unread, zeros};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::sockopt;
 
@@ -58,8 +58,7 @@ fn b1_without_offset_the_position_is_read_and_advanced() {
 fn b1_on_an_error_the_position_is_unchanged() {
     let mut source = memfd(10);
     source.seek(SeekFrom::Start(3)).unwrap();
-    let (reader, closed) = io::pipe().unwrap();
-    drop(reader);
+    let closed = unread(common::pipe);
     assert_eq!(sendfile(fd(&closed), fd(&source), None, 5), Err(Errno::EPIPE));
     assert_eq!(sendfile(fd(&append_only()), fd(&source), None, 5), Err(Errno::EINVAL));
     assert_eq!(sendfile(fd(&read_only()), fd(&source), None, 5), Err(Errno::EBADF));
@@ -400,8 +399,7 @@ fn an_input_that_cannot_be_served_is_einval_and_espipe_with_an_offset() {
 #[test]
 fn nobody_receives() {
     let source = memfd(10);
-    let (reader, closed): (_, PipeWriter) = io::pipe().unwrap();
-    drop(reader);
+    let closed = unread(common::pipe);
     assert_eq!(sendfile(fd(&closed), fd(&source), None, 1), Err(Errno::EPIPE));
     // A close with unread bytes resets the connection.
     let (sender, receiver) = common::tcp();

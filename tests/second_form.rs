@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bare_sendfile::{
     Count, Errno, Error, IoSlice, Mechanisms, Progress, Sent, SfFlags, Step, Transfer, perform, sendfile_hdtr,
 };
-use common::{fd, file, forked, memfd, not_checked, pattern, position, receive, tcp};
+use common::{fd, file, forked, memfd, not_checked, pattern, position, receive, tcp, unread};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
@@ -266,8 +266,7 @@ fn raises_sigpipe(body: impl FnOnce()) -> bool {
 #[test]
 fn c14_headers_and_trailers_raise_no_sigpipe_on_a_socket() {
     let source = file(b"file");
-    let (out, end) = UnixStream::pair().unwrap();
-    drop(end);
+    let out = unread(|| UnixStream::pair().unwrap());
     let refused = |headers: &[_], count: u64, trailers: &[_]| {
         let sent = send(&out, &source, 0, count, headers, trailers);
         assert_eq!((sent.outcome, sent.total()), (Err(Errno::EPIPE.into()), 0));

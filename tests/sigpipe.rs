@@ -12,7 +12,7 @@ use std::process::ExitStatus;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, send_file, sendfile};
 use common::faults::{allowlist, answering};
-use common::{fd, file, forked, pipe, tcp};
+use common::{fd, file, forked, pipe, tcp, unread};
 
 /// Runs `body` in a child where SIGPIPE has its default action.
 fn with_default_action(body: impl FnOnce() -> u8) -> ExitStatus {
@@ -80,10 +80,9 @@ struct Broken {
 
 impl Broken {
     fn new() -> Self {
-        let (input, (pipe, reader), (unix, peer), (shut, _)) =
-            (file(&[1; 10_000]), pipe(), UnixStream::pair().unwrap(), tcp());
-        drop((reader, peer));
+        let (pipe, unix, shut) = (unread(pipe), unread(|| UnixStream::pair().unwrap()), unread(tcp));
         shut.shutdown(std::net::Shutdown::Write).unwrap();
+        let input = file(&[1; 10_000]);
         let (mut feeder, stream) = common::pipe();
         std::io::Write::write_all(&mut feeder, b"some bytes").unwrap();
         Self { input, pipe, unix, shut, stream }

@@ -52,7 +52,7 @@ fn c16_c18_freebsd_flushes_once_the_callers_cork_is_cleared() {
 /// C9 is real in the model: headers given to macOS's sendfile are torn, and the receiver notices.
 #[test]
 fn c9_headers_given_to_macos_are_torn() {
-    let run = || wrong::explorer::run(&[], 0, 0, |case| wrong::model::has(case) && case.file == 3);
+    let run = || wrong::explorer::every(1, &[], 0, |case| wrong::model::has(case) && case.file == 3);
     let panic = std::panic::catch_unwind(run).unwrap_err();
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.contains("the stream is torn"), "{message}");

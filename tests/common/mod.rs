@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::Location;
 use std::process::ExitStatus;
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -258,9 +259,19 @@ pub fn undisturbed<T>(call: impl FnOnce() -> T) -> T {
     answer
 }
 
+/// Held while a child of [`forked`] lives.
+static CHILD: Mutex<()> = Mutex::new(());
+
+/// An output that nobody can read any more: not even a child of [`forked`], which would keep a copy of the other end.
+pub fn unread<Out, End>(pair: impl FnOnce() -> (Out, End)) -> Out {
+    let _none = CHILD.lock().unwrap_or_else(PoisonError::into_inner);
+    pair().0
+}
+
 /// Runs `body` in a forked child and tells how it ended; what `body` returns is the exit status. Other threads' locks may be
 /// held forever there: `body` does not allocate, print or panic.
 pub fn forked(body: impl FnOnce() -> u8) -> ExitStatus {
+    let _one = CHILD.lock().unwrap_or_else(PoisonError::into_inner);
     // SAFETY: the child runs only `body`, which by this function's contract is content with async-signal-safe calls.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
