@@ -294,7 +294,7 @@ fn a_peer_that_reads_byte_by_byte() {
             while receiver.read(&mut byte).unwrap() == 1 {
                 arrived.push(byte[0]);
                 if arrived.len() < 100 {
-                    thread::sleep(Duration::from_millis(1));
+                    thread::sleep(Duration::from_millis(1)); // a slow reader is what is tested
                 }
             }
             arrived

@@ -216,7 +216,7 @@ fn b5_a_later_write_to_the_file_reaches_the_receiver_on_tcp_even_after_siocoutq_
         if unacknowledged(&sender) == 0 {
             break;
         }
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10)); // between two looks, of which there are a thousand at most
     }
     assert_eq!(unacknowledged(&sender), 0);
     source.write_all_at(b"after!", 0).unwrap();
@@ -306,7 +306,7 @@ fn interrupt<T>(thread: JoinHandle<T>) -> T {
     while !thread.is_finished() {
         // SAFETY: the thread is not joined yet, so its id is valid.
         unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) };
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1)); // between two signals
     }
     thread.join().unwrap()
 }

@@ -357,7 +357,7 @@ fn g4_user_readahead_reads_that_many_pages_from_the_offset_on() {
     let start = Instant::now();
     while resident(&source) != expected {
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", resident(&source));
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(1)); // between two looks, for ten seconds
     }
 }
 

@@ -146,7 +146,7 @@ fn a_transfer_goes_on_wherever_it_stopped() {
         while poll(&mut transfer) == Ok(Status::OutFull) {
             stops += 1;
             assert!(stops < 100_000, "{transfer:?}");
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1)); // in place of an event loop
         }
         message.assert_all_arrived(&reader.join().unwrap(), transfer.progress());
     });
@@ -216,7 +216,7 @@ fn nobody_receives() {
         let (source, out) = (file(b"file"), out.as_raw_fd());
         // TCP learns of it by the answer to what it sends.
         let error = (0..1000).find_map(|_| {
-            thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1)); // between two tries
             sendfile(fd(&out), fd(&source), Some(&mut 0), 4).err()
         });
         assert!(matches!(error, Some(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN)), "{error:?}");

@@ -581,7 +581,7 @@ fn mount(name: &str, scratch: &Path) -> io::Result<Mounted> {
                     drop(Mounted { at: at.into(), server });
                     return Err(io::Error::other("fuse2fs does not mount"));
                 }
-                thread::sleep(Duration::from_millis(5));
+                thread::sleep(Duration::from_millis(5)); // between two looks, for ten seconds
             }
         }
         _ => {

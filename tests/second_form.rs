@@ -569,7 +569,7 @@ fn interrupt<T>(thread: JoinHandle<T>) -> T {
         assert!(start.elapsed() < Duration::from_secs(30), "no signal stops it");
         // SAFETY: the thread is not joined yet, so its id is valid.
         unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) };
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(1)); // between two signals
     }
     thread.join().unwrap()
 }

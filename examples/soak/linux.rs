@@ -497,7 +497,7 @@ impl Signals {
                 // SAFETY: it touches no memory of this process; the handler does nothing.
                 unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), target, libc::SIGUSR1) };
                 signals += 1;
-                thread::sleep(Duration::from_micros(50));
+                thread::sleep(Duration::from_micros(50)); // how often it is disturbed; nothing waits for it
             }
             signals
         });

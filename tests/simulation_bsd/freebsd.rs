@@ -20,7 +20,7 @@ pub(crate) mod explorer;
 #[path = "model.rs"]
 pub(crate) mod model;
 #[path = "../../src/transfer.rs"]
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code, unreachable_pub)] // the scripts use a part
 mod transfer;
 
 /// What the scripts are made of.

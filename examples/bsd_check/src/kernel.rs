@@ -9,7 +9,7 @@ use bare_sendfile::fd::{AsRawFd, FromRawFd, OwnedFd};
 #[cfg_attr(target_arch = "x86_64", path = "../../../arch/freebsd/x86_64.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "../../../arch/freebsd/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "../../../arch/freebsd/riscv64.rs")]
-#[allow(dead_code)]
+#[allow(dead_code)] // the stubs of other argument counts
 mod arch;
 
 const EXIT: usize = 1;
