@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -21,7 +21,7 @@ use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep
 use common::{
     Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, not_checked, pattern, pipe, position,
 };
-use common::{receive, set_nonblocking, tcp, tty, unread, wait_readable};
+use common::{receive, set_nonblocking, stopped, tcp, tty, unread, wait_readable};
 
 const EAGAIN: Error = Error::Errno(Errno::EAGAIN);
 
@@ -344,24 +344,14 @@ fn e1_a_lent_buffer_serves_procfs() {
     }
 }
 
-/// They change whenever a thread is started, so they are those of a process that does nothing.
+/// They change whenever a thread starts, so they are those of a process that is stopped.
 #[test]
 fn e1_a_lent_buffer_serves_proc_pid_maps() {
-    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
-    let inherited = ours.as_raw_fd();
-    let idle = thread::spawn(move || {
-        forked(|| {
-            // SAFETY: the child's own copy, which nobody uses. The connection ends when the test drops its.
-            unsafe { libc::close(inherited) };
-            let told = theirs.write_all(&std::process::id().to_ne_bytes()).is_ok();
-            u8::from(!told || !matches!(theirs.read(&mut [0]), Ok(0)))
-        })
+    stopped(|child| {
+        let path = format!("/proc/{child}/maps");
+        let expected = std::fs::read(&path).unwrap();
+        refused(&File::open(&path).unwrap(), &expected, Errno::EINVAL);
     });
-    let path = format!("/proc/{}/maps", u32::from_ne_bytes(receive(&mut ours, 4).try_into().unwrap()));
-    let expected = std::fs::read(&path).unwrap();
-    refused(&File::open(&path).unwrap(), &expected, Errno::EINVAL);
-    drop(ours);
-    assert!(idle.join().unwrap().success());
 }
 
 #[test]

@@ -268,6 +268,39 @@ pub fn unread<Out, End>(pair: impl FnOnce() -> (Out, End)) -> Out {
     pair().0
 }
 
+/// Gives `body` the number of a forked child that is stopped with all of its threads: under qemu-user each child starts one that
+/// is not the program's. Then the child is ended.
+pub fn stopped(body: impl FnOnce(libc::pid_t)) {
+    struct Child(libc::pid_t);
+
+    impl Drop for Child {
+        fn drop(&mut self) {
+            // SAFETY: neither touches memory of this process; the child was not waited for to its end.
+            unsafe {
+                libc::kill(self.0, libc::SIGKILL);
+                libc::waitpid(self.0, std::ptr::null_mut(), 0);
+            }
+        }
+    }
+
+    let _one = CHILD.lock().unwrap_or_else(PoisonError::into_inner);
+    // SAFETY: the child makes two system calls.
+    let child = match unsafe { libc::fork() } {
+        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
+        // SAFETY: neither runs a handler of the parent's, and the second ends the process.
+        0 => unsafe {
+            libc::raise(libc::SIGSTOP);
+            libc::_exit(0)
+        },
+        child => Child(child),
+    };
+    let mut status = 0;
+    // SAFETY: `status` is writable, and nobody else waits for this child.
+    assert_eq!(unsafe { libc::waitpid(child.0, &mut status, libc::WUNTRACED) }, child.0);
+    assert!(libc::WIFSTOPPED(status), "{status}");
+    body(child.0);
+}
+
 /// Runs `body` in a forked child and tells how it ended; what `body` returns is the exit status. Other threads' locks may be
 /// held forever there: `body` does not allocate, print or panic.
 pub fn forked(body: impl FnOnce() -> u8) -> ExitStatus {
