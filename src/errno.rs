@@ -50,6 +50,14 @@ impl Errno {
         -(self.0.get() as i32)
     }
 
+    /// For the constants, which do not compile with a number that is none.
+    const fn known(number: i32) -> Self {
+        match Self::from_raw_os_error(number) {
+            Some(errno) => errno,
+            None => panic!("an error number is in 1..=4095"),
+        }
+    }
+
     /// Reads what a system call left in its result register: −4095..=−1 is an error, all else a value.
     #[inline(always)]
     pub(crate) const fn check(word: isize) -> Result<usize> {
@@ -142,10 +150,7 @@ macro_rules! errnos {
         impl Errno {
             $(
                 #[doc = $description]
-                pub const $name: Self = match Self::from_raw_os_error($number) {
-                    Some(errno) => errno,
-                    None => panic!("an error number is in 1..=4095"),
-                };
+                pub const $name: Self = Self::known($number);
             )*
         }
 
