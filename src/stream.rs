@@ -88,7 +88,7 @@ impl<'b> StreamCopy<'b> {
     /// Those of splice(2), read(2) and writev(2), `EAGAIN` included; [`Error::Truncated`] if the input ended before the
     /// count; [`Error::WriteZero`]. Nothing is lost: call again to go on.
     pub fn send_all(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<(), Error> {
-        match self.poll_send(out_fd, in_fd)? {
+        match self.run(out_fd.as_fd(), in_fd.as_fd(), false)? {
             Status::Done => Ok(()),
             Status::OutFull | Status::InEmpty => Err(Error::Errno(Errno::EAGAIN)),
         }
@@ -102,9 +102,12 @@ impl<'b> StreamCopy<'b> {
     /// Those of [`send_all`](Self::send_all); `EAGAIN` only if the buffer is empty, for splice(2) does not say on which side
     /// it would block. With a buffer, a read into it tells.
     pub fn poll_send(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<Status, Error> {
-        let (out_fd, in_fd) = (out_fd.as_fd(), in_fd.as_fd());
+        self.run(out_fd.as_fd(), in_fd.as_fd(), true)
+    }
+
+    fn run(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>, nonblocking: bool) -> Result<Status, Error> {
         loop {
-            match self.step(out_fd, in_fd) {
+            match self.step(out_fd, in_fd, nonblocking) {
                 Ok(None) | Err(Error::Errno(Errno::EINTR)) => {}
                 Ok(Some(status)) => return Ok(status),
                 Err(error) => return Err(error),
@@ -113,7 +116,12 @@ impl<'b> StreamCopy<'b> {
     }
 
     /// One call that moves something, if it can. What is in the buffer goes first, so that the order is kept.
-    fn step(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> Result<Option<Status>, Error> {
+    fn step(
+        &mut self,
+        out_fd: BorrowedFd<'_>,
+        in_fd: BorrowedFd<'_>,
+        nonblocking: bool,
+    ) -> Result<Option<Status>, Error> {
         if self.start < self.end {
             return self.write(out_fd);
         }
@@ -124,7 +132,7 @@ impl<'b> StreamCopy<'b> {
             Count::ToEnd => u64::MAX,
         };
         if self.splice {
-            match sys::splice(in_fd, out_fd, left.min(Self::CAP as u64) as usize) {
+            match sys::splice(in_fd, out_fd, left.min(Self::CAP as u64) as usize, nonblocking) {
                 Ok(0) => return self.end_of_input(),
                 Ok(moved) => {
                     self.spliced += moved as u64;

@@ -107,7 +107,7 @@ fn splice_is_not_there() {
         return;
     }
     let (socket, file) = fds();
-    let (result, seen) = on(&mut kernel(5, None), || sys::splice(file, socket, 1));
+    let (result, seen) = on(&mut kernel(5, None), || sys::splice(file, socket, 1, false));
     assert_eq!((number(result.err()), seen), (Some(errno::Errno::ENOSYS.raw_os_error()), None));
 }
 

@@ -54,6 +54,20 @@ fn feed(mut to: File, bytes: &[u8]) -> thread::JoinHandle<()> {
     })
 }
 
+/// Before Linux 5.1 splice waits for a pipe whatever that pipe's mode is. Here it is the blocking one.
+#[test]
+fn poll_send_does_not_wait_for_a_pipe() {
+    let ((_writer, empty), (sender, _receiver)) = (pipe(), UnixStream::pair().unwrap());
+    let mut copy = StreamCopy::new(Count::ToEnd, &mut []);
+    assert_eq!(copy.poll_send(fd(&sender), fd(&empty)), Err(Error::Errno(Errno::EAGAIN)));
+
+    let ((mut full, _reader), (mut writer, source)) = (pipe(), pipe());
+    rustix::pipe::fcntl_setpipe_size(&full, 4096).unwrap();
+    full.write_all(&[0; 4096]).unwrap();
+    writer.write_all(b"more").unwrap();
+    assert_eq!(copy.poll_send(fd(&full), fd(&source)), Err(Error::Errno(Errno::EAGAIN)));
+}
+
 #[test]
 fn copies_from_every_stream_to_every_stream() {
     let whole = pattern(LEN);

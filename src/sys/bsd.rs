@@ -128,7 +128,7 @@ pub(crate) fn read(in_fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
 }
 
 /// splice(2) is Linux's: the answer is that of a kernel without it.
-pub(crate) fn splice(_in_fd: BorrowedFd<'_>, _out_fd: BorrowedFd<'_>, _count: usize) -> Result<usize> {
+pub(crate) fn splice(_in: BorrowedFd<'_>, _out: BorrowedFd<'_>, _count: usize, _nonblocking: bool) -> Result<usize> {
     Err(Errno::ENOSYS)
 }
 

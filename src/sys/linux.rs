@@ -49,6 +49,7 @@ const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_MORE: c_int = 0x8000;
 const RWF_NOWAIT: c_int = 8;
 const SEEK_CUR: c_int = 1;
+const SPLICE_F_NONBLOCK: isize = 2;
 
 /// Advice of posix_fadvise(2).
 #[derive(Clone, Copy)]
@@ -164,13 +165,13 @@ pub(crate) fn read(in_fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     Errno::check(result)
 }
 
-/// splice(2) at the current positions. One of the two must be a pipe.
-pub(crate) fn splice(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>, count: usize) -> Result<usize> {
-    let (no_offset, no_flags) = (null_mut(), word(0));
+/// splice(2) at the current positions. One of the two must be a pipe. `nonblocking`: no waiting for the pipe, which before Linux
+/// 5.1 its own `O_NONBLOCK` does not say to splice.
+pub(crate) fn splice(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>, count: usize, nonblocking: bool) -> Result<usize> {
+    let (no_offset, flags) = (null_mut(), word(if nonblocking { SPLICE_F_NONBLOCK } else { 0 }));
     // SAFETY: without offsets it touches no memory of this process.
-    let result = unsafe {
-        arch::syscall6(nr::SPLICE, fd(in_fd), no_offset, fd(out_fd), no_offset, word(count as isize), no_flags)
-    };
+    let result =
+        unsafe { arch::syscall6(nr::SPLICE, fd(in_fd), no_offset, fd(out_fd), no_offset, word(count as isize), flags) };
     Errno::check(result)
 }
 
