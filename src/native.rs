@@ -20,7 +20,8 @@ pub struct Native {
 /// The native second form: one sendfile(2) of FreeBSD or macOS, with its meaning. [`sendfile_hdtr`](crate::sendfile_hdtr) is
 /// what to use, unless it is this one call that is wanted.
 ///
-/// - `count` of 0 bytes is refused with `EINVAL` and no call: the kernels would send the whole file.
+/// - `count` of 0 bytes is refused with `EINVAL` and no call: the kernels would send the whole file. So are an offset of `i64::MAX`
+///   or more and a count above it; of a count that reaches beyond that offset the part below it is asked for.
 /// - The number of bytes to send is that of the file; where the kernel counts the headers too (macOS), they are added.
 ///
 /// What the kernels do otherwise than one would think:
@@ -32,6 +33,7 @@ pub struct Native {
 /// | headers, when there is no byte of the file to send | are dropped, and the trailers sent | are sent |
 /// | headers, when the socket takes only a part | the rest is for the next call | the file follows the torn headers |
 /// | trailers, when the file is shorter than the count | are sent | are sent |
+/// | a signal whose handler was set with `SA_RESTART`, while the call waits for room in a blocking socket | ends the call: the bytes, or `EINTR` | **is followed by the same call once more, from the same offset on and with the bytes sent as its count**: they are sent twice, and if they were none, all of the file is. So is every sendfile there: set handlers without `SA_RESTART`, or make the socket nonblocking |
 /// | `flags` | as [`SfFlags`] says | anything but 0 is `EINVAL` |
 ///
 /// System calls: `sendfile`.
@@ -51,9 +53,11 @@ pub fn sendfile_native(
     let refused = Native { sent: 0, error: Some(Errno::EINVAL) };
     let count = match count.into() {
         Count::ToEnd => 0,
-        Count::Bytes(0) => return refused,
         Count::Bytes(count) if count > isize::MAX as u64 => return refused,
-        Count::Bytes(count) => count as usize,
+        Count::Bytes(count) => match sys::below_limit(offset, count as usize) {
+            0 => return refused,
+            count => count,
+        },
     };
     let (sent, error) =
         sys::sendfile_hdtr(out_fd.as_fd(), in_fd.as_fd(), offset, count, headers, trailers, flags.bits());

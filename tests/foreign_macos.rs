@@ -88,6 +88,12 @@ fn first_form_without_a_call() {
     assert_eq!(kernel.received, b"");
     let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), isize::MAX as usize));
     assert_eq!((result, offset), (Ok(7), 8), "the largest count");
+
+    // At the largest offset no count is left, and beyond it there is no offset.
+    for (mut offset, expected) in [(i64::MAX as u64, Ok(0)), (1 << 63, Err(Errno::EINVAL.raw_os_error()))] {
+        let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 1));
+        assert_eq!((result.map_err(errno::Errno::raw_os_error), seen), (expected, None));
+    }
 }
 
 /// A7: on descriptors that cannot be open.

@@ -229,7 +229,9 @@ fn flags() {
     let (out, _end) = tcp();
     let source = file(b"file");
     let done = sendfile_hdtr(fd(&out), fd(&source), 0, 4, &[], &[], SfFlags::MNOWAIT | SfFlags::NODISKIO);
-    assert_eq!(done.outcome, Ok(()));
+    // H8: of a page that is being written back FreeBSD may say that it is not there.
+    let busy = FREEBSD && done.outcome == Err(Error::Errno(Errno::EBUSY));
+    assert!(busy || done.outcome == Ok(()), "{done:?}");
     let ignored = FlagsReport { ignored: SfFlags::MNOWAIT, ..FlagsReport::default() };
     let report = match () {
         () if FREEBSD => FlagsReport { honoured: SfFlags::NODISKIO, ..ignored },

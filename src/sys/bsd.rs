@@ -69,6 +69,12 @@ impl SfHdtr {
     }
 }
 
+/// The bytes of `count` that lie below the largest offset, behind which no file has any: FreeBSD's kernel adds the two, and
+/// when the sum overflows, a file that changes its size meanwhile is sent beyond its end.
+pub(crate) fn below_limit(offset: u64, count: usize) -> usize {
+    count.min((i64::MAX as u64).saturating_sub(offset) as usize)
+}
+
 /// sendfile(2) as Linux has it. It is one system call, or none where the kernel's would mean another thing: without an offset
 /// there is no such call, a count of 0 would send the whole file, and one above `i64::MAX` nothing.
 #[inline]
@@ -82,8 +88,12 @@ pub(crate) fn sendfile(
     if count == 0 {
         return Ok(0);
     }
-    if count > isize::MAX as usize {
+    if count > isize::MAX as usize || *offset > i64::MAX as u64 {
         return Err(Errno::EINVAL);
+    }
+    let count = below_limit(*offset, count);
+    if count == 0 {
+        return Ok(0); // the end
     }
     let (moved, errno) = os::sendfile_hdtr(out_fd, in_fd, *offset, count, &[], &[], 0);
     *offset += moved as u64;

@@ -114,6 +114,7 @@ unsafe fn sendfile(a2: i64, a3: i64, a4: i64, a5: i64) -> Option<Errno> {
     let sent = (if OS == Os::FreeBsd { a5 } else { a3 }) as *mut i64;
     // SAFETY: the stub gave a variable of its caller's.
     let nbytes = if OS == Os::FreeBsd { a3 } else { unsafe { *sent } };
+    assert!(a2.checked_add(nbytes).is_some(), "FreeBSD's kernel adds them: {a2} {nbytes}");
     let (moved, errno) = kernel.sendfile(a2 as usize, nbytes as usize, &headers, &trailers);
     // SAFETY: as above.
     unsafe { *sent = moved as i64 };

@@ -3,7 +3,8 @@
 //!
 //! Copy it there, make it executable, run it, as root or not: a line for each check, and the number of failures as exit code.
 //! It needs 2 MiB in /tmp, /var/tmp or the current folder, where it leaves nothing (else it takes shared memory), and loopback;
-//! what it cannot do without it skips, and says so. No wait is longer than ten seconds, and after ten minutes a signal ends it.
+//! what it cannot do without it skips, and says so. No wait of its own is longer than ten seconds, SF_SYNC's for its reader
+//! apart, and after ten minutes a signal ends it.
 #![no_std]
 #![no_main]
 
