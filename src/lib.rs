@@ -67,14 +67,16 @@
 //! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, and where a filter refuses it, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
-//! | [`send_file`], [`send_all`], [`poll_send`], [`perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
+//! | [`send_file`], [`send_all`], [`poll_send`], [`perform`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … with a buffer | and `pread64` | |
 //! | … with a buffer, and from the position of the file (`Transfer::from_position`, Linux alone) | and `lseek` | |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
 //! | [`StreamCopy`] | `splice`, `read`, `writev` | 2.6.17; without splice it copies |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
-//! | [`Transfer`] and all else | none | |
+//! | [`Transfer`] otherwise, and all else | none | |
+//!
+//! A filter that lets sockets be asked and not be set (`setsockopt`) takes the flush promise with it.
 //!
 //! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15.
 //!

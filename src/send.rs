@@ -162,7 +162,7 @@ pub enum Status {
 
 /// Sends until all is sent or it would block, going on after `EINTR`: for nonblocking outputs and an event loop. Arguments,
 /// system calls and errors are those of [`send_all`]; `EAGAIN` is [`Status::OutFull`] (the input is a file, which is always
-/// ready).
+/// ready; the few that are not, such as some of FUSE opened with `O_NONBLOCK`, are for [`StreamCopy`](crate::StreamCopy)).
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -301,6 +301,8 @@ impl Transfer {
     /// Performs a step and completes it, as [`perform`] and [`complete`](Self::complete) do, and keeps an error that comes
     /// together with progress: FreeBSD's and macOS's sendfile can move bytes and fail in one.
     ///
+    /// System calls: those of [`perform`].
+    ///
     /// # Errors
     ///
     /// Those of [`complete`](Self::complete).
@@ -376,13 +378,14 @@ impl<Fd: AsFd> Drop for FlushOnDrop<Fd> {
 /// empty if none is.
 ///
 /// System calls: those that [`Step`] names, one each, but for `Cork` and `Flush` (`getsockopt` and `setsockopt` as needed) and
-/// `Copy` and `Gather` (`pread64` and a write; at the file's position two `lseek` as well).
+/// `Copy` and `Gather` (`pread64` and a write; at the file's position two `lseek` as well, three if the write is short).
 ///
 /// # Errors
 ///
-/// The system call's. [`Step::Done`] is not to be performed: it gives `Ok(0)`. A step can move bytes and fail in one: FreeBSD's
-/// and macOS's sendfile, and a copy whose `lseek` is refused. Then the bytes are the result and the error is gone;
-/// [`Transfer::perform`] keeps it.
+/// The system call's; `EIO` when the output took nothing of a `Copy` or `Gather` and gave no reason; `ESPIPE` when the file's
+/// position does not move, before anything is written. [`Step::Done`] is not to be performed: it gives `Ok(0)`. A step can move
+/// bytes and fail in one: FreeBSD's and macOS's sendfile, and a copy that cannot take the position back to what was written. Then
+/// the bytes are the result and the error is gone; [`Transfer::perform`] keeps it.
 pub fn perform(step: &Step<'_>, out_fd: impl AsFd, in_fd: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
     match perform_on(step, out_fd.as_fd(), in_fd.as_fd(), buffer, 0) {
         (0, Some(errno)) => Err(errno),
@@ -426,12 +429,7 @@ fn perform_on(
             copy(out_fd, in_fd, offset, buffer.get_mut(..count), more, socket)
         }
         Step::Copy { offset: None, count, more, socket } => {
-            let copied =
-                sys::seek_by(in_fd, 0).and_then(|at| copy(out_fd, in_fd, at, buffer.get_mut(..count), more, socket));
-            match copied {
-                Ok(moved @ 1..) => return (moved, sys::seek_by(in_fd, moved as isize).err()),
-                other => other,
-            }
+            return copy_from_position(out_fd, in_fd, buffer.get_mut(..count), more, socket);
         }
         Step::Gather { headers, sent, offset, count, trailers, more, socket } => {
             gather(buffer, headers, sent, in_fd, offset, count, trailers)
@@ -483,6 +481,41 @@ fn copy(
     write_some(out_fd, buffer.get(..read).unwrap_or(&[]), more, socket)
 }
 
+/// The same at the file's position, which moves before the write: where it cannot, nothing is sent that would be read again.
+/// What was not written is gone back by.
+fn copy_from_position(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    buffer: Option<&mut [u8]>,
+    more: bool,
+    socket: bool,
+) -> Outcome {
+    let bytes = match read_at_position(in_fd, buffer) {
+        Ok(bytes) => bytes,
+        Err(errno) => return (0, Some(errno)),
+    };
+    let (written, errno) = outcome(write_some(out_fd, bytes, more, socket));
+    if written == bytes.len() {
+        return (written, errno);
+    }
+    match sys::seek_by(in_fd, written as isize - bytes.len() as isize) {
+        Ok(_) => (written, errno),
+        Err(stuck) => (written, Some(stuck)),
+    }
+}
+
+/// Reads at the file's position and moves it.
+fn read_at_position<'a>(in_fd: BorrowedFd<'_>, buffer: Option<&'a mut [u8]>) -> Result<&'a [u8]> {
+    let buffer = buffer.ok_or(Errno::EFAULT)?;
+    let at = sys::seek_by(in_fd, 0)?;
+    let read = sys::pread(in_fd, buffer, at)?;
+    // Some devices let themselves be told to move, and stay where they are.
+    if read > 0 && sys::seek_by(in_fd, read as isize)? == at {
+        return Err(Errno::ESPIPE);
+    }
+    Ok(buffer.get(..read).unwrap_or(&[]))
+}
+
 /// Gathers what a write is to carry in the lent buffer; the trailers only behind the whole range of the file.
 fn gather<'a>(
     buffer: &'a mut [u8],
@@ -500,9 +533,15 @@ fn gather<'a>(
     Ok(buffer.get(..len).unwrap_or(&[]))
 }
 
-/// Writes, unless there is nothing to write.
+/// Writes, unless there is nothing to write: that alone is 0.
 fn write_some(out_fd: BorrowedFd<'_>, bytes: &[u8], more: bool, socket: bool) -> Result<usize> {
-    if bytes.is_empty() { Ok(0) } else { write(out_fd, &[IoSlice::new(bytes)], more, socket) }
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match write(out_fd, &[IoSlice::new(bytes)], more, socket)? {
+        0 => Err(Errno::EIO),
+        written => Ok(written),
+    }
 }
 
 fn write(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], more: bool, socket: bool) -> Result<usize> {

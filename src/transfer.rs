@@ -35,9 +35,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// All three together, which is what Python's `os.sendfile` returns.
+    /// All three together, which is what Python's `os.sendfile` returns. It saturates.
     pub const fn total(&self) -> u64 {
-        self.headers + self.file + self.trailers
+        self.headers.saturating_add(self.file).saturating_add(self.trailers)
     }
 }
 
@@ -229,7 +229,8 @@ pub enum Step<'a> {
     },
     /// Read this range of the file into the lent buffer by `pread`, and write as much as was read, as for `Write`; complete
     /// with the bytes written, 0 if there was nothing to read. What was read and not written is read again by a later step.
-    /// At the file's position: read there by `pread` too, and advance it with `lseek` by what was written.
+    /// At the file's position: read there by `pread` too, and move it with `lseek`, by what was read before the write and back
+    /// by what was not written. A write that takes nothing of something is an error here.
     Copy {
         /// Where in the file, or at its position.
         offset: Option<u64>,
@@ -242,7 +243,8 @@ pub enum Step<'a> {
     },
     /// Gather what is left of the headers, this range of the file (by `pread`) and the trailers in the lent buffer, and write
     /// it all at once, as for `Write`; complete with the bytes written. When the file is shorter, leave the trailers out; when
-    /// there is nothing at all to write, complete with 0.
+    /// there is nothing at all to write, complete with 0, which an output that takes nothing is not: that is an error here.
+    /// `EINVAL` (of a file opened with `O_DIRECT`, say) leads to the single steps instead.
     Gather {
         /// The headers.
         headers: &'a [IoSlice<'a>],
@@ -473,7 +475,8 @@ impl Transfer {
     /// The same from the current position of the input on, which advances with what is sent. Linux only.
     ///
     /// Others that use the same file description at the same time move the same position; a copy through a lent buffer
-    /// reads and then advances in two calls, so it is not atomic against them, as sendfile is.
+    /// reads and then advances in two calls, so it is not atomic against them, as sendfile is. Devices whose position does not
+    /// move are refused by such a copy, with `ESPIPE`: [`StreamCopy`](crate::StreamCopy) is for them.
     ///
     /// # Errors
     ///
@@ -631,7 +634,8 @@ impl Transfer {
         }
         if self.sent.headers < self.headers_len {
             let (slices, rest) = self.write(headers, self.sent.headers, self.headers_len);
-            if self.joins && !rest && !self.file_complete() && !self.copying && self.is_socket() {
+            let at_limit = self.offset.is_some_and(|start| start + self.sent.file == i64::MAX as u64);
+            if self.joins && !rest && !self.file_complete() && !at_limit && !self.copying && self.is_socket() {
                 return self.file_step(lent, Some(slices));
             }
             let more = rest || self.trailers_len > 0 || !self.file_complete();
@@ -804,6 +808,11 @@ impl Transfer {
                     Ok(())
                 }
             },
+            Pending::Gather { .. } if result == Err(Errno::EINVAL) => {
+                // A file opened with O_DIRECT refuses to be read so, and may well be sent.
+                self.small = 0;
+                Ok(())
+            }
             Pending::Copy { more } | Pending::Gather { more } => match result? {
                 0 if self.sent.headers < self.headers_len => Err(Error::WriteZero),
                 0 => self.end_of_file(),

@@ -140,35 +140,99 @@ fn a7_the_probe_is_a_call_on_no_descriptors() {
     });
 }
 
-/// A copy at the position whose `lseek` is refused once the bytes are written: they count, and the error is told (D2).
+/// A filter that refuses lseek where its distance compares so with the number.
+fn refuse_lseek(op: SeccompCmpOp, distance: u64) {
+    let moving = SeccompCondition::new(1, SeccompCmpArgLen::Qword, op, distance).unwrap();
+    let rules = [(libc::SYS_lseek, vec![SeccompRule::new(vec![moving]).unwrap()])].into();
+    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    let arch = std::env::consts::ARCH.try_into().unwrap();
+    let filter: BpfProgram =
+        SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap().try_into().unwrap();
+    seccompiler::apply_filter(&filter).unwrap();
+}
+
+/// A copy at a position that may be asked for and not moved: nothing is sent, for it would be sent again.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d5_nothing_is_sent_from_a_position_that_may_not_move() {
+    in_a_thread(|| {
+        let (source, (out, end)) = (file(b"0123456789"), pipe());
+        let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
+        refuse_lseek(SeccompCmpOp::Ne, 0);
+        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
+        assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), 0));
+        assert_eq!(available_bytes(&end), []);
+    });
+}
+
+/// The same of a device that lets itself be told to move and does not.
+#[test]
+fn d5_nothing_is_sent_from_a_position_that_does_not_move() {
+    let (source, (out, end)) = (File::open("/dev/urandom").unwrap(), pipe());
+    for count in [Count::Bytes(10), Count::ToEnd] {
+        let mut transfer = Transfer::from_position(count, &[], &[]).unwrap().copying();
+        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
+        assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::ESPIPE)), 0));
+        assert_eq!(available_bytes(&end), []);
+    }
+}
+
+/// A copy whose position cannot go back by what was not written: what was counts, and the error is told (D2).
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn d5_bytes_count_though_the_position_cannot_follow() {
     in_a_thread(|| {
-        // Where the position is may be asked.
-        let moving = SeccompCondition::new(1, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0).unwrap();
-        let rules = [(libc::SYS_lseek, vec![SeccompRule::new(vec![moving]).unwrap()])].into();
-        let refused = SeccompAction::Errno(libc::EPERM as u32);
-        let arch = std::env::consts::ARCH.try_into().unwrap();
-        let filter: BpfProgram =
-            SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap().try_into().unwrap();
-
-        let (source, (out, mut end)) = (file(b"0123456789"), pipe());
-        let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
-        seccompiler::apply_filter(&filter).unwrap();
-        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
-        assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), 4));
-        let mut arrived = [0; 5];
-        assert_eq!((end.read(&mut arrived).unwrap(), &arrived[..4]), (4, &b"0123"[..]));
+        const PAGE: u64 = 4096;
+        let bytes = pattern(20_000);
+        let (source, (out, end)) = (file(&bytes), pipe());
+        rustix::pipe::fcntl_setpipe_size(&out, PAGE as usize).unwrap();
+        set_nonblocking(&out);
+        let start = || Transfer::from_position(Count::Bytes(5000), &[], &[]).unwrap().copying();
+        refuse_lseek(SeccompCmpOp::Gt, i64::MAX as u64);
+        let mut transfer = start();
+        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 5000]);
+        assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), PAGE));
+        assert_eq!(available_bytes(&end), bytes[..PAGE as usize]);
 
         // D2: step by step the same.
-        let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
-        for file in [0, 4] {
-            let step = transfer.next_step(&[], &[], 4).unwrap();
-            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 4]), Ok(()));
+        let mut transfer = start();
+        for file in [0, PAGE] {
+            let step = transfer.next_step(&[], &[], 5000).unwrap();
+            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 5000]), Ok(()));
             assert_eq!(transfer.progress().file, file);
         }
-        assert_eq!(transfer.next_step(&[], &[], 4).unwrap_err(), Error::Errno(Errno::EPERM));
+        assert_eq!(transfer.next_step(&[], &[], 5000).unwrap_err(), Error::Errno(Errno::EPERM));
+    });
+}
+
+/// An output that takes nothing is not the end of the file.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_copy_of_which_nothing_is_taken_is_an_error() {
+    in_a_thread(|| {
+        let (message, log) = (Message::new(0, 1000, 10), file(b""));
+        let start = || message.transfer().with_small(0);
+        answer(&[libc::SYS_writev], 0);
+        for mut transfer in [start().copying(), start().with_small(1000)] {
+            let outcome = send(&message, &mut transfer, &log, &mut [0; 2000]);
+            assert_eq!((outcome, transfer.progress().total()), (Err(Error::Errno(Errno::EIO)), 0));
+        }
+    });
+}
+
+/// A buffer that is lent does not keep a small body back that the file will not have read into it (as with O_DIRECT): there is
+/// sendfile.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_small_body_that_cannot_be_read_is_sent() {
+    in_a_thread(|| {
+        let message = Message::new(100, 1000, 10);
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        refuse(&[libc::SYS_pread64], Errno::EINVAL);
+        let mut transfer = message.transfer();
+        assert_eq!(send(&message, &mut transfer, &sender, &mut [0; 2000]), Ok(()));
+        assert_eq!(transfer.mechanisms(), Mechanisms { sendfile: 1000, ..Mechanisms::default() });
+        message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     });
 }
 

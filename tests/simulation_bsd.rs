@@ -49,6 +49,29 @@ fn c16_c18_freebsd_flushes_once_the_callers_cork_is_cleared() {
     freebsd::model::the_callers_cork_is_cleared();
 }
 
+/// C6a: at the largest offset the range is empty, and a count of 0 would mean another one. The headers are written by themselves.
+#[test]
+fn c6a_headers_are_not_joined_with_an_empty_range() {
+    use freebsd::transfer::{Error, Step, Transfer};
+
+    let headers = [bare_sendfile::IoSlice::new(b"header")];
+    for (before, joins) in [(1, true), (0, false)] {
+        let offset = i64::MAX as u64 - before;
+        let mut transfer = Transfer::new(offset, 2, &headers, &[]).unwrap().for_stream_socket();
+        match transfer.next_step(&headers, &[], 0).unwrap() {
+            Step::SendFileHdtr { count: 1, .. } if joins => {}
+            Step::Cork if !joins => {
+                transfer.complete(Ok(0)).unwrap();
+                assert!(matches!(transfer.next_step(&headers, &[], 0), Ok(Step::Write { more: true, .. })));
+                transfer.complete(Ok(6)).unwrap();
+                assert!(matches!(transfer.next_step(&headers, &[], 0), Ok(Step::SendFile { count: 0, .. })));
+                assert_eq!(transfer.complete(Ok(0)), Err(Error::Truncated { owed: 2 }));
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+}
+
 /// C9 is real in the model: headers given to macOS's sendfile are torn, and the receiver notices.
 #[test]
 fn c9_headers_given_to_macos_are_torn() {

@@ -581,6 +581,23 @@ fn a_small_file_is_gathered_with_its_lists_if_they_fit() {
     assert_eq!(short.step(&gather(35, 70, 1, false), Ok(0)), Err(Error::Truncated { owed: 70 }));
 }
 
+/// A file that refuses to be read so (`EINVAL`) can be sent; other errors are the caller's.
+#[test]
+fn what_cannot_be_gathered_is_sent_step_by_step() {
+    let gather = Seen::Gather { offset: 0, count: 100, trailers: 0, more: false };
+    let mut script = Script::new(0, 100, &HEADERS, &[]).on(TCP).lending(1000);
+    assert_eq!(script.step(&gather, Err(Errno::EIO)), Err(Error::Errno(Errno::EIO)));
+    assert_eq!(script.step(&gather, Err(Errno::EINVAL)), Ok(()));
+    script.goes(headers(true, true), 7).goes(send_file(0, 100), 100).sent(7, 100, 0);
+    assert_eq!(script.transfer.mechanisms(), mechanisms(100, 0, None));
+}
+
+#[test]
+fn a_total_saturates() {
+    let progress = Progress { headers: u64::MAX, file: 1, trailers: 1 };
+    assert_eq!(progress.total(), u64::MAX);
+}
+
 #[test]
 fn misuse_is_an_error_and_counts_no_byte_twice() {
     // A completion for no step.

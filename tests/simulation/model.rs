@@ -73,6 +73,8 @@ pub(crate) struct World<'a> {
     loose: bool,
     /// The kernel refuses TCP's options: nothing can be flushed.
     no_options: bool,
+    /// It has refused to read into a buffer with the headers in it.
+    apart: bool,
 }
 
 fn total(list: &[IoSlice<'_>]) -> u64 {
@@ -131,6 +133,7 @@ impl<'a> World<'a> {
             corked: false,
             loose: false,
             no_options: false,
+            apart: false,
         }
     }
 
@@ -189,7 +192,7 @@ impl<'a> World<'a> {
         let Case { at_position, count, small, cap, .. } = *self.case;
         let small = (small.min(cap.max(1)) as u64).min(MAX_RW_COUNT);
         let alone = self.got.headers == self.headers && self.trailers == 0;
-        !at_position
+        !(at_position || self.apart)
             && count != Count::ToEnd
             && (1..=small).contains(&self.left())
             && self.headers_left() + self.left() <= self.lent as u64
@@ -472,6 +475,10 @@ impl<'a> World<'a> {
             }
             Step::SendFile { .. } if self.lent > 0 && is_refusal(errno, self.case.at_position) => {
                 self.refused = Some(errno);
+                Ok(())
+            }
+            Step::Gather { .. } if errno == Errno::EINVAL => {
+                self.apart = true;
                 Ok(())
             }
             _ => Err(Error::Errno(errno)),

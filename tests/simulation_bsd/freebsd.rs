@@ -21,7 +21,7 @@ pub(crate) mod explorer;
 pub(crate) mod model;
 #[path = "../../src/transfer.rs"]
 #[allow(dead_code, unreachable_pub)] // the scripts use a part
-mod transfer;
+pub(crate) mod transfer;
 
 /// What the scripts are made of.
 mod machine {

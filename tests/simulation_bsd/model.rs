@@ -428,7 +428,9 @@ impl<'a> World<'a> {
                     && is_refusal(errno);
                 let option = matches!(step, Step::Cork | Step::Flush { .. });
                 self.no_options |= option;
-                let expected = if refused || option { Ok(()) } else { Err(Error::Errno(errno)) };
+                // Headers, file and trailers go each by itself then.
+                let apart = matches!(step, Step::Gather { .. }) && errno == Errno::EINVAL;
+                let expected = if refused || option || apart { Ok(()) } else { Err(Error::Errno(errno)) };
                 (self.transfer.complete_with_error(0, errno), expected)
             }
             Answer::Moves(0) => self.nothing(step),
