@@ -498,7 +498,7 @@ fn copy_from_position(
     if written == bytes.len() {
         return (written, errno);
     }
-    match sys::seek_by(in_fd, written as isize - bytes.len() as isize) {
+    match sys::seek_by(in_fd, written.wrapping_sub(bytes.len()) as isize) {
         Ok(_) => (written, errno),
         Err(stuck) => (written, Some(stuck)),
     }

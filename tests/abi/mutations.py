@@ -90,7 +90,7 @@ MUTATIONS = {
 
 # Of single calls, which are the same on every processor.
 MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux.rs", [texts]) for name, *texts in [
-    ("splice's count and flags swapped", "word(count as isize), no_flags)", "no_flags, word(count as isize))"),
+    ("splice's count and flags swapped", "word(count as isize), flags)", "flags, word(count as isize))"),
     ("fadvise's length and advice swapped", "word(len as isize), word(advice as isize)", "word(advice as isize), word(len as isize)"),
     ("preadv2's offset in both halves", "word(0), // the offset's upper half", "word(offset as isize), // the offset's upper half"),
 ]]

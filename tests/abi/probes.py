@@ -174,15 +174,21 @@ def call_cases(os, cpu, noise):
         content, copied = noise.randbytes(16), dict(arguments=[out_fd, in_fd, 0, 16], cell=offset)
         read = [Int(in_fd), Fill(content), Word(16), Word(offset)]
         sent = calls.send(Message(1, content), result)
-        yield Case("probe_copy", copied, [calls.call("pread", read, 16), sent], result=result)
+        # Nothing taken of something is an error.
+        outcome = result if result else -EIO
+        yield Case("probe_copy", copied, [calls.call("pread", read, 16), sent], result=outcome)
         yield Case("probe_copy", copied, [calls.call("pread", read, -EIO)], result=-EIO)
 
-        # At the position, which then follows; if it cannot, what was sent counts all the same.
-        here = [Int(in_fd), Word(0), Int(1)]
-        follows = [calls.call("lseek", [Int(in_fd), Word(result), Int(1)], result)] if result > 0 else []
-        yield Case("probe_copy_at_position", copied,
-                   [calls.call("lseek", here, offset), calls.call("pread", read, 16), sent, *follows], result=result)
-        yield Case("probe_copy_at_position", copied, [calls.call("lseek", here, -29)], result=-29)
+        # At the position, which moves before, and back by what was not sent; if it cannot move, nothing is sent.
+        def seek(distance, answer):
+            return calls.call("lseek", [Int(in_fd), Word(distance), Int(1)], answer)
+
+        before = [seek(0, offset), calls.call("pread", read, 16)]
+        moved = max(result, 0)
+        back = [] if moved == 16 else [seek(moved - 16, offset)]
+        yield Case("probe_copy_at_position", copied, [*before, seek(16, offset + 16), sent, *back], result=outcome)
+        yield Case("probe_copy_at_position", copied, [*before, seek(16, offset)], result=-29)
+        yield Case("probe_copy_at_position", copied, [seek(0, -29)], result=-29)
 
         # What splice refuses is read and written.
         whole = [calls.call("read", [Int(in_fd), Fill(content), Word(16)], 16),
