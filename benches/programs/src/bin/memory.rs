@@ -58,10 +58,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     clients.insert(next, (socket, 0));
                     next += 1;
                 }
-            } else if let Some((socket, left)) = clients.get_mut(&id) {
-                if !answer(socket, &response, left).unwrap_or(false) {
-                    clients.remove(&id);
-                }
+            } else if let Some((socket, left)) = clients.get_mut(&id)
+                && !answer(socket, &response, left).unwrap_or(false)
+            {
+                clients.remove(&id);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! and the 99th percentile.
 
 use std::fs::File;
-use std::io::{self, IoSlice as StdIoSlice, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -27,8 +27,10 @@ const CASES: &[Case] = &[
     Case { name: "head + vanished file", head: 200, file: 0, asked: 500, trailer: 0 },
 ];
 
+type Way = fn(&TcpStream, &File, &Case);
+
 /// The ways of sending it.
-const WAYS: &[(&str, fn(&TcpStream, &File, &Case))] = &[
+const WAYS: &[(&str, Way)] = &[
     ("one write", |mut socket, _, case| socket.write_all(&vec![b'x'; case.head + case.file + case.trailer]).unwrap()),
     ("by hand", |mut socket, file, case| {
         socket.write_all(&vec![b'x'; case.head]).unwrap();
@@ -46,7 +48,7 @@ const WAYS: &[(&str, fn(&TcpStream, &File, &Case))] = &[
     }),
     ("TCP_CORK", |mut socket, file, case| {
         option(socket, libc::TCP_CORK, 1);
-        socket.write_vectored(&[StdIoSlice::new(&vec![b'x'; case.head])]).unwrap();
+        socket.write_all(&vec![b'x'; case.head]).unwrap();
         send(socket, file, case.asked);
         if case.trailer > 0 {
             socket.write_all(&vec![b'x'; case.trailer]).unwrap();
