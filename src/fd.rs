@@ -1,6 +1,6 @@
 //! File descriptors: std's own types with the feature `std`, types of the same names and methods without.
 //!
-//! A crate that implements [`AsFd`] for its types compiles either way. Integers do not implement it: a safe function must
+//! A crate that implements [`AsFd`] for its types compiles either way, if it does not implement std's beside it. Integers do not implement it: a safe function must
 //! not act on a descriptor that somebody else owns ([I/O safety](https://doc.rust-lang.org/std/os/fd/index.html)).
 //!
 //! ```compile_fail,E0277
@@ -48,6 +48,10 @@ mod bare {
     }
 
     /// Lends a file descriptor.
+    #[diagnostic::on_unimplemented(
+        note = "std's types implement it with the feature `std` of bare-sendfile",
+        note = "integers do not: `BorrowedFd::borrow_raw` says on what condition one is a descriptor"
+    )]
     pub trait AsFd {
         /// Borrows the descriptor.
         fn as_fd(&self) -> BorrowedFd<'_>;

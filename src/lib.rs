@@ -15,6 +15,9 @@
 //! **SIGPIPE.** When nobody reads any more, the kernel raises SIGPIPE beside `EPIPE`, and sendfile has no flag against it. Rust's
 //! std ignores the signal; a program without std is ended by it. Ignore it there, or hold a [`SigpipeGuard`].
 //!
+//! **Sent is not received.** What is counted as sent the kernel has taken. To close a TCP socket while something that came in is unread
+//! resets the connection, and what waits in the kernel is lost: shut it down for writing and read to the end first.
+//!
 //! # Which function
 //!
 //! | you have | use |
@@ -23,7 +26,8 @@
 //! | a blocking output, and all of it to send | [`send_file`] |
 //! | Python's or FreeBSD's second form, with its flags and its stop at `EINTR` | [`sendfile_hdtr`] |
 //! | a nonblocking output and an event loop | a [`Transfer`] with each connection, and [`poll_send`] |
-//! | io_uring, an async runtime, a progress bar | a [`Transfer`] and its [`Step`]s; [`perform`] does one |
+//! | an async runtime, a progress bar | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
+//! | io_uring | the same, by calls of its own; [`Transfer::complete`] is told what came of each |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
 //!
@@ -89,7 +93,8 @@
 //! | `macos-raw-syscalls` | on macOS the trap instead of libSystem. The vendor does not support that: numbers and registers may change with any release. Without effect elsewhere |
 //! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
-//! They are additive. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
+//! They are additive, but for one thing: a crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
+//! which they are one. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
 //! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system; on FreeBSD and macOS
 //! the functions call the same of the system, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`, and `splice` is not there.
 //!

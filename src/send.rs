@@ -197,8 +197,9 @@ pub fn poll_send(
     }
 }
 
-/// The common case in one call: headers, `count` of the file from `offset` on, trailers, on a blocking output, going on
-/// after `EINTR`; with a `buffer`, through it where sendfile is refused. It is [`send_all`] with a [`Transfer`] of its own.
+/// The common case in one call: headers, `count` of the file from `offset` on, trailers, on a blocking output, going on after
+/// short counts and `EINTR` (where [`sendfile`](crate::sendfile) is one system call); with a `buffer`, through it where sendfile
+/// is refused. It is [`send_all`] with a [`Transfer`] of its own.
 ///
 /// System calls and errors: those of [`send_all`], in [`Sent::outcome`].
 ///

@@ -13,8 +13,9 @@ use crate::sys;
 ///   sent, and the position of `in_fd` is neither used nor changed.
 /// - With `None`, reading starts at the current position of `in_fd`, which is advanced; on an error it is unchanged.
 ///
-/// It is exactly one system call with the arguments as they are: no retry after `EINTR`, no loop, no fallback. For those,
-/// for headers and trailers see [`sendfile_hdtr`](crate::sendfile_hdtr) and [`Transfer`](crate::Transfer).
+/// It is exactly one system call with the arguments as they are: no retry after `EINTR`, no loop, no fallback. For those see
+/// [`send_file`](crate::send_file), which sends all of it; for headers and trailers [`sendfile_hdtr`](crate::sendfile_hdtr) and
+/// [`Transfer`](crate::Transfer).
 ///
 /// **The pages are shared, not copied.** What is sent to a socket or pipe refers to the file's pages in the page cache: a
 /// later write to the file can still reach the receiver, on TCP even after all is acknowledged to be out of the queue.

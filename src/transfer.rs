@@ -191,7 +191,7 @@ fn total_len(list: &[IoSlice<'_>]) -> u64 {
 
 /// The next thing to do. Do it and tell [`Transfer::complete`] what came of it.
 ///
-/// [`perform`](crate::perform) does any of them by the calls named here.
+/// [`Transfer::perform`] does any of them by the calls named here.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
@@ -322,12 +322,13 @@ enum Held {
 /// A send of headers, a range of a file and trailers, that can stop anywhere and go on from there.
 ///
 /// It performs no I/O, and holds no slice, buffer or descriptor: it is plain data, `'static`, and takes the caller's headers
-/// and trailers with each step. Ask for the [`next_step`](Self::next_step), do it, [`complete`](Self::complete) it:
+/// and trailers with each step. Ask for the [`next_step`](Self::next_step), do it, [`complete`](Self::complete) it;
+/// [`perform`](Self::perform) is the latter two:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use bare_sendfile::{Count, IoSlice, Step, Transfer, perform};
+/// use bare_sendfile::{Count, IoSlice, Step, Transfer};
 /// # let file = std::fs::File::open("Cargo.toml")?;
 /// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
 /// let headers = [IoSlice::new(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")];
@@ -335,7 +336,7 @@ enum Held {
 /// loop {
 ///     match transfer.next_step(&headers, &[], 0)? {
 ///         Step::Done => break,
-///         step => transfer.complete(perform(&step, &socket, &file, &mut []))?,
+///         step => transfer.perform(&step, &socket, &file, &mut [])?,
 ///     }
 /// }
 /// assert_eq!(transfer.progress().total(), 39 + 20);
