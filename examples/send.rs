@@ -5,18 +5,18 @@
 //! ```
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Display;
 use std::fs::{File, Metadata};
-use std::io::{self, IsTerminal, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, IsTerminal, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, Step, Transfer, perform};
+use bare_sendfile::{Count, Errno, Error, IoSlice, Step, Transfer};
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -41,8 +41,14 @@ Exit status: 0 all is sent; 1 not all; 2 the arguments are wrong.
 /// Lent with `--fallback`.
 const BUFFER: usize = 64 << 10;
 
+/// Between two questions whether a TCP peer has all.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// So long is read from a TCP peer that does not stop sending, and where the system does not tell whether it has all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 struct Args {
-    source: PathBuf,
+    source: OsString,
     target: OsString,
     offset: u64,
     count: Count,
@@ -62,14 +68,17 @@ fn main() -> ExitCode {
         Ok(Command::Send(args)) => send(&args),
         Ok(Command::Print(text)) => print(&text),
         Err(error) => {
-            report(&format!("send: {error}\nUsage: send [OPTIONS] SRC DST; --help tells more\n"));
+            report(&format!(
+                "send: {}\nUsage: send [OPTIONS] SRC DST; --help tells more\n",
+                escaped(&error.to_string())
+            ));
             return ExitCode::from(2);
         }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&format!("send: {error}\n"));
+            report(&format!("send: {}\n", escaped(&error)));
             ExitCode::FAILURE
         }
     }
@@ -78,6 +87,11 @@ fn main() -> ExitCode {
 /// Writes to stderr. Nobody can be told that it failed; `eprint!` would panic.
 fn report(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// A name in a message does not drive the terminal.
+fn escaped(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }).collect()
 }
 
 fn print(text: &str) -> Result<(), String> {
@@ -107,7 +121,21 @@ fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
         }
     }
     let [source, target] = <[OsString; 2]>::try_from(paths).map_err(|_| "SRC and DST are needed")?;
-    Ok(Command::Send(Args { source: source.into(), target, offset, count, headers, trailers, fallback }))
+    if source == "-" {
+        return Err("SRC cannot be -: what is sent is a file".into());
+    }
+    if target.as_bytes().starts_with(b"tcp:") {
+        let parts = address(&target).and_then(|address| address.rsplit_once(':'));
+        if !parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) {
+            return Err(format!("{}: not of the form tcp:HOST:PORT, with a PORT up to 65535", shown(&target)).into());
+        }
+    }
+    Ok(Command::Send(Args { source, target, offset, count, headers, trailers, fallback }))
+}
+
+/// HOST:PORT of a TCP peer.
+fn address(target: &OsStr) -> Option<&str> {
+    target.to_str()?.strip_prefix("tcp:")
 }
 
 fn bytes(option: &str, value: &OsStr) -> Result<u64, String> {
@@ -116,9 +144,9 @@ fn bytes(option: &str, value: &OsStr) -> Result<u64, String> {
 }
 
 fn send(args: &Args) -> Result<(), String> {
-    // The target is created or emptied only when the source is known to be good.
+    // The target is created only when the source is known to be good.
     let (file, metadata) = open_source(args)?;
-    let out = open_target(args, &metadata)?;
+    let mut target = open_target(args, &metadata)?;
 
     let (headers, trailers) = (slices(&args.headers), slices(&args.trailers));
     let transfer = Transfer::new(args.offset, args.count, &headers, &trailers).map_err(|error| error.to_string())?;
@@ -127,11 +155,98 @@ fn send(args: &Args) -> Result<(), String> {
 
     let bar = progress_bar(args, &metadata);
     let start = Instant::now();
-    let outcome = drive(&mut transfer, &out, &file, &headers, &trailers, &mut buffer, &bar);
+    let outcome = drive(&mut transfer, &mut target, &file, &headers, &trailers, &mut buffer, &bar);
+    // After a failure as well: the peer is to have what the summary says.
+    let closed = match &target {
+        Target::Tcp(socket) => close(socket).map_err(|error| ("close", errno_of(&error))),
+        _ => Ok(()),
+    };
     let elapsed = start.elapsed();
     bar.finish_and_clear();
     report(&summary(&transfer, elapsed));
-    outcome.map_err(|failure| explain(args, failure))
+    outcome.and(closed).map_err(|failure| explain(args, failure))
+}
+
+/// Where the bytes go.
+enum Target {
+    /// A regular file, opened by its name; `old` as long as it may have bytes from before.
+    File {
+        file: File,
+        old: bool,
+    },
+    Tcp(TcpStream),
+    Other(OwnedFd),
+}
+
+impl AsFd for Target {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::File { file, .. } => file.as_fd(),
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Other(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl Target {
+    /// Removes what an old file has after the `sent` bytes, once. Not before the first of them: until then sendfile can still
+    /// refuse, and the file stays as it was.
+    fn cut(&mut self, sent: u64) -> Result<(), Failure> {
+        if let Self::File { file, old: old @ true } = self {
+            file.set_len(sent).map_err(|error| ("cut", errno_of(&error)))?;
+            *old = false;
+        }
+        Ok(())
+    }
+}
+
+/// Closes the connection when the peer has all. A socket that is closed with input that nobody has read resets the
+/// connection, and what waits to be sent is lost: so the input is read.
+fn close(mut socket: &TcpStream) -> io::Result<()> {
+    if socket.shutdown(Shutdown::Write).is_err() {
+        // There is no connection any more. The reason is here unless it has been told already.
+        return socket.take_error()?.map_or(Ok(()), Err);
+    }
+    socket.set_read_timeout(Some(PAUSE))?;
+    let (mut buffer, start) = ([0; 4096], Instant::now());
+    loop {
+        // Asked first: what has come by then is read before the end.
+        let unacknowledged = unacknowledged(socket);
+        let impatient = start.elapsed() > PATIENCE;
+        match (socket.read(&mut buffer), unacknowledged) {
+            (Ok(0), _) => {
+                // A reset does not change the end that was there before it.
+                if let Some(error) = socket.take_error()? {
+                    return Err(error);
+                }
+                if unacknowledged.is_none_or(|bytes| bytes == 0) {
+                    return Ok(());
+                }
+                sleep(PAUSE);
+            }
+            (Err(error), Some(0)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            (Err(error), _) if ![io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind()) => {
+                return Err(error);
+            }
+            (_, Some(0) | None) if impatient => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+/// Bytes that the peer's system has not yet confirmed to have, and 1 for the end. `None` where the system does not tell.
+#[cfg(target_os = "linux")]
+fn unacknowledged(socket: &TcpStream) -> Option<i32> {
+    use std::os::fd::AsRawFd;
+
+    let mut bytes = 0;
+    // SAFETY: this request, SIOCOUTQ for a socket, writes an int.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+    (result == 0).then_some(bytes)
+}
+#[cfg(not(target_os = "linux"))]
+fn unacknowledged(_: &TcpStream) -> Option<i32> {
+    None
 }
 
 /// The step at which it stopped, and why.
@@ -140,7 +255,7 @@ type Failure = (&'static str, Error);
 /// Takes steps until all is sent; and, whatever happens, leaves nothing waiting in the kernel.
 fn drive(
     transfer: &mut Transfer,
-    out: &OwnedFd,
+    target: &mut Target,
     file: &File,
     headers: &[IoSlice<'_>],
     trailers: &[IoSlice<'_>],
@@ -149,7 +264,7 @@ fn drive(
 ) -> Result<(), Failure> {
     let outcome = loop {
         let step = match transfer.next_step(headers, trailers, buffer.len()) {
-            Ok(Step::Done) => break Ok(()),
+            Ok(Step::Done) => break target.cut(transfer.progress().total()),
             Ok(step) => step,
             Err(error) => break Err(("next step", error)),
         };
@@ -158,25 +273,32 @@ fn drive(
             Step::Copy { .. } => "copy",
             _ => "write",
         };
-        match transfer.complete(perform(&step, out, file, buffer)) {
-            Ok(()) => bar.set_position(transfer.progress().total()),
-            Err(Error::Errno(Errno::EINTR)) => {}
+        let result = transfer.perform(&step, &*target, file, buffer);
+        let sent = transfer.progress().total();
+        bar.set_position(sent);
+        if sent > 0 {
+            if let Err(failure) = target.cut(sent) {
+                break Err(failure);
+            }
+        }
+        match result {
+            Ok(()) | Err(Error::Errno(Errno::EINTR)) => {}
             // Another program has made our standard output nonblocking.
-            Err(Error::Errno(Errno::EAGAIN)) => match poll(&mut [PollFd::new(out, PollFlags::OUT)], None) {
+            Err(Error::Errno(Errno::EAGAIN)) => match poll(&mut [PollFd::new(target, PollFlags::OUT)], None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => break Err(("poll", errno_of(errno.raw_os_error()))),
+                Err(errno) => break Err(("poll", errno_of(&errno.into()))),
             },
             Err(error) => break Err((name, error)),
         }
     };
     if let Some(step) = transfer.flush() {
-        let _ = transfer.complete(perform(&step, out, file, &mut []));
+        let _ = transfer.perform(&step, &*target, file, &mut []);
     }
     outcome
 }
 
-fn errno_of(number: i32) -> Error {
-    Error::Errno(Errno::from_raw_os_error(number).unwrap_or(Errno::EIO))
+fn errno_of(error: &io::Error) -> Error {
+    Error::Errno(error.raw_os_error().and_then(Errno::from_raw_os_error).unwrap_or(Errno::EIO))
 }
 
 fn slices(texts: &[OsString]) -> Vec<IoSlice<'_>> {
@@ -184,31 +306,35 @@ fn slices(texts: &[OsString]) -> Vec<IoSlice<'_>> {
 }
 
 fn open_source(args: &Args) -> Result<(File, Metadata), String> {
-    let path = args.source.display();
+    let path = shown(&args.source);
     let failed = |error: io::Error| format!("{path}: {}", reason(&error));
     let file = File::open(&args.source).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         return Err(format!("{path}: {}", Errno::EISDIR));
     }
-    if let Some(before) = args.offset.checked_sub(1) {
-        // Asked of the file itself: files of /proc and devices have a length of 0.
-        let beyond = i64::try_from(args.offset).is_err() || file.read_at(&mut [0], before).map_err(failed)? == 0;
-        if beyond {
-            // The length is told where it is plausible.
-            let len = Some(metadata.len()).filter(|&len| 0 < len && len < args.offset);
-            let len = len.map_or(String::new(), |len| format!(" ({len} bytes)"));
-            return Err(format!("offset {} is past the end of {path}{len}", args.offset));
-        }
+    if i64::try_from(args.offset).is_err() {
+        return Err(format!("offset {} is above the kernel's largest offset, {}", args.offset, i64::MAX));
+    }
+    // Asked of the file itself: files of /proc and devices have a length of 0.
+    let read = file.read_at(&mut [0], args.offset.saturating_sub(1)).map_err(|error| match error.raw_os_error() {
+        Some(libc::ESPIPE) => format!("{path}: SRC must be a file that can be read at an offset"),
+        _ => failed(error),
+    })?;
+    if read == 0 && args.offset > 0 {
+        // The length is told where it is plausible.
+        let len = Some(metadata.len()).filter(|&len| 0 < len && len < args.offset);
+        let len = len.map_or(String::new(), |len| format!(" ({len} bytes)"));
+        return Err(format!("offset {} is past the end of {path}{len}", args.offset));
     }
     Ok((file, metadata))
 }
 
-fn open_target(args: &Args, source: &Metadata) -> Result<OwnedFd, String> {
+fn open_target(args: &Args, source: &Metadata) -> Result<Target, String> {
     let name = target_name(args);
     let failed = |error: io::Error| format!("{name}: {}", reason(&error));
-    if let Some(address) = args.target.to_str().and_then(|target| target.strip_prefix("tcp:")) {
-        return TcpStream::connect(address).map(OwnedFd::from).map_err(failed);
+    if let Some(address) = address(&args.target) {
+        return TcpStream::connect(address).map(Target::Tcp).map_err(failed);
     }
     let stdout = args.target == "-";
     let file = if stdout {
@@ -218,19 +344,19 @@ fn open_target(args: &Args, source: &Metadata) -> Result<OwnedFd, String> {
     };
     let file = file.map_err(failed)?;
     let target = file.metadata().map_err(failed)?;
-    if target.is_file() {
-        if (target.dev(), target.ino()) == (source.dev(), source.ino()) {
-            return Err(format!("{} and {name} are the same file", args.source.display()));
-        }
-        if !stdout {
-            file.set_len(0).map_err(failed)?;
-        }
+    if target.is_file() && (target.dev(), target.ino()) == (source.dev(), source.ino()) {
+        return Err(format!("{} and {name} are the same file", shown(&args.source)));
     }
-    Ok(file.into())
+    Ok(if target.is_file() && !stdout { Target::File { file, old: true } } else { Target::Other(file.into()) })
 }
 
-fn target_name(args: &Args) -> impl Display {
-    Path::new(if args.target == "-" { OsStr::new("standard output") } else { &args.target }).display()
+fn target_name(args: &Args) -> String {
+    if args.target == "-" { "standard output".into() } else { shown(&args.target) }
+}
+
+/// An empty name is seen as well.
+fn shown(name: &OsStr) -> String {
+    if name.is_empty() { "''".into() } else { Path::new(name).display().to_string() }
 }
 
 /// Shown if stderr is a terminal, and not the one that the bytes go to.
@@ -273,9 +399,9 @@ fn summary(transfer: &Transfer, elapsed: Duration) -> String {
 
 /// Names the files and, where it is so, the way out.
 fn explain(args: &Args, (step, error): Failure) -> String {
-    let (source, target) = (args.source.display(), target_name(args));
+    let (source, target) = (shown(&args.source), target_name(args));
     match (step, error) {
-        (_, Error::Truncated { owed }) => format!("{source}: {owed} bytes are missing: {error}"),
+        (_, Error::Truncated { .. }) => format!("{source}: {error}"),
         ("sendfile", Error::Errno(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM)) => {
             format!(
                 "sendfile refused to send {source} to {target}: {error}; --fallback copies through a buffer instead"

@@ -2,10 +2,12 @@
 #![cfg(target_os = "linux")]
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,7 +15,7 @@ use std::sync::LazyLock;
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::pty::OpenptFlags;
 use tempfile::TempDir;
 
@@ -200,6 +202,26 @@ fn an_existing_file_is_overwritten_and_stays_itself() {
 }
 
 #[test]
+fn an_old_file_is_cut_to_what_was_sent() {
+    let folder = Folder::new(100);
+    let empty = folder.path("empty");
+    fs::write(&empty, "").unwrap();
+    let target = folder.path("target");
+    let sent_over = |args: &[&str], code: i32, expected: &[u8]| {
+        fs::write(&target, [b'x'; 500]).unwrap();
+        assert_eq!(send(&[args, &[&target]].concat()).status.code(), Some(code));
+        assert!(fs::read(&target).unwrap() == expected, "{args:?}");
+    };
+    sent_over(&[&empty], 0, b"");
+    sent_over(&["--header", "a", &empty], 0, b"a");
+    sent_over(&["--count", "100000", &folder.source], 1, &folder.bytes);
+    // sendfile refuses it. Nothing was sent, and nothing is lost; or the header was.
+    let refused = format!("/proc/{}/cmdline", std::os::unix::process::parent_id());
+    sent_over(&[&refused], 1, &[b'x'; 500]);
+    sent_over(&["--header", "a", &refused], 1, b"a");
+}
+
+#[test]
 fn to_the_standard_output() {
     let folder = Folder::new(300_000); // more than a pipe holds
     let ran = send(&[&folder.source, "-"]);
@@ -249,7 +271,7 @@ fn a_count_beyond_the_end_says_what_is_missing() {
     let ran = send(&["--count", "100", "--trailer", "never", &folder.source, "-"]);
     ran.stopped(
         "55 bytes: headers 0 written, file 55 by sendfile and 0 copied, trailers 0 written",
-        &format!("{}: 45 bytes are missing: the file ended 45 bytes before the count", folder.source),
+        &format!("{}: the file ended 45 bytes before the count", folder.source),
     );
     assert_eq!(ran.stdout, folder.bytes);
 }
@@ -266,12 +288,15 @@ fn an_offset_past_the_end_is_an_error_and_costs_nothing() {
     past("100", &folder.source, " (55 bytes)");
     past("56", &folder.source, " (55 bytes)");
     past("9223372036854775807", &folder.source, " (55 bytes)"); // i64::MAX
-    past("18446744073709551615", &folder.source, " (55 bytes)"); // u64::MAX
     // Its length is 0 by stat(2).
     past("1000000", "/proc/version", "");
     let empty = folder.path("empty");
     fs::write(&empty, "").unwrap();
     past("1", &empty, "");
+    for offset in ["9223372036854775808", "18446744073709551615"] {
+        send(&["--offset", offset, &folder.source, &target])
+            .refused(&format!("offset {offset} is above the kernel's largest offset, 9223372036854775807"));
+    }
     assert_eq!(fs::read(&target).unwrap(), b"kept");
 
     let ran = send(&["--offset", "6", "/proc/version", "-"]);
@@ -287,6 +312,13 @@ fn a_source_that_cannot_be_read_costs_nothing() {
     send(&[&missing, &target]).refused(&format!("{missing}: No such file or directory (ENOENT, os error 2)"));
     let directory = folder.dir.path().to_str().unwrap();
     send(&[directory, &target]).refused(&format!("{directory}: Is a directory (EISDIR, os error 21)"));
+    let fifo = folder.path("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let writer = File::options().read(true).write(true).open(&fifo).unwrap(); // or opening it would wait
+    for args in [&[&*fifo, &target][..], &["--fallback", &fifo, &target]] {
+        send(args).refused(&format!("{fifo}: SRC must be a file that can be read at an offset"));
+    }
+    drop(writer);
     assert_eq!(fs::read(&target).unwrap(), b"kept");
 
     let new = folder.path("new");
@@ -458,6 +490,100 @@ fn a_peer_that_closes_in_the_middle() {
     assert_eq!(ran.status.code(), Some(1));
 }
 
+/// A listener whose connections take few bytes that nobody reads.
+fn narrow_listener() -> (String, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::sockopt::set_socket_recv_buffer_size(&listener, 4096).unwrap();
+    (format!("tcp:{}", listener.local_addr().unwrap()), listener)
+}
+
+#[test]
+fn a_peer_that_has_said_something_gets_all() {
+    let folder = Folder::new(200_000);
+    let (target, listener) = narrow_listener();
+    let received = thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.write_all(b"a greeting").unwrap();
+        // Time for the program to end, which it must not use.
+        sleep(Duration::from_millis(300));
+        peer.write_all(b"and more").unwrap();
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).unwrap();
+        peer.write_all(b"thanks").unwrap();
+        bytes
+    });
+    send(&[&folder.source, &target])
+        .sent("200000 bytes: headers 0 written, file 200000 by sendfile and 0 copied, trailers 0 written");
+    assert!(received.join().unwrap() == folder.bytes);
+}
+
+#[test]
+fn a_peer_that_has_said_something_gets_what_was_sent_before_a_failure() {
+    let folder = Folder::new(200_000);
+    let (target, listener) = narrow_listener();
+    let received = thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.write_all(b"a greeting").unwrap();
+        sleep(Duration::from_millis(300));
+        let mut bytes = Vec::new();
+        peer.read_to_end(&mut bytes).unwrap();
+        bytes
+    });
+    send(&["--count", "200001", &folder.source, &target]).stopped(
+        "200000 bytes: headers 0 written, file 200000 by sendfile and 0 copied, trailers 0 written",
+        &format!("{}: the file ended 1 bytes before the count", folder.source),
+    );
+    assert!(received.join().unwrap() == folder.bytes);
+}
+
+#[test]
+fn a_peer_that_closes_before_it_has_all() {
+    let folder = Folder::new(60_000); // few enough to wait in the kernel, too many for the peer's buffer
+    for ends_first in [false, true] {
+        let (target, listener) = narrow_listener();
+        let closing = thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            if ends_first {
+                peer.shutdown(Shutdown::Write).unwrap();
+            }
+            peer.read_exact(&mut [0; 100]).unwrap();
+            sleep(Duration::from_millis(300));
+        });
+        let ran = send(&[&folder.source, &target]);
+        closing.join().unwrap();
+        ran.stopped(
+            "60000 bytes: headers 0 written, file 60000 by sendfile and 0 copied, trailers 0 written",
+            &format!("{target}: Connection reset by peer (ECONNRESET, os error 104)"),
+        );
+    }
+}
+
+#[test]
+fn a_peer_that_never_closes() {
+    let folder = Folder::new(1000);
+    let sent = "1000 bytes: headers 0 written, file 1000 by sendfile and 0 copied, trailers 0 written";
+
+    // One that has not even accepted.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp:{}", listener.local_addr().unwrap());
+    send(&[&folder.source, &target]).sent(sent);
+    let (mut peer, _) = listener.accept().unwrap();
+    let mut bytes = Vec::new();
+    peer.read_to_end(&mut bytes).unwrap();
+    assert!(bytes == folder.bytes);
+
+    // One that sends without an end.
+    let sending = thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        while peer.write_all(&[0; 100_000]).is_ok() {}
+        let mut bytes = Vec::new();
+        let _ = peer.read_to_end(&mut bytes);
+        bytes
+    });
+    send(&[&folder.source, &target]).sent(sent);
+    assert!(sending.join().unwrap() == folder.bytes);
+}
+
 #[test]
 fn a_peer_that_is_not_there() {
     let folder = Folder::new(1);
@@ -476,8 +602,8 @@ fn a_peer_that_is_not_there() {
     );
     assert_eq!((ran.status.code(), ran.stderr.lines().count()), (Some(1), 1));
 
-    send(&[&folder.source, "tcp:localhost"]).refused("tcp:localhost: invalid socket address");
-    send(&[&folder.source, "tcp:localhost:x"]).refused("tcp:localhost:x: invalid port value");
+    let target = "tcp:[::1]:0"; // well-formed, and no port to connect to
+    assert_eq!(send(&[&folder.source, target]).status.code(), Some(1));
 }
 
 #[test]
@@ -515,6 +641,27 @@ fn arguments_that_are_wrong() {
                 .misused(&format!("{option}: {value:?} is not a number of bytes from 0 to 18446744073709551615"));
         }
     }
+    send(&["-", "b"]).misused("SRC cannot be -: what is sent is a file");
+    for target in ["tcp:", "tcp:localhost", "tcp:localhost:", "tcp:localhost:x", "tcp:localhost:65536", "tcp::80"] {
+        send(&["a", target]).misused(&format!("{target}: not of the form tcp:HOST:PORT, with a PORT up to 65535"));
+    }
+    let folder = Folder::new(1);
+    let mut command = command(&[&folder.source]);
+    command.current_dir(folder.dir.path()).arg(OsString::from_vec(b"tcp:\xff:80".into()));
+    run(command).misused("tcp:\u{fffd}:80: not of the form tcp:HOST:PORT, with a PORT up to 65535");
+    assert_eq!(fs::read_dir(folder.dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_name_does_not_drive_the_terminal() {
+    let folder = Folder::new(1);
+    let missing = "No such file or directory (ENOENT, os error 2)";
+    send(&["\x1b[31m\u{9b}2J\n'", "b"]).refused(&format!("\\u{{1b}}[31m\\u{{9b}}2J\\n': {missing}"));
+    send(&[&folder.source, "\t/b"]).refused(&format!("\\t/b: {missing}"));
+    send(&["--\x1b", "a", "b"]).misused("invalid option '--\\u{1b}'");
+    // Nor is it overlooked.
+    send(&["", "b"]).refused(&format!("'': {missing}"));
+    send(&[&folder.source, ""]).refused(&format!("'': {missing}"));
 }
 
 #[test]
@@ -553,7 +700,7 @@ fn terminal() -> (File, OwnedFd) {
     rustix::pty::grantpt(&screen).unwrap();
     rustix::pty::unlockpt(&screen).unwrap();
     let path = rustix::pty::ptsname(&screen, Vec::new()).unwrap();
-    let end = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY, rustix::fs::Mode::empty()).unwrap();
+    let end = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
     (File::from(screen), end)
 }
 
