@@ -1,17 +1,23 @@
-//! HTTP ranges: `Range: bytes=FROM-TO` and `bytes=FROM-` become an offset and a count.
+//! HTTP ranges: `Range: bytes=FROM-TO`, `bytes=FROM-` and `bytes=-LAST` become an offset and a count.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpStream;
+use std::ops::Range;
 
 use bare_sendfile::{IoSlice, send_file};
 
-/// First byte and number of bytes; `None` if the header is none of the two forms or begins behind the end.
-fn range(header: &str, len: u64) -> Option<(u64, u64)> {
-    let (from, to) = header.strip_prefix("bytes=")?.split_once('-')?;
-    let from: u64 = from.parse().ok()?;
-    let to = if to.is_empty() { len } else { to.parse::<u64>().ok()?.saturating_add(1).min(len) };
-    (from < to).then(|| (from, to - from))
+/// The bytes that are wanted, none if the file does not have them; `None` if the field is none of the three forms, which
+/// HTTP has a server ignore.
+fn range(field: &str, len: u64) -> Option<Range<u64>> {
+    let (unit, range) = field.split_once('=')?;
+    let (from, to) = range.split_once('-').filter(|_| unit.eq_ignore_ascii_case("bytes"))?;
+    if from.is_empty() {
+        return Some(len.saturating_sub(to.parse().ok()?)..len);
+    }
+    let from = from.parse().ok()?;
+    let to = if to.is_empty() { u64::MAX } else { to.parse().ok()? };
+    (from <= to).then(|| from..to.saturating_add(1).min(len))
 }
 
 fn serve(socket: &TcpStream, file: &File) -> io::Result<()> {
@@ -22,21 +28,22 @@ fn serve(socket: &TcpStream, file: &File) -> io::Result<()> {
         if line.is_empty() {
             break;
         }
-        if let Some(value) = line.strip_prefix("Range: ") {
-            wanted = Some(range(value, len));
+        if let Some((_, value)) = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("range")) {
+            wanted = range(value.trim(), len);
         }
     }
     let (status, offset, count, extra) = match wanted {
         None => ("200 OK", 0, len, String::new()),
-        Some(Some((offset, count))) => {
-            let last = offset + count - 1;
-            ("206 Partial Content", offset, count, format!("Content-Range: bytes {offset}-{last}/{len}\r\n"))
+        Some(range) if !range.is_empty() => {
+            let (offset, last) = (range.start, range.end - 1);
+            let extra = format!("Content-Range: bytes {offset}-{last}/{len}\r\n");
+            ("206 Partial Content", offset, range.end - offset, extra)
         }
-        Some(None) => ("416 Range Not Satisfiable", 0, 0, format!("Content-Range: bytes */{len}\r\n")),
+        Some(_) => ("416 Range Not Satisfiable", 0, 0, format!("Content-Range: bytes */{len}\r\n")),
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {count}\r\n{extra}Connection: close\r\n\r\n");
     send_file(socket, file, offset, count, &[IoSlice::new(head.as_bytes())], &[], &mut []).outcome?;
-    Ok(())
+    servers::finish(socket)
 }
 
 fn main() -> io::Result<()> {

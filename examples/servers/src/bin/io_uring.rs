@@ -13,8 +13,16 @@ use io_uring::{IoUring, opcode, squeue, types};
 fn complete(ring: &mut IoUring, operation: &squeue::Entry) -> io::Result<Result<usize, Errno>> {
     // SAFETY: what the operation points to lives until this function returns, and by then the operation has completed.
     unsafe { ring.submission().push(operation) }.map_err(io::Error::other)?;
-    ring.submit_and_wait(1)?;
-    let result = ring.completion().next().ok_or(io::ErrorKind::Other)?.result();
+    let result = loop {
+        // A signal ends the wait, but not the operation.
+        match ring.submit_and_wait(1) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        if let Some(completion) = ring.completion().next() {
+            break completion.result();
+        }
+    };
     Ok(match Errno::from_raw_os_error(-result) {
         Some(errno) => Err(errno),
         None => Ok(result as usize),
@@ -30,7 +38,7 @@ fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> 
     loop {
         let step = transfer.next_step(&headers, &[], 0)?;
         let result = match step {
-            Step::Done => return Ok(()),
+            Step::Done => break,
             Step::Write { slices, more, .. } => {
                 // SAFETY: a message header of zeros is a valid one, without name, slices and control data.
                 let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
@@ -52,6 +60,8 @@ fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> 
             Err(error) => return Err(error.into()),
         }
     }
+    socket.set_nonblocking(false)?;
+    servers::finish(socket)
 }
 
 fn main() -> io::Result<()> {

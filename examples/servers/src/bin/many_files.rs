@@ -20,7 +20,7 @@ fn serve(socket: &TcpStream, file: &File) -> io::Result<()> {
         headers = &[];
     }
     set_tcp_cork(socket, false)?;
-    Ok(())
+    servers::finish(socket)
 }
 
 fn main() -> io::Result<()> {

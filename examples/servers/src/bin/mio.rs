@@ -1,8 +1,9 @@
-//! mio: the connection owns its head and its transfer, and goes on whenever its socket is writable.
+//! mio: the connection owns its head and its transfer, and goes on whenever its socket is writable, or in the end readable.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::net::Shutdown;
 
 use bare_sendfile::{Error, IoSlice, Status, Transfer, poll_send};
 use mio::net::{TcpListener, TcpStream};
@@ -14,18 +15,29 @@ struct Connection {
     socket: TcpStream,
     head: String,
     transfer: Transfer,
+    sent: bool,
 }
 
 impl Connection {
     fn new(socket: TcpStream, len: u64) -> Result<Self, Error> {
         let head = servers::head(len);
         let transfer = Transfer::new(0, len, &[IoSlice::new(head.as_bytes())], &[])?;
-        Ok(Self { socket, head, transfer })
+        Ok(Self { socket, head, transfer, sent: false })
     }
 
-    fn writable(&mut self, file: &File) -> Result<Status, Error> {
-        let headers = [IoSlice::new(self.head.as_bytes())];
-        poll_send(&mut self.transfer, &self.socket, file, &headers, &[], &mut [])
+    /// Goes on as far as it can; `WouldBlock` if that is not the end.
+    fn ready(&mut self, file: &File) -> io::Result<()> {
+        if !self.sent {
+            let headers = [IoSlice::new(self.head.as_bytes())];
+            match poll_send(&mut self.transfer, &self.socket, file, &headers, &[], &mut [])? {
+                Status::Done => self.sent = true,
+                Status::OutFull | Status::InEmpty => return Err(io::ErrorKind::WouldBlock.into()),
+            }
+            self.socket.shutdown(Shutdown::Write)?;
+        }
+        // As `servers::finish` has it, and why; but a peer that does not close stays.
+        io::copy(&mut self.socket, &mut io::sink())?;
+        Ok(())
     }
 }
 
@@ -41,7 +53,11 @@ fn main() -> io::Result<()> {
     let (mut accepted, mut served) = (0, 0);
     let mut events = Events::with_capacity(64);
     while served < connections {
-        poll.poll(&mut events, None)?;
+        match poll.poll(&mut events, None) {
+            // A signal, if only to go on after a stop. There are no events.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            polled => polled?,
+        }
         for event in &events {
             if event.token() == LISTENER {
                 while accepted < connections {
@@ -52,14 +68,14 @@ fn main() -> io::Result<()> {
                     };
                     accepted += 1;
                     let token = Token(accepted);
-                    poll.registry().register(&mut socket, token, Interest::WRITABLE)?;
+                    poll.registry().register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
                     open.insert(token, Connection::new(socket, len)?);
                 }
             } else if let Some(connection) = open.get_mut(&event.token()) {
-                match connection.writable(&file) {
-                    Ok(Status::OutFull | Status::InEmpty) => continue,
-                    Ok(Status::Done) => {}
+                match connection.ready(&file) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                     Err(error) => eprintln!("{error}"),
+                    Ok(()) => {}
                 }
                 open.remove(&event.token());
                 served += 1;

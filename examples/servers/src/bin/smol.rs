@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
 use bare_sendfile::{IoSlice, Status, Transfer, poll_send};
-use smol::Async;
+use smol::future::or;
+use smol::io::{copy, sink};
+use smol::{Async, Timer};
 
 async fn serve(socket: Async<TcpStream>, file: Arc<File>) -> io::Result<()> {
     let len = file.metadata()?.len();
@@ -18,7 +20,15 @@ async fn serve(socket: Async<TcpStream>, file: Arc<File>) -> io::Result<()> {
             Status::Done => Ok(()),
             Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
         })
-        .await
+        .await?;
+    // As `servers::finish` has it, and why.
+    socket.get_ref().shutdown(Shutdown::Write)?;
+    or(copy(&socket, sink()), async {
+        Timer::after(servers::PATIENCE).await;
+        Ok(0)
+    })
+    .await?;
+    Ok(())
 }
 
 fn main() -> io::Result<()> {

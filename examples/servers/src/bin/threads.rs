@@ -11,7 +11,7 @@ fn serve(socket: &TcpStream, file: &File) -> io::Result<()> {
     let len = file.metadata()?.len();
     let head = servers::head(len);
     send_file(socket, file, 0, len, &[IoSlice::new(head.as_bytes())], &[], &mut []).outcome?;
-    Ok(())
+    servers::finish(socket)
 }
 
 fn main() -> io::Result<()> {

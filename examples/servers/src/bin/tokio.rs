@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use bare_sendfile::{IoSlice, Status, Transfer, poll_send};
-use tokio::io::Interest;
+use tokio::io::{AsyncWriteExt, Interest, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
-async fn serve(socket: TcpStream, file: Arc<File>) -> io::Result<()> {
+async fn serve(mut socket: TcpStream, file: Arc<File>) -> io::Result<()> {
     let len = file.metadata()?.len();
     let head = servers::head(len);
     let headers = [IoSlice::new(head.as_bytes())];
@@ -18,7 +19,11 @@ async fn serve(socket: TcpStream, file: Arc<File>) -> io::Result<()> {
             Status::Done => Ok(()),
             Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
         })
-        .await
+        .await?;
+    // As `servers::finish` has it, and why.
+    socket.shutdown().await?;
+    timeout(servers::PATIENCE, copy(&mut socket, &mut sink())).await.unwrap_or(Ok(0))?;
+    Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]
