@@ -7,11 +7,13 @@ use syscalls::{Sysno, syscall};
 
 pub type Fd = BorrowedFd<'static>;
 
-// SAFETY: a shell opens both, and this program closes neither. Where nobody did, the kernel says EBADF.
+// SAFETY: a shell opens both, and this program closes neither. Where nobody did, the kernel says EBADF: of the files that
+// this program opens, the first would take the number, and `openat` refuses that, which ends the program.
 pub const STDOUT: Fd = unsafe { BorrowedFd::borrow_raw(1) };
 // SAFETY: as above.
 pub const STDERR: Fd = unsafe { BorrowedFd::borrow_raw(2) };
 
+const EBADF: i32 = 9;
 const AT_FDCWD: i32 = -100;
 const O_RDONLY: i32 = 0;
 const O_WRONLY: i32 = 1;
@@ -31,6 +33,8 @@ pub fn create(name: &CStr) -> Result<Fd, i32> {
 fn openat(name: &CStr, flags: i32) -> Result<Fd, i32> {
     // SAFETY: the kernel reads `name` to its zero byte.
     match unsafe { syscall!(Sysno::openat, AT_FDCWD, name.as_ptr(), flags, 0o666) } {
+        // The number of a standard stream that nobody opened: what is written there would go into the file.
+        Ok(..=2) => Err(EBADF),
         // SAFETY: it was just opened, and nobody closes it before the program ends.
         Ok(fd) => Ok(unsafe { BorrowedFd::borrow_raw(fd as i32) }),
         Err(errno) => Err(errno.into_raw()),

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 
 pub type Fd = BorrowedFd<'static>;
 
-// SAFETY: a shell opens both, and this program closes neither. Where nobody did, the kernel says EBADF.
+// SAFETY: a shell opens both, and this program closes neither. Where nobody did, the kernel says EBADF: of the files that
+// this program opens, the first would take the number, and `openat` refuses that, which ends the program.
 pub const STDOUT: Fd = unsafe { BorrowedFd::borrow_raw(1) };
 // SAFETY: as above.
 pub const STDERR: Fd = unsafe { BorrowedFd::borrow_raw(2) };
@@ -25,8 +26,12 @@ pub fn create(name: &CStr) -> Result<Fd, i32> {
 
 fn openat(name: &CStr, flags: OFlags) -> Result<Fd, i32> {
     let fd = rustix::fs::openat(CWD, name, flags, Mode::from_raw_mode(0o666)).map_err(Errno::raw_os_error)?;
-    // SAFETY: it was just opened, and nobody closes it before the program ends.
-    Ok(unsafe { BorrowedFd::borrow_raw(fd.into_raw_fd()) })
+    match fd.into_raw_fd() {
+        // The number of a standard stream that nobody opened: what is written there would go into the file.
+        ..=2 => Err(Errno::BADF.raw_os_error()),
+        // SAFETY: it was just opened, and nobody closes it before the program ends.
+        fd => Ok(unsafe { BorrowedFd::borrow_raw(fd) }),
+    }
 }
 
 pub fn sendfile(out_fd: Fd, in_fd: Fd, offset: &mut u64, count: usize) -> Result<usize, i32> {
