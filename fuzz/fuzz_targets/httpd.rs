@@ -21,12 +21,13 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert!(!matches!(name, b"" | b"." | b"..") && !name.contains(&0), "{path:?}");
     }
     let meta = Meta { len: len as u64, modified: 784_111_777, nanoseconds: 1 };
-    let answer = answer(&request, &meta);
+    let answer = answer(&request, &meta, meta.modified);
     if let Answer::Part { start, end } = answer {
         assert!(start < end && end <= meta.len);
     }
     let common = Common {
-        date: &httpd::date::format(0),
+        date: &httpd::date::format(meta.modified),
+        now: meta.modified,
         keep_alive: request.keep_alive,
         with_body: request.method == Method::Get,
     };

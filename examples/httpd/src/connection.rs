@@ -1,5 +1,6 @@
 //! One client: reads requests, sends answers, one after the other.
 
+use core::ffi::c_int;
 use core::ops::Range;
 
 use bare_sendfile::{Count, Error, IoSlice, Step, Transfer, perform};
@@ -10,6 +11,7 @@ use httpd::request::{self, Method, Parsed, Request};
 use httpd::status::Status;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
+use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
 use crate::files::{FileId, Files, Found, lend};
@@ -17,12 +19,14 @@ use crate::memory::{self, PAGE};
 
 /// Seconds for the client to close after the last answer.
 const LINGER: u64 = 5;
-/// Answers after which the others have their turn.
+/// Answers, or reads of what is not looked at, after which the others have their turn.
 const TURN: usize = 16;
 /// The same of an answer's file, in steps of 2 MiB.
 const FILE_STEPS: usize = 4;
 /// `SOCK_STREAM`, what every connection is: it need not be asked for again with each answer.
 const SOCK_STREAM: usize = 1;
+/// Of include/uapi/linux/sockios.h.
+const SIOCOUTQ: Opcode = 0x5411;
 
 /// Pages that a connection has, and uses only if it has to: what came in and was not looked at, then a head that was not sent.
 pub const KEPT: usize = (Inbox::SIZE + head::MAX_HEAD).next_multiple_of(PAGE);
@@ -34,6 +38,9 @@ pub struct Shared {
     pub now: u64,
     /// Seconds for a whole request to come, and for a part of an answer to go.
     pub idle: u64,
+    /// Seconds since 1970, by a clock that may be set.
+    pub clock: u64,
+    /// The same as HTTP writes it.
     pub date: [u8; 29],
     /// The head of the answer.
     pub head: [u8; head::MAX_HEAD],
@@ -80,10 +87,17 @@ impl Inbox {
         self.bytes.get(self.start..self.end).unwrap_or(&[])
     }
 
+    /// No part of a request is waiting.
+    fn is_blank(&self) -> bool {
+        self.waiting().iter().all(|byte| b"\r\n".contains(byte))
+    }
+
     /// Reads behind what is waiting.
     fn receive(&mut self, socket: &OwnedFd) -> Received {
-        self.bytes.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
         let room = self.bytes.get_mut(self.end..).unwrap_or(&mut []);
         let len = room.len();
         match recv(socket, room, RecvFlags::empty()) {
@@ -135,6 +149,8 @@ struct Response {
 pub struct Connection {
     socket: OwnedFd,
     deadline: u64,
+    /// Bytes that the kernel had yet to bring to the client when it was last asked.
+    unsent: c_int,
     response: Option<Response>,
     /// Bytes that were put aside.
     received: usize,
@@ -146,20 +162,25 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(socket: OwnedFd, deadline: u64) -> Self {
-        Self { socket, deadline, response: None, received: 0, used: false, lingering: false }
+        Self { socket, deadline, unsent: 0, response: None, received: 0, used: false, lingering: false }
     }
 
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
     }
 
-    pub fn is_late(&self, now: u64) -> bool {
+    /// To be asked once a second. The kernel takes more of an answer only when it has brought much of the last part to the
+    /// client, for which a slow one needs longer than `idle`. It is not late as long as that becomes less.
+    pub fn is_late(&mut self, now: u64, idle: u64) -> bool {
+        if self.response.is_some() {
+            // SAFETY: the kernel writes a number of this type.
+            let unsent = unsafe { ioctl(&self.socket, Getter::<SIOCOUTQ, c_int>::new()) }.unwrap_or(0);
+            if unsent < self.unsent {
+                self.deadline = now + idle;
+            }
+            self.unsent = unsent;
+        }
         now > self.deadline
-    }
-
-    /// Nothing is on its way, neither in nor out.
-    pub fn is_idle(&self) -> bool {
-        self.response.is_none() && self.received == 0 && !self.lingering
     }
 
     /// Lets go of what is shared. `kept` are its pages.
@@ -187,24 +208,24 @@ impl Connection {
     }
 
     fn turn(&mut self, kept: Range<usize>, shared: &mut Shared, inbox: &mut Inbox, hung_up: bool) -> Next {
-        let mut answered = 0;
+        let mut done = 0;
         loop {
-            if self.lingering {
-                inbox.start = inbox.end;
-                match inbox.receive(&self.socket) {
-                    Received::Bytes => {}
-                    Received::Nothing => return Next::Wait,
-                    Received::End => return Next::Close,
-                }
-            } else if self.response.is_some() {
+            if self.response.is_some() {
                 match self.send(kept.clone(), shared) {
-                    Sent::All => answered += 1,
+                    Sent::All => done += 1,
                     Sent::OutFull => return Next::Wait,
                     Sent::Turn => return Next::Again,
                     Sent::Failed => return Next::Close,
                 }
-            } else if answered == TURN {
+            } else if done == TURN {
                 return Next::Again;
+            } else if self.lingering {
+                inbox.start = inbox.end;
+                match inbox.receive(&self.socket) {
+                    Received::Bytes => done += 1,
+                    Received::Nothing => return Next::Wait,
+                    Received::End => return Next::Close,
+                }
             } else {
                 match request::parse(inbox.waiting()) {
                     Parsed::Request(request, len) => {
@@ -212,15 +233,23 @@ impl Connection {
                         inbox.start += len;
                     }
                     Parsed::Refused(status) => {
-                        self.response = Some(refuse(status, false, true, shared));
+                        let with_body = !request::is_head(inbox.waiting());
+                        self.response = Some(refuse(status, false, with_body, shared));
                         inbox.start = inbox.end;
                     }
-                    Parsed::Incomplete if inbox.drained && !hung_up => return Next::Wait,
-                    Parsed::Incomplete => match inbox.receive(&self.socket) {
-                        Received::Bytes => {}
-                        Received::Nothing => return Next::Wait,
-                        Received::End => return Next::Close,
-                    },
+                    Parsed::Incomplete => {
+                        let received = match inbox.drained && !hung_up {
+                            true => Received::Nothing,
+                            false => inbox.receive(&self.socket),
+                        };
+                        match received {
+                            Received::Bytes => {}
+                            Received::Nothing if !shared.draining || !inbox.is_blank() => return Next::Wait,
+                            // No request has begun, and none is to begin.
+                            Received::Nothing if done > 0 => self.linger(shared.now),
+                            Received::Nothing | Received::End => return Next::Close,
+                        }
+                    }
                 }
             }
         }
@@ -302,14 +331,14 @@ fn respond(request: &Request<'_>, shared: &mut Shared) -> Response {
         Ok(found) => found,
         Err(status) => return refuse(status, !last, with_body, shared),
     };
-    let common = Common { date: &shared.date, keep_alive: !last, with_body };
+    let common = Common { date: &shared.date, now: shared.clock, keep_alive: !last, with_body };
     match found {
         Found::Folder => {
             let head_len = head::redirection(&mut shared.head, &common, path.name());
             Response::new(head_len, None, 0, 0, last)
         }
         Found::File(id, meta) => {
-            let answer = answer(request, &meta);
+            let answer = answer(request, &meta, shared.clock);
             let head_len = head::file(&mut shared.head, &common, path.name(), &meta, answer);
             match answer {
                 Answer::Whole if with_body => Response::new(head_len, Some(id), 0, meta.len, last),
@@ -331,7 +360,7 @@ fn find(target: &[u8], shared: &mut Shared) -> Result<(Path, Found), Status> {
 
 fn refuse(status: Status, keep_alive: bool, with_body: bool, shared: &mut Shared) -> Response {
     let keep_alive = keep_alive && !shared.draining;
-    let common = Common { date: &shared.date, keep_alive, with_body };
+    let common = Common { date: &shared.date, now: shared.clock, keep_alive, with_body };
     let head_len = head::refusal(&mut shared.head, &common, status);
     Response::new(head_len, None, 0, 0, !keep_alive)
 }

@@ -1,4 +1,5 @@
-//! Dates as HTTP writes them: `Sun, 06 Nov 1994 08:49:37 GMT`.
+//! Dates as HTTP writes them, `Sun, 06 Nov 1994 08:49:37 GMT`, and as it reads them: in two obsolete forms as well,
+//! `Sunday, 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
 //!
 //! # References
 //! - [RFC 9110, section 5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7)
@@ -33,22 +34,41 @@ fn two(text: &mut [u8; 29], at: usize, number: u64) {
     text[at + 1] = b'0' + (number % 10) as u8;
 }
 
-/// The seconds since 1970 of a date in just this form. The two obsolete forms are not read: who sends them gets the file.
-pub fn parse(text: &[u8]) -> Option<u64> {
-    let number = |at: usize, len: usize| {
-        text.get(at..at + len)?
-            .iter()
-            .try_fold(0, |number: u64, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
+/// The seconds since 1970 of a date in any of the three forms. The words count, not what stands between them.
+///
+/// A year of two digits is the last one with these digits that is no more than 50 years after `now`.
+pub fn parse(text: &[u8], now: u64) -> Option<u64> {
+    let mut words = [[].as_slice(); 7];
+    let all = text.split(|byte| b" ,-".contains(byte)).filter(|word| !word.is_empty());
+    for (place, word) in words.iter_mut().zip(all) {
+        *place = word;
+    }
+    let (name, day, month, year, time) = match words {
+        [name, day, month, year, time, b"GMT", b""] => (name, day, month, year, time),
+        [name, month, day, time, year, b"", b""] => (name, day, month, year, time),
+        _ => return None,
     };
-    let month = MONTHS.iter().position(|name| text.get(8..11) == Some(name.as_slice()))? as u64 + 1;
-    let (day, year) = (number(5, 2)?, number(12, 4)?);
-    let (hours, minutes, seconds) = (number(17, 2)?, number(20, 2)?, number(23, 2)?);
-    if year < 1970 || day == 0 || hours > 23 || minutes > 59 {
+    let mut parts = time.split(|&byte| byte == b':').map(number);
+    let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
+    let month = MONTHS.iter().position(|name| month == *name)? as u64 + 1;
+    let (day, digits) = (number(day)?, number(year)?);
+    let last = civil(now / 86_400).0 + 50;
+    let year = if year.len() == 2 { last - (last + 100 - digits) % 100 } else { digits };
+    if parts.next().is_some() || hours > 23 || minutes > 59 || seconds > 59 || year < 1970 || day == 0 {
         return None;
     }
-    let time = (days(year, month, day) * 24 + hours) * 3600 + minutes * 60 + seconds;
-    // All that was not looked at: the day's name, the punctuation, and numbers out of their range.
-    (format(time) == text).then_some(time)
+    let days = days(year, month, day);
+    let weekday = DAYS.get(days as usize % 7)?;
+    // A day that its month does not have is one of the next month.
+    let right = civil(days) == (year, month, day) && name.starts_with(*weekday);
+    right.then_some(days * 86_400 + hours * 3600 + minutes * 60 + seconds)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    if !matches!(digits.len(), 1..=4) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
 /// Days from 1 January 1970 on to year, month, day. The year starts in March, so that the leap day is its last.
@@ -88,39 +108,70 @@ mod tests {
             (MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             assert_eq!(format(seconds), text.as_bytes());
-            assert_eq!(parse(text.as_bytes()), Some(seconds));
+            assert_eq!(parse(text.as_bytes(), 0), Some(seconds));
         }
         assert_eq!(format(u64::MAX), format(MAX));
+    }
+
+    #[test]
+    fn obsolete_forms() {
+        let now = 1_767_225_600; // the first second of 2026
+        for text in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun Nov 06 08:49:37 1994"] {
+            assert_eq!(parse(text.as_bytes(), now), Some(784_111_777), "{text}");
+        }
+        for (text, year) in [
+            ("Wednesday, 01-Jan-76 00:00:00 GMT", 2076),
+            ("Saturday, 01-Jan-77 00:00:00 GMT", 1977),
+            ("Saturday, 01-Jan-00 00:00:00 GMT", 2000),
+            ("Friday, 01-Jan-99 00:00:00 GMT", 1999),
+        ] {
+            assert_eq!(parse(text.as_bytes(), now), Some(days(year, 1, 1) * 86_400), "{text}");
+        }
+        // From the year 1999, the year 05 is soon.
+        assert_eq!(parse(b"Saturday, 01-Jan-05 00:00:00 GMT", 915_148_800), Some(days(2005, 1, 1) * 86_400));
     }
 
     #[test]
     fn not_dates() {
         for text in [
             "",
+            "GMT",
+            "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 06 Nov 1994 08:49:37:00 GMT",
+            "Sun, 06 Nov 1994 08:60:37 GMT",
+            "Sun, 06 Nov 1994 08:49:60 GMT",
+            "Sun, 06 Nov 1994 08:49:+7 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+            "Monday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994 x",
+            "Sun Nov  6 1994 08:49:37",
             "Sun, 06 Nov 1994 08:49:37",
             "Mon, 06 Nov 1994 08:49:37 GMT",
             "Sun, 06 nov 1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 24:49:37 GMT",
             "Sun, 06 Nov 1994 08:49:37 CET",
-            "Sun, 06 Nov 1994 08:49:37 GMT ",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
             "Wed, 30 Feb 2000 00:00:00 GMT",
             "Wed, 31 Dec 1969 23:59:59 GMT",
         ] {
-            assert_eq!(parse(text.as_bytes()), None, "{text}");
+            assert_eq!(parse(text.as_bytes(), 0), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn back_and_forth(seconds in 0..=MAX) {
-            prop_assert_eq!(parse(&format(seconds)), Some(seconds));
+            prop_assert_eq!(parse(&format(seconds), 0), Some(seconds));
         }
 
         #[test]
-        fn any_bytes(text: [u8; 29]) {
-            if let Some(seconds) = parse(&text) {
-                prop_assert_eq!(format(seconds), text);
+        fn any_words(
+            text in "(Sun|Mon|Friday)?[ ,][0-9a]{1,4}[ -](Feb|Dec|06)[ -][0-9]{2,4} [0-9]{1,2}:[0-9:]{1,5} (GMT|[0-9]{2,4})?",
+            now: u64,
+        ) {
+            if let Some(seconds) = parse(text.as_bytes(), now) {
+                prop_assert_eq!(parse(&format(seconds), 0), Some(seconds));
             }
         }
     }

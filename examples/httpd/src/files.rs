@@ -19,6 +19,9 @@ const MAX_CACHED_PATH: usize = 128;
 /// Seconds after which a path is looked up again: it may lead to another file.
 const VALID: u64 = 1;
 
+/// To open a folder only, without the right to list it.
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
 /// The number of an open file.
 pub type FileId = u32;
 
@@ -49,10 +52,15 @@ pub struct Files {
 impl Files {
     /// For as many files at a time as there are connections.
     pub fn new(root: &CStr, connections: u32) -> Result<Self> {
-        let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let root = openat(CWD, root, FOLDER, Mode::empty())?;
         // ENOSYS before Linux 5.6, EPERM or ENOSYS of a filter.
         let beneath = openat2(&root, c".", OFlags::PATH, Mode::empty(), ResolveFlags::BENEATH).is_ok();
         Ok(Self { root, beneath, files: Slab::new(connections + CACHED)?, cache: [None; CACHED as usize] })
+    }
+
+    /// No file is open: none is in use, and none is kept for the next request.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// Opens what the path leads to, or finds it open. A file is the caller's until [`release`](Self::release).
@@ -71,7 +79,13 @@ impl Files {
                 return Ok(Found::File(id, meta(&stat)));
             }
         }
-        let fd = self.open_beneath(path.as_c_str()).map_err(status)?;
+        // Without NONBLOCK, opening a pipe that nobody writes to would wait.
+        let read = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let fd = match self.open_beneath(path.as_c_str(), read) {
+            // A folder that may be entered need not be readable.
+            Err(Errno::ACCESS) if self.open_beneath(path.as_c_str(), FOLDER).is_ok() => return Ok(Found::Folder),
+            opened => opened.map_err(status)?,
+        };
         let stat = fstat(&fd).map_err(status)?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {}
@@ -127,18 +141,15 @@ impl Files {
 
     /// A link may lead from one place below the root to another, and nothing may lead out of it. Without openat2(2), no
     /// link is followed at all.
-    fn open_beneath(&self, path: &CStr) -> Result<OwnedFd> {
-        // Without NONBLOCK, opening a pipe that nobody writes to would wait.
-        let read = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    fn open_beneath(&self, path: &CStr, flags: OFlags) -> Result<OwnedFd> {
         if self.beneath {
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
             // EAGAIN: a folder on the way was moved meanwhile, and it cannot be told that it stayed below the root.
             return (0..8)
-                .map(|_| openat2(&self.root, path, read, Mode::empty(), resolve))
+                .map(|_| openat2(&self.root, path, flags, Mode::empty(), resolve))
                 .find(|opened| !matches!(opened, Err(Errno::AGAIN)))
                 .unwrap_or(Err(Errno::AGAIN));
         }
-        let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut opened: Option<OwnedFd> = None;
         let mut names = path.to_bytes().split(|&byte| byte == b'/').peekable();
         let mut name = [0; 256]; // NAME_MAX and a NUL
@@ -147,8 +158,9 @@ impl Files {
             place.fill(0);
             place.get_mut(..bytes.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(bytes);
             let name = CStr::from_bytes_with_nul(place).map_err(|_| Errno::INVAL)?;
-            let flags = if names.peek().is_some() { folder } else { read | OFlags::NOFOLLOW };
-            opened = Some(openat(opened.as_ref().unwrap_or(&self.root), name, flags, Mode::empty())?);
+            let flags = if names.peek().is_some() { FOLDER } else { flags };
+            let folder = opened.as_ref().unwrap_or(&self.root);
+            opened = Some(openat(folder, name, flags | OFlags::NOFOLLOW, Mode::empty())?);
         }
         opened.ok_or(Errno::NOENT)
     }

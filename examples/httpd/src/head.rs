@@ -13,6 +13,8 @@ pub const MAX_HEAD: usize = 1280;
 pub struct Common<'a> {
     /// The date as HTTP writes it.
     pub date: &'a [u8],
+    /// The same in seconds since 1970.
+    pub now: u64,
     /// The connection goes on.
     pub keep_alive: bool,
     /// A refusal says in its body what it says in its status: not after HEAD.
@@ -80,6 +82,7 @@ pub fn file(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8], meta: 
         Answer::Whole => Status::OK,
         Answer::Part { .. } => Status::PARTIAL_CONTENT,
         Answer::NotModified => Status::NOT_MODIFIED,
+        Answer::PreconditionFailed => Status::PRECONDITION_FAILED,
         Answer::Unsatisfiable => Status::RANGE_NOT_SATISFIABLE,
     };
     let mut head = Head::new(bytes, status, common);
@@ -98,6 +101,7 @@ pub fn file(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8], meta: 
             head.number(meta.len);
         }
         Answer::NotModified => {}
+        Answer::PreconditionFailed => head.length(0),
         Answer::Unsatisfiable => {
             head.length(0);
             head.field(b"Content-Range", b"bytes */");
@@ -108,7 +112,8 @@ pub fn file(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8], meta: 
         head.field(b"Content-Type", content_type::of(name));
     }
     if answer != Answer::Unsatisfiable {
-        head.field(b"Last-Modified", &date::format(meta.modified));
+        // A file may be from the future, what the server says of it may not.
+        head.field(b"Last-Modified", &date::format(meta.modified.min(common.now)));
         head.field(b"ETag", &meta.etag());
     }
     head.push(b"\r\n\r\n");
@@ -157,7 +162,8 @@ mod tests {
     use super::*;
     use std::string::String;
 
-    const COMMON: Common<'_> = Common { date: b"Thu, 01 Jan 1970 00:00:00 GMT", keep_alive: true, with_body: true };
+    const COMMON: Common<'_> =
+        Common { date: b"Sun, 06 Nov 1994 08:49:38 GMT", now: 784_111_778, keep_alive: true, with_body: true };
     const META: Meta = Meta { len: 10, modified: 784_111_777, nanoseconds: 5 };
 
     fn text(write: impl Fn(&mut [u8; MAX_HEAD]) -> usize) -> String {
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn files() {
         let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &META, Answer::Part { start: 2, end: 4 }));
-        let expected = "HTTP/1.1 206 Partial Content\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\n\
+        let expected = "HTTP/1.1 206 Partial Content\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\nConnection: keep-alive\r\n\
             Content-Length: 2\r\nContent-Range: bytes 2-3/10\r\nContent-Type: text/plain; charset=utf-8\r\n\
             Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"000000002ebc98a1-00000005-000000000000000a\"\r\n\r\n";
         assert_eq!(head, expected);
@@ -177,6 +183,16 @@ mod tests {
         assert!(head.starts_with("HTTP/1.1 416 ") && head.contains("\r\nContent-Range: bytes */10\r\n"));
         let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &META, Answer::NotModified));
         assert!(head.starts_with("HTTP/1.1 304 ") && !head.contains("Content-Length"));
+        let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &META, Answer::PreconditionFailed));
+        assert!(head.starts_with("HTTP/1.1 412 ") && head.contains("\r\nContent-Length: 0\r\n"));
+    }
+
+    #[test]
+    fn from_the_future() {
+        for modified in [784_111_778, 784_111_779, u64::MAX] {
+            let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &Meta { modified, ..META }, Answer::Whole));
+            assert!(head.contains("\r\nLast-Modified: Sun, 06 Nov 1994 08:49:38 GMT\r\n"), "{head}");
+        }
     }
 
     #[test]

@@ -16,8 +16,10 @@ mod slab;
 mod start;
 
 use core::fmt::{self, Write};
+use core::mem::forget;
 
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io;
 
 use arguments::{Arguments, USAGE};
@@ -27,20 +29,32 @@ fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
     let arguments = match Arguments::parse(arguments) {
         Ok(arguments) => arguments,
         Err(wrong) => {
-            // SAFETY: whoever starts a program gives it the standard streams, and nobody closes them here.
+            // SAFETY: nobody closes it here. If it was closed before, writing to it fails, as nothing else is open yet.
             let stderr = unsafe { rustix::stdio::stderr() };
             let _ = writeln!(Out(stderr), "httpd: {wrong}\n{USAGE}");
             return 2;
         }
     };
-    match server::run(&arguments) {
+    match fill_standard_streams().and_then(|()| server::run(&arguments)) {
         Ok(()) => 0,
         Err((what, errno)) => {
-            // SAFETY: as above.
+            // SAFETY: nobody closes it here, and if it was closed before, it is filled.
             let stderr = unsafe { rustix::stdio::stderr() };
             let _ = writeln!(Out(stderr), "httpd: {what}: {}", Errno(errno));
             1
         }
+    }
+}
+
+/// Whoever starts a program may have closed its standard streams. No client and no file gets a number that messages are
+/// written to: it is taken by what can be neither read nor written, and is there without /dev as well.
+fn fill_standard_streams() -> Result<(), server::Failure> {
+    loop {
+        let fd = openat(CWD, c"/", OFlags::PATH, Mode::empty()).map_err(|errno| ("standard streams", errno))?;
+        if fd.as_raw_fd() > 2 {
+            return Ok(());
+        }
+        forget(fd);
     }
 }
 

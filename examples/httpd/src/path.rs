@@ -21,7 +21,8 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// `BAD_REQUEST`: a wrong percent-encoding, a NUL, or more `..` than folders. `URI_TOO_LONG`.
+    /// `BAD_REQUEST`: a wrong percent-encoding, a NUL, or more `..` than folders. `NOT_FOUND`: an encoded `/`, which would be
+    /// part of a name. `URI_TOO_LONG`.
     pub fn new(target: &[u8]) -> Result<Self, Status> {
         let mut path = Self { bytes: [0; MAX_PATH + 1], len: 0, folder: true };
         let mut rest = target.split(|byte| b"?#".contains(byte)).next().unwrap_or(&[]);
@@ -122,6 +123,7 @@ fn decode(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, Status> {
     let (byte, rest) = match *bytes {
         [] => return Ok(None),
         [b'%', high, low, ref rest @ ..] => match (digit(high), digit(low)) {
+            (Some(2), Some(15)) => return Err(Status::NOT_FOUND),
             (Some(high), Some(low)) => (high << 4 | low, rest),
             _ => return Err(Status::BAD_REQUEST),
         },
@@ -145,7 +147,7 @@ mod tests {
             ("/a", "a", false),
             ("/a/", "a", true),
             ("//a//b?c/../d#e", "a/b", false),
-            ("/a%20b%2Fc", "a b/c", false),
+            ("/a%20b/c", "a b/c", false),
             ("/a/./b/../c", "a/c", false),
             ("/a/..", "", true),
             ("/a/b/..", "a", true),
@@ -163,7 +165,10 @@ mod tests {
 
     #[test]
     fn refusals() {
-        for target in ["/..", "/../a", "/a/../../b", "/%2e%2E/a", "/..%2fa", "/%00", "/a%", "/a%2", "/%zz", "/%+1"] {
+        for target in ["/a%2Fb", "/a%2f", "/%2F", "/..%2fa"] {
+            assert_eq!(Path::new(target.as_bytes()), Err(Status::NOT_FOUND), "{target}");
+        }
+        for target in ["/..", "/../a", "/a/../../b", "/%2e%2E/a", "/..%2", "/%00", "/a%", "/a%2", "/%zz", "/%+1"] {
             assert_eq!(Path::new(target.as_bytes()), Err(Status::BAD_REQUEST), "{target}");
         }
         let long = |len: usize| std::format!("/{}", "x".repeat(len));

@@ -29,7 +29,11 @@ impl Range {
         let dash = ranges.iter().position(|&byte| byte == b'-')?;
         let (first, last) = (ranges.get(..dash)?, ranges.get(dash + 1..)?);
         let (start, end) = match (first, last) {
-            (b"", last) => (len.saturating_sub(number(last)?), len),
+            (b"", last) => match number(last)? {
+                // The last bytes of an empty file are all that it has.
+                1.. if len == 0 => return None,
+                last => (len.saturating_sub(last), len),
+            },
             (first, b"") => (number(first)?, len),
             (first, last) => {
                 let (first, last) = (number(first)?, number(last)?);
@@ -82,7 +86,8 @@ mod tests {
             assert_eq!(Range::new(field.as_bytes(), 10), range, "{field}");
         }
         assert_eq!(Range::new(b"bytes=0-", 0), Range::Unsatisfiable);
-        assert_eq!(Range::new(b"bytes=-1", 0), Range::Unsatisfiable);
+        assert_eq!(Range::new(b"bytes=-0", 0), Range::Unsatisfiable);
+        assert_eq!(Range::new(b"bytes=-1", 0), Range::Whole);
         assert_eq!(Range::new(b"bytes=0-18446744073709551615", u64::MAX), part(0, u64::MAX));
     }
 

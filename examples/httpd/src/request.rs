@@ -3,6 +3,9 @@
 //! # References
 //! - [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112), HTTP/1.1
 
+use core::net::Ipv6Addr;
+use core::str;
+
 use crate::status::Status;
 
 /// The longest head, blank lines before it included.
@@ -24,8 +27,27 @@ pub struct Request<'a> {
     pub keep_alive: bool,
     pub range: Option<&'a [u8]>,
     pub if_range: Option<&'a [u8]>,
-    pub if_none_match: Option<&'a [u8]>,
+    pub if_match: Option<List<'a>>,
+    pub if_none_match: Option<List<'a>>,
     pub if_modified_since: Option<&'a [u8]>,
+    pub if_unmodified_since: Option<&'a [u8]>,
+}
+
+/// A field that is a list, in one line or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List<'a> {
+    pub name: &'static [u8],
+    /// All lines of the head.
+    pub head: &'a [u8],
+}
+
+impl<'a> List<'a> {
+    /// The items of all lines.
+    pub fn items(self) -> impl Iterator<Item = &'a [u8]> {
+        let fields = lines(self.head).filter_map(|line| field(line.ok()?).ok());
+        let values = fields.filter(move |(name, _)| name.eq_ignore_ascii_case(self.name)).map(|(_, value)| value);
+        values.flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+    }
 }
 
 /// What the bytes received until now are.
@@ -42,8 +64,8 @@ pub enum Parsed<'a> {
 /// Parses the request at the start of `bytes`. It refuses only whole heads and those that are too long, so that it does not
 /// matter in what pieces they come.
 pub fn parse(bytes: &[u8]) -> Parsed<'_> {
-    let blank = bytes.chunks(2).take_while(|pair| pair == b"\r\n").count() * 2;
-    let (_, rest) = bytes.split_at(blank);
+    let rest = after_blank_lines(bytes);
+    let blank = bytes.len() - rest.len();
     match end_of_head(rest) {
         Some(end) if blank + end <= MAX_HEAD => match head(rest.get(..end).unwrap_or(&[])) {
             Ok(request) => Parsed::Request(request, blank + end),
@@ -55,6 +77,18 @@ pub fn parse(bytes: &[u8]) -> Parsed<'_> {
         }
         _ => Parsed::Refused(Status::URI_TOO_LONG),
     }
+}
+
+/// Whether the request at the start of `bytes`, which may be one that is refused, is for a head only.
+pub fn is_head(bytes: &[u8]) -> bool {
+    after_blank_lines(bytes).starts_with(b"HEAD ")
+}
+
+fn after_blank_lines(mut bytes: &[u8]) -> &[u8] {
+    while let [b'\r', b'\n', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// The length of a head, its empty line included. That line may lack the carriage return, which is refused later: who sends
@@ -73,18 +107,21 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
 
 /// Parses a head that ends with its empty line.
 fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
-    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').map(without_line_end);
+    let mut lines = lines(bytes);
     let (method, target, minor) = request_line(lines.next().unwrap_or(Err(Status::BAD_REQUEST))?)?;
     let mut request = Request {
         method: Method::Get,
         target,
-        keep_alive: minor > 0,
+        keep_alive: false,
         range: None,
         if_range: None,
+        if_match: None,
         if_none_match: None,
         if_modified_since: None,
+        if_unmodified_since: None,
     };
-    let (mut hosts, mut content_length, mut encoded) = (0, None, false);
+    let (mut hosts, mut close, mut keep_alive) = (0, false, minor > 0);
+    let (mut content_length, mut chunked) = (None, None);
     for line in lines {
         let line = line?;
         if line.is_empty() {
@@ -93,12 +130,12 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
         let (name, value) = field(line)?;
         if name.eq_ignore_ascii_case(b"host") {
             hosts += 1;
-        } else if name.eq_ignore_ascii_case(b"connection") {
-            if has_token(value, b"close") {
-                request.keep_alive = false;
-            } else if minor == 0 && has_token(value, b"keep-alive") {
-                request.keep_alive = true;
+            if !is_host(value) {
+                return Err(Status::BAD_REQUEST);
             }
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            close |= has_token(value, b"close");
+            keep_alive |= has_token(value, b"keep-alive");
         } else if name.eq_ignore_ascii_case(b"content-length") {
             // Two that differ are how a request is smuggled past a proxy.
             let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
@@ -107,24 +144,33 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
             }
             content_length = Some(value);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            encoded = true;
+            // The last coding of all lines counts.
+            let last = value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii).find(|coding| !coding.is_empty());
+            chunked = Some(last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")));
         } else if name.eq_ignore_ascii_case(b"range") {
             request.range = Some(value);
         } else if name.eq_ignore_ascii_case(b"if-range") {
             request.if_range = Some(value);
+        } else if name.eq_ignore_ascii_case(b"if-match") {
+            request.if_match = Some(List { name: b"if-match", head: bytes });
         } else if name.eq_ignore_ascii_case(b"if-none-match") {
-            request.if_none_match = Some(value);
+            request.if_none_match = Some(List { name: b"if-none-match", head: bytes });
         } else if name.eq_ignore_ascii_case(b"if-modified-since") {
             request.if_modified_since = Some(value);
+        } else if name.eq_ignore_ascii_case(b"if-unmodified-since") {
+            request.if_unmodified_since = Some(value);
         }
     }
-    if hosts > 1 || (hosts == 0 && minor > 0) || (encoded && content_length.is_some()) {
+    if hosts > 1 || (hosts == 0 && minor > 0) || (chunked.is_some() && content_length.is_some()) {
+        return Err(Status::BAD_REQUEST);
+    }
+    // Nobody can tell where such a body ends.
+    if chunked == Some(false) {
         return Err(Status::BAD_REQUEST);
     }
     // A body is not read, so nothing can follow it.
-    if encoded || content_length.is_some_and(|length| length.iter().any(|&digit| digit != b'0')) {
-        request.keep_alive = false;
-    }
+    let body = chunked.is_some() || content_length.is_some_and(|length| length.iter().any(|&digit| digit != b'0'));
+    request.keep_alive = keep_alive && !close && !body;
     request.method = match method {
         b"GET" => Method::Get,
         b"HEAD" => Method::Head,
@@ -135,6 +181,10 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
     };
     request.target = path_of(target)?;
     Ok(request)
+}
+
+fn lines(head: &[u8]) -> impl Iterator<Item = Result<&[u8], Status>> {
+    head.split_inclusive(|&byte| byte == b'\n').map(without_line_end)
 }
 
 /// A line without its end. A line feed or carriage return alone is refused, and all else that is no text.
@@ -188,6 +238,25 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Status> {
     Ok((name, value.get(1..).unwrap_or(&[]).trim_ascii()))
 }
 
+/// A name or an address, then maybe a port; or nothing. A comma, which a name might have, is refused: it is what two lines
+/// look like that were made one.
+fn is_host(value: &[u8]) -> bool {
+    let end = match value {
+        [b'[', ..] => value.iter().position(|&byte| byte == b']').map(|at| at + 1),
+        _ => value.iter().position(|&byte| byte == b':'),
+    };
+    let (host, port) = value.split_at(end.unwrap_or(value.len()));
+    let host = match host {
+        [b'[', address @ .., b']'] => str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),
+        name => {
+            let text = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%".contains(byte));
+            let hexadecimal = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+            text && name.split(|&byte| byte == b'%').skip(1).all(|after| after.get(..2).is_some_and(hexadecimal))
+        }
+    };
+    host && matches!(port, [] | [b':', ..]) && port.iter().skip(1).all(u8::is_ascii_digit)
+}
+
 fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
@@ -225,10 +294,19 @@ mod tests {
         assert!(request.keep_alive);
         assert!(!accepted(b"GET / HTTP/1.0\r\n\r\n").keep_alive);
         assert!(accepted(b"GET / HTTP/1.0\r\nConnection: Foo, Keep-Alive\r\n\r\n").keep_alive);
+        for lines in ["close\r\nConnection: keep-alive", "keep-alive\r\nConnection: close", "keep-alive, close"] {
+            for minor in 0..2 {
+                let bytes = std::format!("GET / HTTP/1.{minor}\r\nHost: x\r\nConnection: {lines}\r\n\r\n");
+                assert!(!accepted(bytes.as_bytes()).keep_alive, "{bytes:?}");
+            }
+        }
         assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").keep_alive);
         assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n").keep_alive);
         assert!(accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 00\r\n\r\n").keep_alive);
-        assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n").keep_alive);
+        for codings in ["chunked", "gzip, Chunked", "gzip\r\nTransfer-Encoding: chunked", "chunked, ,"] {
+            let bytes = std::format!("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {codings}\r\n\r\n");
+            assert!(!accepted(bytes.as_bytes()).keep_alive);
+        }
         for (target, path) in [("http://h/p?q", "/p?q"), ("HTTP://h", "/"), ("http://h?q", "/")] {
             let bytes = std::format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
             assert_eq!(accepted(bytes.as_bytes()).target, path.as_bytes());
@@ -263,6 +341,10 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 400),
             ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("get / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
@@ -271,6 +353,67 @@ mod tests {
         for (bytes, status) in cases {
             assert_eq!(refused(bytes.as_bytes()), *status, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn hosts() {
+        let head = |host: &str| std::format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        for host in
+            ["", "x", "a-b.c_d~", "a%2Fb", "x:", "x:80", "127.0.0.1:8080", "[::1]", "[::1]:", "[2001:db8::1.2.3.4]:80"]
+        {
+            accepted(head(host).as_bytes());
+        }
+        for host in [
+            "a b",
+            "a/b",
+            "a,b",
+            "a@b",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "\"a\"",
+            "<a>",
+            "\u{e9}",
+            "x:y",
+            "x:8 0",
+            "x:80:80",
+            "x:-1",
+            "a%2",
+            "a%g0",
+            "[",
+            "[]",
+            "[::1",
+            "::1",
+            "[::1]80",
+            "[::1]:x",
+            "[x]",
+            "[::1%25eth0]",
+            "x[::1]",
+        ] {
+            assert_eq!(refused(head(host).as_bytes()), 400, "{host}");
+        }
+    }
+
+    #[test]
+    fn heads_only() {
+        for bytes in ["HEAD / HTTP/1.1\r\n", "\r\n\r\nHEAD  /", "HEAD \n\n"] {
+            assert!(is_head(bytes.as_bytes()), "{bytes:?}");
+        }
+        for bytes in
+            ["", "HEAD", "HEADS / HTTP/1.1\r\n", "head / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHEAD / HTTP/1.1\r\n"]
+        {
+            assert!(!is_head(bytes.as_bytes()), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn lists() {
+        let request = accepted(
+            b"GET http://x HTTP/1.1\r\nHost: x\r\nif-match: \"a\",\"b\" \r\nX: \"y\"\r\nIF-MATCH:\r\nIf-Match:W/\"c\"\r\n\r\n",
+        );
+        let items: Vec<_> = request.if_match.unwrap().items().collect();
+        assert_eq!(items, [b"\"a\"".as_slice(), b"\"b\"", b"", b"W/\"c\""]);
+        assert_eq!(request.if_none_match, None);
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> core::result::Result<(), Failure> {
     let (listener, address) = listen_on(arguments).map_err(|errno| ("--bind, --port", errno))?;
     let mut server =
         Server::new(listener, signals, files, connections, arguments.idle).map_err(|errno| ("start", errno))?;
-    // SAFETY: whoever starts a program gives it the standard streams, and nobody closes them here.
+    // SAFETY: nobody closes it here, and if it was closed before, `main` has filled it.
     let stdout = unsafe { rustix::stdio::stdout() };
     let _ = writeln!(Out(stdout), "listening on {address}");
     server.serve().map_err(|errno| ("epoll", errno))
@@ -95,6 +95,7 @@ impl Server {
             files,
             now: 0,
             idle,
+            clock: 0,
             date: date::format(0),
             head: [0; head::MAX_HEAD],
             buffer: [0; 64 << 10],
@@ -109,8 +110,8 @@ impl Server {
         let mut events = [MaybeUninit::<Event>::uninit(); 256];
         let second = Timespec { tv_sec: 1, tv_nsec: 0 };
         while self.listener.is_some() || !self.connections.is_empty() {
-            // Nobody to wait for, nothing to look after.
-            let timeout = if self.connections.is_empty() { None } else { Some(&second) };
+            let nothing_to_look_after = self.connections.is_empty() && self.shared.files.is_empty() && !self.paused;
+            let timeout = if nothing_to_look_after { None } else { Some(&second) };
             let ready = match epoll::wait(&self.epoll, &mut events, timeout) {
                 Ok((ready, _)) => ready,
                 Err(Errno::INTR) => continue,
@@ -136,9 +137,10 @@ impl Server {
             return;
         }
         self.shared.now = now;
-        self.shared.date = date::format(u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0));
+        self.shared.clock = u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0);
+        self.shared.date = date::format(self.shared.clock);
         for id in 0..self.connections.end() {
-            if self.connections.get(id).is_some_and(|connection| connection.is_late(now)) {
+            if self.connections.get(id).is_some_and(|connection| connection.is_late(now, self.shared.idle)) {
                 self.close(id);
             }
         }
@@ -224,11 +226,8 @@ impl Server {
         let _ = epoll::delete(&self.epoll, &self.signals);
         self.shared.draining = true;
         for id in 0..self.connections.end() {
-            // What came in until now is answered.
+            // What came in until now is answered; one that has nothing under way closes.
             self.advance(id, false);
-            if self.connections.get(id).is_some_and(|connection| connection.is_idle()) {
-                self.close(id);
-            }
         }
     }
 }

@@ -87,6 +87,9 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut 
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+    if to.addr() == from.addr() {
+        return to;
+    }
     if to.addr().wrapping_sub(from.addr()) >= count {
         // SAFETY: the caller passes `count` bytes each, and a copy forwards overwrites nothing that it has yet to read.
         return unsafe { memcpy(to, from, count) };

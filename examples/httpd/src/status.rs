@@ -13,6 +13,7 @@ impl Status {
     pub const FORBIDDEN: Self = Self(403, "Forbidden");
     pub const NOT_FOUND: Self = Self(404, "Not Found");
     pub const METHOD_NOT_ALLOWED: Self = Self(405, "Method Not Allowed");
+    pub const PRECONDITION_FAILED: Self = Self(412, "Precondition Failed");
     pub const URI_TOO_LONG: Self = Self(414, "URI Too Long");
     pub const RANGE_NOT_SATISFIABLE: Self = Self(416, "Range Not Satisfiable");
     pub const HEAD_TOO_LARGE: Self = Self(431, "Request Header Fields Too Large");
