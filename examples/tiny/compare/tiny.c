@@ -42,6 +42,15 @@ static int number(const char *digits, int64_t *result)
     return 1;
 }
 
+/* The number of a standard stream that nobody opened: what is written there would go into the file. */
+static int not_standard(int fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    errno = EBADF;
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     int64_t offset = 0, count = -1;
@@ -63,10 +72,10 @@ int main(int argc, char **argv)
     if (argc - i != 1 && argc - i != 2)
         return say(2, usage), 2;
 
-    int in = open(argv[i], O_RDONLY), out = 1;
+    int in = not_standard(open(argv[i], O_RDONLY)), out = 1;
     if (in < 0)
         return fail(argv[i], strerror(errno));
-    if (argc - i == 2 && (out = open(argv[i + 1], O_WRONLY | O_CREAT | O_EXCL, 0666)) < 0)
+    if (argc - i == 2 && (out = not_standard(open(argv[i + 1], O_WRONLY | O_CREAT | O_EXCL, 0666))) < 0)
         return fail(argv[i + 1], strerror(errno));
     for (int64_t left = count < 0 ? INT64_MAX : count; left > 0;) {
         ssize_t sent = sendfile(out, in, &offset, left < 1 << 30 ? left : 1 << 30);
