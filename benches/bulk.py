@@ -17,7 +17,7 @@ def report(report):
         "Bulk",
         f"A file in the page cache to a reader in another thread (Python: another process; to a file: none), {ROUNDS} times (that of "
         "4 GiB twice), the ways by turns: files of 4 KiB 8192 times on one connection, of 256 KiB 256 times, of 16 MiB 8 times, of 4 GiB "
-        "once. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio in "
+        "once. Sender and reader have a CPU each. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio in "
         "one turn (quartiles in brackets). Calls of sendfile ask for 2 MiB at most; a pipe takes 64 KiB a call.",
     )
     bulk = build(PROGRAMS, "--bin", "bulk") / "bulk"

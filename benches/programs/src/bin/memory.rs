@@ -1,5 +1,5 @@
-//! `memory BYTES`: a server that answers every request with the same bytes from memory and touches no file: the limit for one
-//! that does. One read and one send a request, nothing is parsed; whoever sends requests one by one gets answers.
+//! `memory RESPONSE`: a server that answers every request with the bytes of that file, from memory, and touches no file: the limit
+//! for one that does. One read and one send a request, nothing is parsed; whoever sends requests one by one gets answers.
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -32,9 +32,7 @@ fn answer(socket: &OwnedFd, response: &[u8], left: &mut usize) -> rustix::io::Re
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let bytes: usize = std::env::args().nth(1).expect("memory BYTES").parse()?;
-    let mut response = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n").into_bytes();
-    response.resize(response.len() + bytes, b'x');
+    let response = std::fs::read(std::env::args_os().nth(1).expect("memory RESPONSE"))?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     rustix::net::sockopt::set_tcp_nodelay(&listener, true)?;
