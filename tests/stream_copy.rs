@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, Status, StreamCopy};
 use common::faults::{allowlist, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
@@ -57,7 +58,11 @@ fn feed(mut to: File, bytes: &[u8]) -> thread::JoinHandle<()> {
 /// Before Linux 5.1 splice waits for a pipe whatever that pipe's mode is. Here it is the blocking one.
 #[test]
 fn poll_send_does_not_wait_for_a_pipe() {
-    let ((_writer, empty), (sender, _receiver)) = (pipe(), UnixStream::pair().unwrap());
+    let ((writer, empty), (sender, _receiver)) = (pipe(), UnixStream::pair().unwrap());
+    thread::spawn(move || {
+        thread::sleep(Duration::from_secs(10)); // whoever waits finds the end then, and fails
+        drop(writer);
+    });
     let mut copy = StreamCopy::new(Count::ToEnd, &mut []);
     assert_eq!(copy.poll_send(fd(&sender), fd(&empty)), Err(Error::Errno(Errno::EAGAIN)));
 
