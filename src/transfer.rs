@@ -635,7 +635,7 @@ impl Transfer {
         }
         if self.sent.headers < self.headers_len {
             let (slices, rest) = self.write(headers, self.sent.headers, self.headers_len);
-            let at_limit = self.offset.is_some_and(|start| start + self.sent.file == i64::MAX as u64);
+            let at_limit = self.offset == Some(i64::MAX as u64); // no byte of the file was sent before them
             if self.joins && !rest && !self.file_complete() && !at_limit && !self.copying && self.is_socket() {
                 return self.file_step(lent, Some(slices));
             }
