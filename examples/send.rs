@@ -222,7 +222,7 @@ fn close(mut socket: &TcpStream) -> io::Result<()> {
                 if unacknowledged.is_none_or(|bytes| bytes == 0) {
                     return Ok(());
                 }
-                sleep(PAUSE);
+                sleep(PAUSE); // the end is read at once, so nothing else waits between two questions
             }
             (Err(error), Some(0)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             (Err(error), _) if ![io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted].contains(&error.kind()) => {

@@ -524,7 +524,7 @@ fn a_peer_that_has_said_something_gets_what_was_sent_before_a_failure() {
     let received = thread::spawn(move || {
         let (mut peer, _) = listener.accept().unwrap();
         peer.write_all(b"a greeting").unwrap();
-        sleep(Duration::from_millis(300));
+        sleep(Duration::from_millis(300)); // as above
         let mut bytes = Vec::new();
         peer.read_to_end(&mut bytes).unwrap();
         bytes
