@@ -777,21 +777,21 @@ impl Transfer {
         let bytes = moved.min(asked) as u64;
         let headers = bytes.min(self.headers_len - self.sent.headers);
         let file = (bytes - headers).min(self.file_left());
-        let torn = by.is_sendfile() && self.can_tear(file);
+        let torn = self.can_tear(by, bytes, file);
         self.sent.headers += headers;
         self.sent.file += file;
         self.sent.trailers += bytes - headers - file;
         self.stated = self.stated.saturating_sub(file);
         let partial = moved < asked;
         match by {
-            By::Write { more } => self.queue.wrote(more, partial),
+            By::Write { more } => self.queue.wrote(more, torn, partial),
             By::Copy { more, if_full } => {
                 self.copied += file;
-                self.queue.wrote(more, partial && if_full);
+                self.queue.wrote(more, torn, partial && if_full);
             }
             By::Gather { more } => {
                 self.copied += file;
-                self.queue.wrote(more, partial);
+                self.queue.wrote(more, torn, partial);
             }
             By::SendFile { .. } | By::SendFileHdtr { .. } => {
                 self.end = End::Ahead;
@@ -808,14 +808,22 @@ impl Transfer {
         }
     }
 
-    /// Whether one sendfile of these bytes can have left a short segment that is not the last: C21. A buffer of TCP's (`skb`) holds 17
+    /// Whether a call that moved these bytes, of which some are the file's, can have left a short segment that is not the last: C21. A buffer of TCP's (`skb`) holds 17
     /// fragments, and leaves short of a full segment when they run out. Each page of the file is one, counted as 4096 bytes, the smallest
     /// there is; so are the pieces of headers and trailers, which are copied to pages at worst as small.
-    fn can_tear(&self, bytes: u64) -> bool {
+    ///
+    /// Several writes that become one can tear as well, where a segment that was begun before the connection's window grew is not a
+    /// full one any more: seen on loopback, whose segments have 32 KiB at first.
+    fn can_tear(&self, by: By, bytes: u64, file: u64) -> bool {
         const MAX_SKB_FRAGS: u64 = 17;
+        const FIRST_SEGMENT: u64 = 32 << 10;
+        if !by.is_sendfile() {
+            let before = self.sent.total();
+            return before > 0 && before + bytes > FIRST_SEGMENT;
+        }
         let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
         let into_page = self.position().map_or(PAGE - 1, |offset| offset % PAGE);
-        let pages = (into_page + bytes).div_ceil(PAGE);
+        let pages = (into_page + file).div_ceil(PAGE);
         copied(self.headers_len) + pages + copied(self.trailers_len) > MAX_SKB_FRAGS
     }
 

@@ -108,12 +108,12 @@ impl SendQueue {
         };
     }
 
-    /// A write moved bytes, with "more follows" or without. `partial`: it was short, or said nothing of the kind since the read before it
-    /// was.
-    pub(super) fn wrote(&mut self, more: bool, partial: bool) {
+    /// A write moved bytes, with "more follows" or without. `torn`: a short segment can have left before the last byte. `partial`: it was
+    /// short, or said nothing of the kind since the read before it was.
+    pub(super) fn wrote(&mut self, more: bool, torn: bool, partial: bool) {
         // Linux pushes all that it has before it waits for room (wait_for_space in tcp_sendmsg_locked), whatever was said.
-        let behind = if partial { !sys::HAS_MSG_MORE } else { self.nagles() && self.short };
-        self.took(behind, more && !partial, partial);
+        let behind = if partial { !sys::HAS_MSG_MORE } else { self.nagles() && (self.short || torn) };
+        self.took(behind, more && !partial, torn || partial);
     }
 
     /// sendfile moved bytes. `torn`: a short segment can have left before the last byte. `partial`: less than the count was moved, and
