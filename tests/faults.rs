@@ -19,7 +19,7 @@ use bare_sendfile::{Count, Errno, Error, Mechanisms, Progress, Status, StreamCop
 use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
-    Message, available_bytes, drain, fd, fd_of_std, file, forked, not_checked, pattern, pipe, position, sha256, tcp,
+    Message, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe, position, sha256, tcp,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -462,7 +462,7 @@ fn f2_a_limit_of_the_file_size() {
             // SAFETY: it only reads `limit`.
             unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) };
         };
-        let status = forked(|| {
+        let status = in_child(|| {
             let handler: extern "C" fn(libc::c_int) = handler;
             // SAFETY: the handler only adds to an atomic.
             unsafe { libc::signal(libc::SIGXFSZ, handler as libc::sighandler_t) };
@@ -482,10 +482,11 @@ fn f2_a_limit_of_the_file_size() {
                 return 3;
             }
             limit(libc::RLIM_INFINITY);
-            send(&message, &mut transfer, &out, &mut buffer).is_err().into()
+            assert_eq!(send(&message, &mut transfer, &out, &mut buffer), Ok(()));
+            assert_eq!(sha256(&contents(&out)), sha256(&message.whole));
+            0
         });
         assert_eq!(status.code(), Some(0), "{status}");
-        assert_eq!(sha256(&contents(&out)), sha256(&message.whole));
     }
 }
 

@@ -668,7 +668,7 @@ fn c16_a_short_read_of_a_copy_does_not_let_the_rest_wait() {
 #[test]
 fn c18_unix_sockets_and_pipes_have_no_such_options() {
     let (unix, mut unix_end) = UnixStream::pair().unwrap();
-    let (pipe_end, pipe) = rustix::pipe::pipe().unwrap();
+    let (pipe_end, pipe) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let mut pipe_end = File::from(pipe_end);
     let outputs: [(BorrowedFd<'_>, &mut dyn Read); 2] = [(fd(&unix), &mut unix_end), (fd(&pipe), &mut pipe_end)];
     for (out, end) in outputs {
