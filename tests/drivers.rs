@@ -3,12 +3,13 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -781,4 +782,98 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
         }
         Ok(())
     });
+}
+
+/// D6: with a reader that is as fast as the sender.
+#[test]
+fn d6_a_call_of_poll_send_moves_its_budget_at_the_most() {
+    let message = Message::new(100_000, 20 << 20, 100_000);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    for budget in [None, Some(70_000), Some(1 << 20)] {
+        for lent in [0, 64 << 10] {
+            let (sender, receiver) = tcp();
+            let receiver = drain(receiver);
+            set_nonblocking(&sender);
+            let mut transfer = message.transfer().with_cap(usize::MAX);
+            if lent > 0 {
+                transfer = transfer.copying();
+            }
+            if let Some(budget) = budget {
+                transfer = transfer.with_budget(budget);
+            }
+            let most = budget.unwrap_or(Transfer::DEFAULT_BUDGET) as u64;
+            let (mut buffer, mut yielded) = (vec![0; lent], 0);
+            loop {
+                let before = transfer.progress().total();
+                let (out, input) = (fd(&sender), fd(&message.file));
+                let status = transfer.poll_send(out, input, &headers, &trailers, &mut buffer).unwrap();
+                let moved = transfer.progress().total() - before;
+                assert!(moved <= most, "{moved} of {most}");
+                match status {
+                    Status::Done => break,
+                    Status::Yielded => {
+                        assert_eq!(moved, most, "a budget that is not used up");
+                        yielded += 1;
+                    }
+                    Status::OutFull => wait_writable(&sender),
+                    Status::InEmpty => panic!("a file is always ready"),
+                }
+            }
+            assert!(yielded > 0);
+            drop(sender);
+            message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+        }
+    }
+    // None at all would come to no end.
+    let (sender, _receiver) = tcp();
+    let mut transfer = message.transfer().with_budget(0);
+    let status = transfer.poll_send(fd(&sender), fd(&message.file), &headers, &trailers, &mut []);
+    assert_eq!((status, transfer.progress().total()), (Ok(Status::Yielded), 1));
+}
+
+fn wait_writable(socket: &impl AsRawFd) {
+    let socket = fd_of_std(socket);
+    rustix::event::poll(&mut [rustix::event::PollFd::new(&socket, rustix::event::PollFlags::OUT)], None).unwrap();
+}
+
+/// D12: sendfile refuses the range, and so does a read of it.
+#[test]
+fn d12_a_lent_buffer_serves_a_file_opened_with_o_direct() {
+    let data = pattern(100_000);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("o_direct-{}", std::process::id()));
+    fs::write(&path, &data).unwrap();
+    let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(&path);
+    fs::remove_file(&path).unwrap();
+    let Ok(direct) = direct else { return not_checked("a file system that has O_DIRECT") };
+    for (offset, count) in [(0, Count::ToEnd), (1, Count::ToEnd), (511, Count::Bytes(3)), (4097, Count::Bytes(50_000))]
+    {
+        for len in [8192 + 4095, 64 << 10] {
+            let (sender, receiver) = UnixStream::pair().unwrap();
+            let receiver = drain(receiver);
+            let header = [IoSlice::new(b"header")];
+            let sent = send_file(fd(&sender), fd(&direct), offset, count, &header, &[], &mut vec![0; len]);
+            assert_eq!(sent.outcome, Ok(()), "{offset} {count:?} {len}");
+            drop(sender);
+            let end = match count {
+                Count::Bytes(count) => offset + count,
+                Count::ToEnd => data.len() as u64,
+            };
+            let expected = [b"header", &data[offset as usize..end as usize]].concat();
+            assert!(receiver.join().unwrap() == expected, "{offset} {count:?} {len}");
+        }
+    }
+}
+
+/// D12: nothing is there to read, and the output has room.
+#[test]
+#[cfg_attr(qemu_user, ignore = "the messages of the kernel are the host's")]
+fn d12_eagain_of_the_input_is_not_the_outputs() {
+    let kmsg = File::options().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg");
+    let Ok(mut kmsg) = kmsg else { return not_checked("a kernel's log that may be read") };
+    kmsg.seek(SeekFrom::End(0)).unwrap();
+    let (sender, _receiver) = UnixStream::pair().unwrap();
+    set_nonblocking(&sender);
+    let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[]).unwrap();
+    let status = transfer.poll_send(fd(&sender), fd(&kmsg), &[], &[], &mut [0; 8192]);
+    assert_eq!(status, Ok(Status::InEmpty));
 }
