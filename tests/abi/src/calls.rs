@@ -214,7 +214,7 @@ extern "C" fn probe_push(io: &mut Io) {
 #[unsafe(no_mangle)]
 extern "C" fn probe_native(io: &mut Io) {
     let ((out_fd, in_fd), offset, count) = (fds(io), read(&io.cell), read(&io.arguments[3]) as u64);
-    let mut bytes = 0;
+    let bytes;
     around!(io, {
         let moved = bare_sendfile::sendfile_native(out_fd, in_fd, offset, count, HEADERS, &[], SfFlags::empty());
         bytes = moved.bytes as u64;
