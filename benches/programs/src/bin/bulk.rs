@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Instant;
 
-use bare_sendfile::{Output, Step, Transfer, perform};
+use bare_sendfile::{Output, Step, Transfer};
 
 /// Sends all of the file from its start; the number of its system calls, where they are counted.
 type Way = fn(&File, &mut File, usize) -> usize;
@@ -62,7 +62,7 @@ const WAYS: &[(&str, Way)] = &[
 ];
 
 /// The way that is for sockets alone.
-const FOR_SOCKETS: &str = "Transfer::for_stream_socket";
+const FOR_SOCKETS: &str = "Transfer::with_output";
 
 fn drive(mut transfer: Transfer, out: &File, file: &File) -> usize {
     let mut calls = 0;
