@@ -30,6 +30,7 @@
 //! | io_uring | the same, by calls of its own; [`Transfer::complete`] is told what came of each |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
+//! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux alone) |
 //!
 //! # The layers
 //!
@@ -75,7 +76,8 @@
 //! | … with a buffer | and `pread64` | |
 //! | … with a buffer, and from the position of the file (`Transfer::from_position`, Linux alone) | and `lseek` | |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
-//! | [`StreamCopy`] | `splice`, `read`, `writev` | 2.6.17; without splice it copies |
+//! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
+//! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | [`Transfer`] otherwise, and all else | none | |
@@ -158,6 +160,8 @@ pub use native::{Native, sendfile_native};
 pub use send::{FlushOnDrop, Sent, Status, perform, poll_send, send_all, send_file, sendfile_hdtr};
 pub use sendfile::{available, sendfile};
 pub use sigpipe::SigpipeGuard;
+#[cfg(target_os = "linux")]
+pub use stream::PipeCopy;
 pub use stream::StreamCopy;
 pub use transfer::{Count, Error, Mechanisms, Progress, Slices, Step, Transfer};
 

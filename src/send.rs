@@ -154,6 +154,9 @@ pub fn send_all(
 pub enum Status {
     /// All is sent.
     Done,
+    /// The budget is used up, and it could go on at once: call again when others had their turn. An edge-triggered epoll has no
+    /// new event for that.
+    Yielded,
     /// Call again when the output is writable.
     OutFull,
     /// Call again when the input is readable.
@@ -174,6 +177,7 @@ pub enum Status {
 /// let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[])?;
 /// match poll_send(&mut transfer, &socket, &file, &[], &[], &mut [])? {
 ///     Status::Done => {}
+///     Status::Yielded => { /* again, after the others */ }
 ///     Status::OutFull | Status::InEmpty => { /* back to epoll_wait */ }
 /// }
 /// # drop(receiver);

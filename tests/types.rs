@@ -7,11 +7,12 @@ use std::mem::{align_of, size_of};
 
 use bare_sendfile::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use bare_sendfile::{
-    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, Progress, Result, Sent, SfFlags, Slices, Status, Step,
+    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, PipeCopy, Progress, Result, Sent, SfFlags, Slices, Status, Step,
     StreamCopy, Transfer,
 };
 
 const fn send_and_sync<T: Send + Sync>() {}
+const fn owned_once<T: Send + Sync + 'static>() {}
 const fn owned<T: Send + Sync + Clone + 'static>() {}
 
 #[test]
@@ -21,7 +22,9 @@ fn all_is_send_and_sync() {
     send_and_sync::<IoSlice<'_>>();
     send_and_sync::<Slices<'_>>();
     send_and_sync::<Step<'_>>();
-    send_and_sync::<StreamCopy<'_>>();
+    owned_once::<StreamCopy<[u8; 100]>>();
+    owned_once::<StreamCopy<Vec<u8>>>();
+    owned_once::<PipeCopy>();
     owned::<Errno>();
     owned::<Error>();
     owned::<Count>();

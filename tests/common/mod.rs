@@ -18,6 +18,8 @@ use bare_sendfile::{Count, IoSlice, Progress, Transfer};
 use sha2::{Digest, Sha256};
 
 #[cfg(target_os = "linux")]
+pub mod calls;
+#[cfg(target_os = "linux")]
 pub mod faults;
 
 /// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.

@@ -6,8 +6,12 @@
 #[cfg(not(feature = "std"))]
 pub(crate) const CLOSE: usize = 57;
 pub(crate) const FADVISE64: usize = 223;
+pub(crate) const FCNTL: usize = 25;
 pub(crate) const GETSOCKOPT: usize = 209;
+pub(crate) const IOCTL: usize = 29;
 pub(crate) const LSEEK: usize = 62;
+pub(crate) const PIPE2: usize = 59;
+pub(crate) const PPOLL: usize = 73;
 pub(crate) const PREAD64: usize = 67;
 pub(crate) const PREADV2: usize = 286;
 pub(crate) const READ: usize = 63;

@@ -6,8 +6,12 @@
 #[cfg(not(feature = "std"))]
 pub(crate) const CLOSE: usize = 3;
 pub(crate) const FADVISE64: usize = 221;
+pub(crate) const FCNTL: usize = 72;
 pub(crate) const GETSOCKOPT: usize = 55;
+pub(crate) const IOCTL: usize = 16;
 pub(crate) const LSEEK: usize = 8;
+pub(crate) const PIPE2: usize = 293;
+pub(crate) const PPOLL: usize = 271;
 pub(crate) const PREAD64: usize = 17;
 pub(crate) const PREADV2: usize = 327;
 pub(crate) const READ: usize = 0;
