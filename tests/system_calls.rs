@@ -10,8 +10,8 @@ use std::process::ExitStatus;
 use std::sync::LazyLock;
 
 use bare_sendfile::{
-    Count, FlushOnDrop, IoSlice, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, perform, send_all, send_file,
-    sendfile, sendfile_hdtr,
+    Count, FlushOnDrop, IoSlice, PipeCopy, SfFlags, SigpipeGuard, Status, StreamCopy, Transfer, available, perform,
+    send_all, send_file, sendfile, sendfile_hdtr,
 };
 
 mod common;
@@ -36,8 +36,12 @@ fn number(name: &str) -> u32 {
     let number = match name {
         "close" => libc::SYS_close,
         "fadvise64" => libc::SYS_fadvise64,
+        "fcntl" => libc::SYS_fcntl,
         "getsockopt" => libc::SYS_getsockopt,
+        "ioctl" => libc::SYS_ioctl,
         "lseek" => libc::SYS_lseek,
+        "pipe2" => libc::SYS_pipe2,
+        "ppoll" => libc::SYS_ppoll,
         "pread64" => libc::SYS_pread64,
         "preadv2" => libc::SYS_preadv2,
         "read" => libc::SYS_read,
@@ -63,6 +67,9 @@ struct Files {
     /// sendfile refuses it as output.
     append: File,
     pipe: OwnedFd,
+    pipe_end: OwnedFd,
+    /// A socket of messages with one message in it, and nobody at the other end.
+    message: OwnedFd,
     /// A transfer whose header was sent to `tcp` with "more follows".
     begun: Transfer,
 }
@@ -77,6 +84,15 @@ impl Files {
         rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();
         let (pipe, writer) = rustix::pipe::pipe().unwrap();
         rustix::io::write(&writer, &[b'x'; 100]).unwrap();
+        let (message, sender) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::SEQPACKET,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        rustix::io::write(&sender, b"message").unwrap();
+        drop(sender);
         peer.write_all(&[b'x'; 100]).unwrap();
 
         let mut begun = Transfer::new(0, 4, HEADER, &[]).unwrap();
@@ -85,7 +101,7 @@ impl Files {
             begun.complete(perform(&step, fd(&tcp), fd(&input), &mut [])).unwrap();
         }
         assert!(begun.flush_owed());
-        Self { input, tcp, peer, memfd, append, pipe, begun }
+        Self { input, tcp, peer, memfd, append, pipe, pipe_end: writer, message, begun }
     }
 }
 
@@ -219,12 +235,31 @@ fn of_a_copy_of_a_stream() {
         let mut copy = StreamCopy::new(Count::Bytes(20), &mut buffer);
         copy.send_all(fd(out), fd(input)).is_ok() && copy.sent() == 20
     }
-    check(
-        &["[`StreamCopy`]"],
-        &[&|files| copy(&files.memfd, &files.pipe), &|files| copy(&files.memfd, &files.tcp), &|files| {
-            copy(&files.peer, &files.pipe)
-        }],
-    );
+    fn to_the_end(out: &impl AsRawFd, input: &impl AsRawFd) -> bool {
+        StreamCopy::new(Count::ToEnd, []).send_all(fd(out), fd(input)).is_ok()
+    }
+    fn poll(files: &Files) -> bool {
+        let mut copy = StreamCopy::new(Count::ToEnd, []);
+        copy.poll_send(fd(&files.peer), fd(&files.pipe)) == Ok(Status::InEmpty) && copy.sent() == 100
+    }
+    // A message and the end.
+    fn messages(files: &Files) -> bool {
+        to_the_end(&files.pipe_end, &files.message)
+    }
+    let bodies: [Body<'_>; 6] = [
+        &|files| copy(&files.memfd, &files.pipe),
+        &|files| copy(&files.memfd, &files.tcp),
+        &|files| copy(&files.peer, &files.pipe),
+        &|files| to_the_end(&files.pipe_end, &files.append),
+        &poll,
+        &messages,
+    ];
+    check(&["[`StreamCopy`]"], &bodies);
+    let through_a_pipe = |files: &Files| {
+        let Ok(mut copy) = PipeCopy::new(Count::Bytes(100)) else { return false };
+        copy.send_all(fd(&files.memfd), fd(&files.tcp)).is_ok() && copy.sent() == 100
+    };
+    check(&["[`StreamCopy`]", "`PipeCopy`"], &[&[&through_a_pipe as Body<'_>], &bodies[..]].concat());
 }
 
 #[test]

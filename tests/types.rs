@@ -7,8 +7,8 @@ use std::mem::{align_of, size_of};
 
 use bare_sendfile::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use bare_sendfile::{
-    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, PipeCopy, Progress, Result, Sent, SfFlags, Slices, Status, Step,
-    StreamCopy, Transfer,
+    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, PipeCopy, Progress, Result, Sent, SfFlags, Slices, Status,
+    Step, StreamCopy, Transfer,
 };
 
 const fn send_and_sync<T: Send + Sync>() {}
