@@ -105,6 +105,31 @@ fn an_io_slice_is_its_bytes() {
 }
 
 #[test]
+fn an_io_slice_is_made_of_arrays_and_text() {
+    fn bytes<'a>(slice: impl Into<IoSlice<'a>>) -> &'a [u8] {
+        slice.into().as_slice()
+    }
+    let (array, text) = (*b"array", String::from("text"));
+    assert_eq!([bytes(&array), bytes(b""), bytes(&*text), bytes("")], [&b"array"[..], b"", b"text", b""]);
+    let list: [IoSlice<'_>; 2] = ["HTTP/1.1 200 OK\r\n", "\r\n"].map(IoSlice::from);
+    assert_eq!(list.map(|slice| slice.len()), [17, 2]);
+}
+
+#[test]
+fn a_list_of_c_is_a_list_of_io_slices() {
+    let vector =
+        |bytes: &'static [u8]| libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let nothing = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+    let list = [vector(b"first"), nothing, vector(b"third")];
+    // SAFETY: the list outlives the slices, the bytes are static, and nobody changes either.
+    let slices = unsafe { IoSlice::from_raw_parts(list.as_ptr().cast(), list.len()) };
+    assert_eq!(slices.as_ptr().addr(), list.as_ptr().addr(), "nothing is copied");
+    assert!(slices.iter().map(|slice| slice.as_slice()).eq([&b"first"[..], b"", b"third"]));
+    // SAFETY: there is none.
+    assert!(unsafe { IoSlice::from_raw_parts(std::ptr::null(), 0) }.is_empty());
+}
+
+#[test]
 #[cfg(feature = "std")]
 fn from_std_copies_nothing() {
     let theirs = [std::io::IoSlice::new(b"first"), std::io::IoSlice::new(b""), std::io::IoSlice::new(b"third")];
