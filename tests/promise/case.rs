@@ -22,32 +22,32 @@ static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 /// What the file has.
-pub fn file() -> &'static [u8] {
+pub(crate) fn file() -> &'static [u8] {
     &BYTES[..FILE]
 }
 
 /// One response, and who sends it how.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub driver: Driver,
+pub(crate) struct Case {
+    pub(crate) driver: Driver,
     head: usize,
     /// In how many slices.
     head_slices: usize,
-    pub offset: u64,
-    pub count: Count,
+    pub(crate) offset: u64,
+    pub(crate) count: Count,
     /// Bytes of the file that are there.
     there: usize,
     trailer: usize,
     /// Length of the lent buffer.
-    pub buffer: usize,
-    pub copying: bool,
-    pub cap: Option<usize>,
+    pub(crate) buffer: usize,
+    pub(crate) copying: bool,
+    pub(crate) cap: Option<usize>,
     /// Of one `poll_send`.
-    pub budget: Option<usize>,
+    pub(crate) budget: Option<usize>,
 }
 
 impl Case {
-    pub fn random(rng: &mut Rng) -> Self {
+    pub(crate) fn random(rng: &mut Rng) -> Self {
         let there = match rng.u8(..16) {
             0..2 => 0,
             2..5 => rng.usize(1..10_000),
@@ -105,12 +105,12 @@ impl Case {
         }
     }
 
-    pub fn headers(&self) -> Vec<IoSlice<'static>> {
+    pub(crate) fn headers(&self) -> Vec<IoSlice<'static>> {
         let bytes = &BYTES[FILE..][..self.head];
         bytes.chunks(self.head.div_ceil(self.head_slices).max(1)).map(IoSlice::new).collect()
     }
 
-    pub fn trailers(&self) -> Vec<IoSlice<'static>> {
+    pub(crate) fn trailers(&self) -> Vec<IoSlice<'static>> {
         vec![IoSlice::new(&BYTES[FILE + HEAD..][..self.trailer])]
     }
 
@@ -119,7 +119,7 @@ impl Case {
     }
 
     /// How much of the file is missing.
-    pub fn owed(&self) -> u64 {
+    pub(crate) fn owed(&self) -> u64 {
         match self.count {
             Count::Bytes(count) => count - self.there as u64,
             Count::ToEnd => 0,
@@ -127,19 +127,19 @@ impl Case {
     }
 
     /// All that is to go out: trailers only behind a complete file.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let trailer = if self.owed() > 0 { 0 } else { self.trailer };
         [&BYTES[FILE..][..self.head], &file()[self.range()], &BYTES[FILE + HEAD..][..trailer]].concat()
     }
 
     /// What a driver said fits what there was to send.
-    pub fn check(&self, outcome: Result<(), Error>, sent: u64) {
+    pub(crate) fn check(&self, outcome: Result<(), Error>, sent: u64) {
         assert!(drive::allowed(self, outcome, sent), "{outcome:?}, {sent} bytes: {self:?}");
     }
 }
 
 /// Small numbers are as likely as large ones.
-pub fn between(rng: &mut Rng, least: usize, most: usize) -> usize {
+pub(crate) fn between(rng: &mut Rng, least: usize, most: usize) -> usize {
     let (least, most) = ((least as f64).ln(), (most as f64).ln());
     (least + rng.f64() * (most - least)).exp() as usize
 }

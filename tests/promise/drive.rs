@@ -12,7 +12,7 @@ use super::common::fd;
 
 /// Who performs the steps.
 #[derive(Clone, Copy, Debug)]
-pub enum Driver {
+pub(crate) enum Driver {
     /// The second form: it stops at a full output, and keeps nothing to go on with.
     Hdtr,
     SendAll,
@@ -27,14 +27,14 @@ pub enum Driver {
 
 /// Why a driver came back before the end and will be called again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pause {
+pub(crate) enum Pause {
     OutFull,
     /// The budget is used up.
     Yielded,
 }
 
 /// Sends the case's response and tells how many bytes were counted as sent; `pause` is told so at each pause.
-pub fn drive(case: &Case, out: &File, input: &File, pause: &mut dyn FnMut(u64, Pause)) -> u64 {
+pub(crate) fn drive(case: &Case, out: &File, input: &File, pause: &mut dyn FnMut(u64, Pause)) -> u64 {
     let (headers, trailers) = (case.headers(), case.trailers());
     let (headers, trailers) = (&headers[..], &trailers[..]);
     let mut buffer = vec![0; case.buffer];
@@ -124,7 +124,7 @@ fn flush(transfer: &mut Transfer, out: &File, input: &File) {
 }
 
 /// What a driver says of a response that cannot have been sent whole.
-pub fn allowed(case: &Case, outcome: Result<(), Error>, sent: u64) -> bool {
+pub(crate) fn allowed(case: &Case, outcome: Result<(), Error>, sent: u64) -> bool {
     let all = sent == case.bytes().len() as u64;
     match outcome {
         Ok(()) => all && case.owed() == 0 || matches!(case.driver, Driver::Left(_) | Driver::Dropped(_)),
@@ -138,6 +138,6 @@ pub fn allowed(case: &Case, outcome: Result<(), Error>, sent: u64) -> bool {
 }
 
 /// As many bytes, or all there are.
-pub fn count(bytes: Option<u64>) -> Count {
+pub(crate) fn count(bytes: Option<u64>) -> Count {
     bytes.map_or(Count::ToEnd, Count::Bytes)
 }

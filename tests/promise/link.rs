@@ -1,5 +1,6 @@
 //! A connection that stays, on which requests and responses take turns, and the judge of what waits in it.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
@@ -21,12 +22,14 @@ const LOOK: Duration = Duration::from_micros(250);
 /// So many looks in a row at which nothing moved, 5 ms or more: an acknowledgement is delayed by 40 ms at the least
 /// (`TCP_DELACK_MIN`), and what waits for none has long arrived.
 const LOOKS: u32 = 20;
+/// What has not come then does not come by a timer of the kernel's, of which most end in a second.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the sockets of a link are set to.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    pub kind: Kind,
-    pub nonblocking: bool,
+pub(crate) struct Settings {
+    pub(crate) kind: Kind,
+    pub(crate) nonblocking: bool,
     nodelay: bool,
     /// `SO_SNDBUF`.
     buffer: Option<i32>,
@@ -37,7 +40,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn random(kind: Kind, rng: &mut Rng) -> Self {
+    pub(crate) fn random(kind: Kind, rng: &mut Rng) -> Self {
         let tcp = matches!(kind, Kind::Tcp | Kind::Ktls | Kind::Mptcp);
         Self {
             kind,
@@ -58,28 +61,37 @@ struct Arrived {
 }
 
 /// Bytes that stay in the sender's kernel although the reader has taken all that came and waits for them.
-#[derive(Debug)]
-pub struct Stall {
+pub(crate) struct Stall {
     /// What was counted as sent.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// What is missing of it.
-    pub missing: u64,
+    pub(crate) missing: u64,
     /// The driver waits for room: it was not done.
-    pub full: bool,
+    pub(crate) full: bool,
     /// What `SIOCOUTQNSD` says, where it can.
-    pub unsent: Option<usize>,
+    pub(crate) unsent: Option<usize>,
+}
+
+impl fmt::Display for Stall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} bytes wait", self.missing, self.sent)?;
+        if let Some(unsent) = self.unsent {
+            write!(f, " ({unsent} not sent once)")?;
+        }
+        f.write_str(if self.full { " at a full output" } else { "" })
+    }
 }
 
 /// What came of a response.
-pub struct Exchange {
-    pub sent: u64,
-    pub arrived: Vec<u8>,
-    pub stall: Option<Stall>,
+pub(crate) struct Exchange {
+    pub(crate) sent: u64,
+    pub(crate) arrived: Vec<u8>,
+    pub(crate) stall: Option<Stall>,
     /// From the first call until the last byte.
-    pub time: Duration,
+    pub(crate) time: Duration,
 }
 
-pub struct Link {
+pub(crate) struct Link {
     kind: Kind,
     out: File,
     peer: Arc<File>,
@@ -88,7 +100,7 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let (out, peer) = streams::pair(settings.kind).unwrap();
         if settings.nodelay {
             streams::set_nodelay(settings.kind, &out, true).unwrap();
@@ -112,7 +124,7 @@ impl Link {
     }
 
     /// A request, a response, and what is left of it.
-    pub fn exchange(&self, drive: impl FnOnce(&File, &mut dyn FnMut(u64, Pause)) -> u64) -> Exchange {
+    pub(crate) fn exchange(&self, drive: impl FnOnce(&File, &mut dyn FnMut(u64, Pause)) -> u64) -> Exchange {
         self.request();
         let start = Instant::now();
         let mut stall = None;
@@ -129,10 +141,9 @@ impl Link {
         stall = stall.or_else(|| self.stall(sent, None));
         if stall.is_some() {
             // What waits for a timer comes by itself.
-            let mut patience = 100;
-            while patience > 0 && (self.arrived.lock().unwrap().bytes.len() as u64) < sent {
-                thread::sleep(Duration::from_millis(5));
-                patience -= 1;
+            let end = Instant::now() + PATIENCE;
+            while (self.arrived.lock().unwrap().bytes.len() as u64) < sent && Instant::now() < end {
+                thread::sleep(LOOK);
             }
         }
         let mut arrived = self.arrived.lock().unwrap();
@@ -141,7 +152,7 @@ impl Link {
     }
 
     /// One plain write of these bytes; where it would block, as many as it takes.
-    pub fn write(&self, bytes: &[u8]) -> Exchange {
+    pub(crate) fn write(&self, bytes: &[u8]) -> Exchange {
         self.exchange(|mut out, pause| {
             let mut sent = 0;
             while sent < bytes.len() {
@@ -156,14 +167,14 @@ impl Link {
     }
 
     /// The last response, which an orderly shutdown and close follow at once; all that arrived.
-    pub fn close(self, drive: impl FnOnce(&File) -> u64) -> (u64, Vec<u8>) {
+    pub(crate) fn close(self, drive: impl FnOnce(&File) -> u64) -> (u64, Vec<u8>) {
         self.request();
         let sent = drive(&self.out);
         (sent, self.end())
     }
 
     /// Shuts down and closes; what arrives until then.
-    pub fn end(self) -> Vec<u8> {
+    pub(crate) fn end(self) -> Vec<u8> {
         // SAFETY: the call touches no memory.
         let result = unsafe { libc::shutdown(self.out.as_raw_fd(), libc::SHUT_WR) };
         assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
