@@ -9,6 +9,8 @@
 //! `PROMISE_SECONDS` says how long connections are made.
 #![cfg(target_os = "linux")]
 
+#[path = "promise/calls.rs"]
+mod calls;
 #[path = "promise/case.rs"]
 mod case;
 mod common;
@@ -26,7 +28,6 @@ use fastrand::Rng;
 use case::Case;
 use common::streams::{Kind, why_not};
 use common::{not_checked, say};
-use drive::drive;
 use link::{Link, Settings};
 
 /// Exchanges of one connection.
@@ -90,7 +91,7 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
     for number in 0..rng.usize(1..=EXCHANGES) {
         let case = Case::random(&mut rng);
         let told = || format!("PROMISE_SEED={seed}, exchange {number}, {settings:?}, {case:?}");
-        let exchange = link.exchange(|out, pause| drive(&case, out, file, pause));
+        let exchange = link.exchange(|out, pause| case.send(out, file, pause));
         seen.exchanges += 1;
         let (sent, bytes) = (exchange.sent as usize, case.bytes());
         let came = exchange.arrived.len();
@@ -106,7 +107,9 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
             return;
         }
         match exchange.stall {
-            Some(_) if write.stall.is_some() || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some()) => {
+            Some(_)
+                if write.stall.is_some() || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some()) =>
+            {
                 seen.excused += 1;
             }
             Some(stall) => seen.failures.push(format!("{stall}, the last for {:?}: {}", exchange.time, told())),
@@ -122,10 +125,12 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
         }
     }
     let case = Case::random(&mut rng);
-    let (sent, arrived) = link.close(|out| drive(&case, out, file, &mut |_, _| {}));
+    let (sent, arrived) = link.close(|out| case.send(out, file, &mut |_, _| {}));
     let lost = sent as usize - arrived.len().min(sent as usize);
     if lost > 0 {
-        seen.failures.push(format!("{lost} of {sent} bytes lost by a close: PROMISE_SEED={seed}, the last, {settings:?}, {case:?}"));
+        seen.failures.push(format!(
+            "{lost} of {sent} bytes lost by a close: PROMISE_SEED={seed}, the last, {settings:?}, {case:?}"
+        ));
     }
     assert!(arrived == case.bytes()[..arrived.len()], "other bytes came: PROMISE_SEED={seed}, the last");
     control.end();

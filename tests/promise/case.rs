@@ -1,12 +1,13 @@
 //! Random responses, and the bytes that they are made of.
 
+use std::fs::File;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use bare_sendfile::{Count, Error, IoSlice};
+use bare_sendfile::{Count, Errno, Error, IoSlice};
 use fastrand::Rng;
 
-use super::drive::{self, Driver};
+use super::drive::{Driver, Pause, Response, drive};
 
 /// Length of the file.
 const FILE: usize = 4 << 20;
@@ -29,21 +30,21 @@ pub(crate) fn file() -> &'static [u8] {
 /// One response, and who sends it how.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    pub(crate) driver: Driver,
+    driver: Driver,
     head: usize,
     /// In how many slices.
     head_slices: usize,
-    pub(crate) offset: u64,
-    pub(crate) count: Count,
+    offset: u64,
+    count: Count,
     /// Bytes of the file that are there.
     there: usize,
     trailer: usize,
     /// Length of the lent buffer.
-    pub(crate) buffer: usize,
-    pub(crate) copying: bool,
-    pub(crate) cap: Option<usize>,
+    buffer: usize,
+    copying: bool,
+    cap: Option<usize>,
     /// Of one `poll_send`.
-    pub(crate) budget: Option<usize>,
+    budget: Option<usize>,
 }
 
 impl Case {
@@ -90,7 +91,7 @@ impl Case {
             head,
             head_slices: *rng.choice([&1, &2, &7, &1100]).unwrap(),
             offset: offset as u64,
-            count: drive::count(count.map(|bytes| bytes as u64)),
+            count: count.map_or(Count::ToEnd, |bytes| Count::Bytes(bytes as u64)),
             there,
             trailer,
             // A byte at a time makes no end of a large file.
@@ -105,12 +106,12 @@ impl Case {
         }
     }
 
-    pub(crate) fn headers(&self) -> Vec<IoSlice<'static>> {
+    fn headers(&self) -> Vec<IoSlice<'static>> {
         let bytes = &BYTES[FILE..][..self.head];
         bytes.chunks(self.head.div_ceil(self.head_slices).max(1)).map(IoSlice::new).collect()
     }
 
-    pub(crate) fn trailers(&self) -> Vec<IoSlice<'static>> {
+    fn trailers(&self) -> Vec<IoSlice<'static>> {
         vec![IoSlice::new(&BYTES[FILE + HEAD..][..self.trailer])]
     }
 
@@ -119,7 +120,7 @@ impl Case {
     }
 
     /// How much of the file is missing.
-    pub(crate) fn owed(&self) -> u64 {
+    fn owed(&self) -> u64 {
         match self.count {
             Count::Bytes(count) => count - self.there as u64,
             Count::ToEnd => 0,
@@ -128,13 +129,34 @@ impl Case {
 
     /// All that is to go out: trailers only behind a complete file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let trailer = if self.owed() > 0 { 0 } else { self.trailer };
-        [&BYTES[FILE..][..self.head], &file()[self.range()], &BYTES[FILE + HEAD..][..trailer]].concat()
+        [&BYTES[FILE..][..self.head], &file()[self.range()], &BYTES[FILE + HEAD..][..self.trailer_sent()]].concat()
     }
 
-    /// What a driver said fits what there was to send.
-    pub(crate) fn check(&self, outcome: Result<(), Error>, sent: u64) {
-        assert!(drive::allowed(self, outcome, sent), "{outcome:?}, {sent} bytes: {self:?}");
+    fn len(&self) -> u64 {
+        (self.head + self.there + self.trailer_sent()) as u64
+    }
+
+    fn trailer_sent(&self) -> usize {
+        if self.owed() > 0 { 0 } else { self.trailer }
+    }
+
+    /// Sends it by its driver; how many bytes were counted as sent.
+    pub(crate) fn send(&self, out: &File, input: &File, pause: &mut dyn FnMut(u64, Pause)) -> u64 {
+        let &Self { driver, offset, count, buffer, copying, cap, budget, .. } = self;
+        let (headers, trailers) = (&self.headers()[..], &self.trailers()[..]);
+        let response = Response { driver, offset, count, headers, trailers, buffer, copying, cap, budget };
+        let (outcome, sent) = drive(&response, out, input, pause);
+        let all = sent == self.len();
+        let left = matches!(driver, Driver::Left(_) | Driver::Dropped(_));
+        let fits = match outcome {
+            Ok(()) => all && self.owed() == 0 || left,
+            Err(Error::Truncated { owed }) => all && owed == self.owed() && owed > 0,
+            // After the others it goes on.
+            Err(Error::Errno(Errno::EAGAIN)) => left || matches!(driver, Driver::Hdtr),
+            Err(_) => false,
+        };
+        assert!(fits, "{outcome:?}, {sent} bytes: {self:?}");
+        sent
     }
 }
 

@@ -1,13 +1,13 @@
 //! The drivers, each by one call. This is the only file of the sweep that knows the crate's interface.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use bare_sendfile::{
     Count, Errno, Error, FlushOnDrop, IoSlice, SfFlags, Status, Step, Transfer, perform, poll_send, send_all,
     sendfile_hdtr,
 };
 
-use super::case::Case;
 use super::common::fd;
 
 /// Who performs the steps.
@@ -33,19 +33,37 @@ pub(crate) enum Pause {
     Yielded,
 }
 
-/// Sends the case's response and tells how many bytes were counted as sent; `pause` is told so at each pause.
-pub(crate) fn drive(case: &Case, out: &File, input: &File, pause: &mut dyn FnMut(u64, Pause)) -> u64 {
-    let (headers, trailers) = (case.headers(), case.trailers());
-    let (headers, trailers) = (&headers[..], &trailers[..]);
-    let mut buffer = vec![0; case.buffer];
-    if let Driver::Hdtr = case.driver {
-        let sent =
-            sendfile_hdtr(fd(out), fd(input), case.offset, case.count, headers, trailers, SfFlags::empty());
-        case.check(sent.outcome, sent.total());
-        return sent.total();
+/// What is sent, and how.
+#[derive(Debug)]
+pub(crate) struct Response<'a> {
+    pub(crate) driver: Driver,
+    pub(crate) offset: u64,
+    pub(crate) count: Count,
+    pub(crate) headers: &'a [IoSlice<'a>],
+    pub(crate) trailers: &'a [IoSlice<'a>],
+    /// Length of the lent buffer.
+    pub(crate) buffer: usize,
+    pub(crate) copying: bool,
+    pub(crate) cap: Option<usize>,
+    /// Of one `poll_send`.
+    pub(crate) budget: Option<usize>,
+}
+
+/// Sends it and tells what came of it, and how many bytes were counted as sent; `pause` is told so at each pause.
+pub(crate) fn drive(
+    response: &Response<'_>,
+    out: &impl AsRawFd,
+    input: &File,
+    pause: &mut dyn FnMut(u64, Pause),
+) -> (Result<(), Error>, u64) {
+    let Response { driver, offset, count, headers, trailers, .. } = *response;
+    let mut buffer = vec![0; response.buffer];
+    if let Driver::Hdtr = driver {
+        let sent = sendfile_hdtr(fd(out), fd(input), offset, count, headers, trailers, SfFlags::empty());
+        return (sent.outcome, sent.total());
     }
-    let mut transfer = transfer(case, headers, trailers);
-    let outcome = match case.driver {
+    let mut transfer = transfer(response);
+    let outcome = match driver {
         Driver::Hdtr => unreachable!(),
         Driver::SendAll => loop {
             let outcome = send_all(&mut transfer, fd(out), fd(input), headers, trailers, &mut buffer);
@@ -58,12 +76,12 @@ pub(crate) fn drive(case: &Case, out: &File, input: &File, pause: &mut dyn FnMut
             match poll_send(&mut transfer, fd(out), fd(input), headers, trailers, &mut buffer) {
                 Ok(Status::Done) => break Ok(()),
                 Ok(Status::OutFull) => pause(transfer.progress().total(), Pause::OutFull),
-                Ok(Status::InEmpty) => panic!("a file that is empty for now: {case:?}"),
+                Ok(Status::InEmpty) => panic!("a file that is empty for now: {response:?}"),
                 Err(error) => break Err(error),
             }
         },
         Driver::Steps => loop {
-            let outcome = steps(&mut transfer, usize::MAX, case, out, input, &mut buffer);
+            let outcome = steps(&mut transfer, usize::MAX, response, out, input, &mut buffer);
             flush(&mut transfer, out, input);
             match outcome {
                 Err(Error::Errno(Errno::EAGAIN)) => pause(transfer.progress().total(), Pause::OutFull),
@@ -71,28 +89,26 @@ pub(crate) fn drive(case: &Case, out: &File, input: &File, pause: &mut dyn FnMut
             }
         },
         Driver::Left(number) => {
-            let outcome = steps(&mut transfer, number, case, out, input, &mut buffer);
+            let outcome = steps(&mut transfer, number, response, out, input, &mut buffer);
             flush(&mut transfer, out, input);
             outcome
         }
         Driver::Dropped(number) => {
             let mut task = FlushOnDrop::new(transfer, fd(out));
-            let outcome = steps(&mut task, number, case, out, input, &mut buffer);
+            let outcome = steps(&mut task, number, response, out, input, &mut buffer);
             transfer = (*task).clone();
             outcome
         }
     };
-    let sent = transfer.progress().total();
-    case.check(outcome, sent);
-    sent
+    (outcome, transfer.progress().total())
 }
 
-fn transfer(case: &Case, headers: &[IoSlice<'_>], trailers: &[IoSlice<'_>]) -> Transfer {
-    let mut transfer = Transfer::new(case.offset, case.count, headers, trailers).unwrap();
-    if case.copying {
+fn transfer(response: &Response<'_>) -> Transfer {
+    let mut transfer = Transfer::new(response.offset, response.count, response.headers, response.trailers).unwrap();
+    if response.copying {
         transfer = transfer.copying();
     }
-    if let Some(cap) = case.cap {
+    if let Some(cap) = response.cap {
         transfer = transfer.with_cap(cap);
     }
     transfer
@@ -102,14 +118,13 @@ fn transfer(case: &Case, headers: &[IoSlice<'_>], trailers: &[IoSlice<'_>]) -> T
 fn steps(
     transfer: &mut Transfer,
     number: usize,
-    case: &Case,
-    out: &File,
+    response: &Response<'_>,
+    out: &impl AsRawFd,
     input: &File,
     buffer: &mut [u8],
 ) -> Result<(), Error> {
-    let (headers, trailers) = (case.headers(), case.trailers());
     for _ in 0..number {
-        match transfer.next_step(&headers, &trailers, buffer.len())? {
+        match transfer.next_step(response.headers, response.trailers, buffer.len())? {
             Step::Done => break,
             step => transfer.perform(&step, fd(out), fd(input), buffer)?,
         }
@@ -117,27 +132,8 @@ fn steps(
     Ok(())
 }
 
-fn flush(transfer: &mut Transfer, out: &File, input: &File) {
+fn flush(transfer: &mut Transfer, out: &impl AsRawFd, input: &File) {
     if let Some(step) = transfer.flush() {
         let _ = transfer.complete(perform(&step, fd(out), fd(input), &mut [])); // an output without such an option refuses
     }
-}
-
-/// What a driver says of a response that cannot have been sent whole.
-pub(crate) fn allowed(case: &Case, outcome: Result<(), Error>, sent: u64) -> bool {
-    let all = sent == case.bytes().len() as u64;
-    match outcome {
-        Ok(()) => all && case.owed() == 0 || matches!(case.driver, Driver::Left(_) | Driver::Dropped(_)),
-        Err(Error::Truncated { owed }) => all && owed == case.owed() && owed > 0,
-        // Nothing goes on after these.
-        Err(Error::Errno(Errno::EAGAIN)) => {
-            matches!(case.driver, Driver::Hdtr | Driver::Left(_) | Driver::Dropped(_))
-        }
-        Err(_) => false,
-    }
-}
-
-/// As many bytes, or all there are.
-pub(crate) fn count(bytes: Option<u64>) -> Count {
-    bytes.map_or(Count::ToEnd, Count::Bytes)
 }
