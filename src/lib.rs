@@ -23,11 +23,14 @@
 //! | you have | use |
 //! |---|---|
 //! | one call to make, and a loop of your own | [`sendfile`] |
-//! | a blocking output, and all of it to send | [`send_file`] |
+//! | a blocking output, and all of a file to send (what `write_all` is to `write`) | [`sendfile_all`] |
 //! | Python's or FreeBSD's second form, with its flags and its stop at `EINTR` | [`sendfile_hdtr`] |
-//! | a nonblocking output and an event loop | a [`Transfer`] with each connection, and [`poll_send`] |
-//! | an async runtime, a progress bar | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
-//! | io_uring | the same, by calls of its own; [`Transfer::complete`] is told what came of each |
+//! | the same with headers and trailers, or a buffer to fall back on | [`sendfile_hdtr_all`] |
+//! | a blocking output, and a transfer that goes on later | a [`Transfer`] and [`Transfer::send_all`] |
+//! | a nonblocking output and an event loop | a [`Transfer`] with each connection, and [`Transfer::poll_send`] |
+//! | an async runtime | the same between two waits of the runtime |
+//! | a progress bar, rate limits | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
+//! | io_uring | the same, by calls of its own; report each result to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
 //!
@@ -36,7 +39,7 @@
 //! ```text
 //!                your program
 //! ────────────────────────────────────────────────────────────────────────────────────
-//! send           performs a transfer's steps on real files: sendfile_hdtr, send_all, poll_send
+//! drive          performs a transfer's steps on real files: sendfile_all, sendfile_hdtr, send_all, poll_send
 //! transfer       what to do next, without doing it: headers, file, trailers; resume, fallback, flush
 //! sendfile       the first form
 //! vocabulary     Errno, descriptors, IoSlice, flags
@@ -71,9 +74,11 @@
 //! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, and where a filter refuses it, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
-//! | [`send_file`], [`send_all`], [`poll_send`], [`perform`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
-//! | … with a buffer | and `pread64` | |
-//! | … with a buffer, and from the position of the file (`Transfer::from_position`, Linux alone) | and `lseek` | |
+//! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
+//! | … all of these, with a buffer, to the end, or of a file that is shorter than the count | and `pread64` | |
+//! | … all of these, to kTLS, MPTCP or SCTP | and `statx` | 4.13 |
+//! | … the last two, from the position of the file (`None`, [`Transfer::from_position`], Linux alone) | and `lseek` | |
+//! | [`Output::of`] | `getsockopt` | 2.2 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
 //! | [`StreamCopy`] | `splice`, `read`, `writev` | 2.6.17; without splice it copies |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
@@ -133,6 +138,7 @@ mod cork;
 #[cfg(target_os = "macos")]
 #[path = "cork/macos.rs"]
 mod cork;
+mod drive;
 mod errno;
 pub mod fd;
 mod flags;
@@ -143,23 +149,23 @@ mod iovec;
 mod misuse;
 #[cfg(not(target_os = "linux"))]
 mod native;
-mod send;
 mod sendfile;
 mod sigpipe;
 mod stream;
 mod sys;
 mod transfer;
 
+pub use drive::{FlushOnDrop, Report, Sent, Status, sendfile_all, sendfile_hdtr, sendfile_hdtr_all};
 pub use errno::{Errno, Result};
 pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
 #[cfg(not(target_os = "linux"))]
-pub use native::{Native, sendfile_native};
-pub use send::{FlushOnDrop, Sent, Status, perform, poll_send, send_all, send_file, sendfile_hdtr};
+pub use native::sendfile_native;
+
 pub use sendfile::{available, sendfile};
 pub use sigpipe::SigpipeGuard;
 pub use stream::StreamCopy;
-pub use transfer::{Count, Error, Mechanisms, Progress, Slices, Step, Transfer};
+pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
 /// Compiles and runs the code in the README.
 #[cfg(all(doctest, feature = "std"))]

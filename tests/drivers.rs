@@ -13,11 +13,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer, perform,
-    poll_send, send_all, send_file, sendfile_hdtr,
-};
+use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer};
 use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep};
+use common::sent::{send_file, sendfile_hdtr};
 use common::{
     Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, not_checked, pattern, pipe, position,
 };
@@ -33,7 +31,7 @@ fn tiny_buffers(sender: &impl AsRawFd, receiver: &impl AsRawFd) {
 
 /// Sends it with `send_all`, no buffer lent.
 fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd) -> Result<(), Error> {
-    send_all(transfer, fd(out), fd(&message.file), &message.headers(), &message.trailers(), &mut [])
+    transfer.send_all(fd(out), fd(&message.file), &message.headers(), &message.trailers(), &mut [])
 }
 
 #[test]
@@ -145,7 +143,7 @@ fn poll_to_the_end(
     let mut some = [0; 3001];
     loop {
         let (out, file) = (fd(&sender), fd(&message.file));
-        match poll_send(&mut transfer, out, file, &message.headers(), &message.trailers(), buffer) {
+        match transfer.poll_send(out, file, &message.headers(), &message.trailers(), buffer) {
             Ok(Status::Done) => break,
             Ok(Status::OutFull) => {
                 full += 1;
@@ -189,7 +187,7 @@ fn full_output_that_is_no_socket(sender: File, receiver: File) {
         }
         let mut poll = |transfer: &mut Transfer| {
             let (out, file) = (fd(&sender), fd(&message.file));
-            poll_send(transfer, out, file, &message.headers(), &message.trailers(), &mut buffer)
+            transfer.poll_send(out, file, &message.headers(), &message.trailers(), &mut buffer)
         };
         // A terminal hands on what it holds in the background, and has room again once or twice.
         let mut before = Progress::default();
@@ -263,7 +261,7 @@ fn from_position(copying: bool, sender: impl AsRawFd, mut receiver: impl Read) {
     set_nonblocking(&sender);
     let (mut arrived, mut full) = (Vec::new(), 0);
     loop {
-        let status = poll_send(&mut transfer, fd(&sender), fd(&message.file), &headers, &trailers, &mut buffer);
+        let status = transfer.poll_send(fd(&sender), fd(&message.file), &headers, &trailers, &mut buffer);
         assert_eq!(position(&message.file), Message::OFFSET + transfer.progress().file);
         match status.unwrap() {
             Status::Done => break,
@@ -449,7 +447,7 @@ fn overwritten(input: &File, sender: impl AsRawFd, mut receiver: impl Read, copy
     if copying {
         transfer = transfer.copying();
     }
-    send_all(&mut transfer, fd(&sender), fd(input), &[], &[], &mut buffer).unwrap();
+    transfer.send_all(fd(&sender), fd(input), &[], &[], &mut buffer).unwrap();
     assert_eq!(transfer.progress().file, LEN as u64);
     input.write_all_at(&[b'b'; LEN], 0).unwrap();
     receive(&mut receiver, LEN)
@@ -474,7 +472,7 @@ fn copying_needs_a_buffer() {
     let mut transfer = message.transfer().copying();
     assert_eq!(send(&message, &mut transfer, &sender), Err(Error::NoBuffer));
     let (out, file) = (fd(&sender), fd(&message.file));
-    send_all(&mut transfer, out, file, &message.headers(), &message.trailers(), &mut [0; 100]).unwrap();
+    transfer.send_all(out, file, &message.headers(), &message.trailers(), &mut [0; 100]).unwrap();
     drop(sender);
     message.assert_all_arrived(&drain(receiver).join().unwrap(), transfer.progress());
 }
@@ -489,7 +487,7 @@ fn steps(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer:
         if let Step::Done = step {
             return names;
         }
-        transfer.complete(perform(&step, fd(out), fd(&message.file), buffer)).unwrap();
+        transfer.perform(&step, fd(out), fd(&message.file), buffer).unwrap();
     }
 }
 
@@ -510,15 +508,15 @@ fn a_small_body_goes_out_with_header_and_trailer_in_one_write() {
     let message = Message::new(200, 500, 100);
     let (sender, receiver) = UnixStream::pair().unwrap();
     let mut transfer = message.transfer();
-    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 800]), ["SocketType", "Gather", "Done"]);
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 800]), ["Identify", "Gather", "Done"]);
     assert_eq!(transfer.mechanisms(), Mechanisms { sendfile: 0, copy: 500, refused: None, ..Mechanisms::default() });
     message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     // One byte less, and the trailer does not fit; 101 less, and the header has to go first.
     let mut transfer = message.transfer();
-    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 799]), ["SocketType", "Gather", "Write", "Done"]);
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 799]), ["Identify", "Gather", "Write", "Done"]);
     message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     let mut transfer = message.transfer();
-    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 699]), ["SocketType", "Write", "Gather", "Done"]);
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 699]), ["Identify", "Write", "Gather", "Done"]);
     message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     // No room for the body.
     let mut transfer = message.transfer();
@@ -540,7 +538,7 @@ fn a_small_body_goes_out_in_one_segment() {
         let (sender, mut receiver) = tcp();
         let (mut transfer, mut buffer) = (message.transfer(), vec![0; buffer]);
         let (out, file) = (fd(&sender), fd(&message.file));
-        send_all(&mut transfer, out, file, &message.headers(), &message.trailers(), &mut buffer).unwrap();
+        transfer.send_all(out, file, &message.headers(), &message.trailers(), &mut buffer).unwrap();
         message.assert_all_arrived(&receive(&mut receiver, 800), transfer.progress());
         assert_eq!(data_segments(&sender), segments);
     }
@@ -571,12 +569,12 @@ fn a_gathered_write_goes_on_from_every_byte() {
                 return 2;
             }
             limit(at);
-            let result = send_all(&mut transfer, fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
+            let result = transfer.send_all(fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
             if result != Err(Error::Errno(Errno::EFBIG)) || transfer.progress().total() != at {
                 return 3;
             }
             limit(libc::RLIM_INFINITY);
-            let result = send_all(&mut transfer, fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
+            let result = transfer.send_all(fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
             if result != Ok(()) || transfer.progress() != (Progress { headers: 20, file: 30, trailers: 10 }) {
                 return 4;
             }
@@ -616,14 +614,14 @@ fn a_gathered_body_that_is_shorter_goes_out_without_the_trailer() {
         let mut transfer = message.transfer();
         let owed = 500 - there;
         for _ in 0..2 {
-            let outcome = send_all(&mut transfer, out, file, &headers, &trailers, &mut buffer);
+            let outcome = transfer.send_all(out, file, &headers, &trailers, &mut buffer);
             assert_eq!(outcome, Err(Error::Truncated { owed }));
             assert_eq!(transfer.progress(), Progress { headers: 200, file: there, trailers: 0 });
         }
         // It can go on when the file has grown.
         let rest = &message.body()[there as usize..];
         message.file.write_all_at(rest, Message::OFFSET + there).unwrap();
-        assert_eq!(send_all(&mut transfer, out, file, &headers, &trailers, &mut buffer), Ok(()));
+        assert_eq!(transfer.send_all(out, file, &headers, &trailers, &mut buffer), Ok(()));
         message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     }
 }
@@ -638,11 +636,11 @@ fn a_buffer_that_has_shrunk_is_efault() {
         for mut transfer in [message.transfer(), message.transfer().copying().with_small(0)] {
             loop {
                 let step = transfer.next_step(&headers, &trailers, 800).unwrap();
-                let result = perform(&step, fd(&sender), fd(&message.file), &mut vec![0; len]);
+                let result = transfer.perform(&step, fd(&sender), fd(&message.file), &mut vec![0; len]);
                 match step {
-                    Step::Gather { .. } => break assert_eq!(result, Err(Errno::EFAULT), "{len}"),
+                    Step::Gather { .. } => break assert_eq!(result, Err(Errno::EFAULT.into()), "{len}"),
                     Step::Copy { .. } => break assert_eq!(result.is_err(), len < 500, "{len}"),
-                    _ => transfer.complete(result).unwrap(),
+                    _ => result.unwrap(),
                 }
                 assert_eq!(transfer.progress().headers as usize, available_bytes(&receiver).len());
             }
@@ -661,8 +659,7 @@ fn a_guard_flushes_when_it_is_dropped() {
     let mut guard = FlushOnDrop::new(message.transfer(), fd(&sender));
     while guard.progress().headers == 0 {
         let step = guard.next_step(&headers, &trailers, 0).unwrap();
-        let result = perform(&step, guard.out_fd(), fd(&message.file), &mut []);
-        guard.complete(result).unwrap();
+        guard.perform(&step, fd(&message.file), &mut []).unwrap();
     }
     assert!(guard.flush_owed());
     drop(guard);
@@ -682,7 +679,7 @@ fn a_driver_flushes_when_it_stops() {
     {
         let (sender, mut receiver) = tcp();
         let mut transfer = message.transfer();
-        assert_eq!(send_all(&mut transfer, fd(&sender), fd(input), &headers, &trailers, &mut []), Err(outcome));
+        assert_eq!(transfer.send_all(fd(&sender), fd(input), &headers, &trailers, &mut []), Err(outcome));
         assert_eq!((transfer.flush_owed(), data_segments(&sender)), (false, 1));
         assert_eq!(receive(&mut receiver, 200), message.whole[..200]);
     }
@@ -700,9 +697,9 @@ fn a_flush_after_every_step_comes_to_the_end() {
         let mut turns = 0;
         while transfer.progress().total() < 800 {
             let step = transfer.next_step(&headers, &trailers, 0).unwrap();
-            transfer.complete(perform(&step, fd(&sender), fd(&message.file), &mut [])).unwrap();
+            transfer.perform(&step, fd(&sender), fd(&message.file), &mut []).unwrap();
             if let Some(step) = transfer.flush() {
-                transfer.complete(perform(&step, fd(&sender), fd(&message.file), &mut [])).unwrap();
+                transfer.perform(&step, fd(&sender), fd(&message.file), &mut []).unwrap();
             }
             turns += 1;
             assert!(turns < 100, "{transfer:?}");
@@ -720,8 +717,7 @@ fn a_guard_takes_its_cork_out() {
     let mut guard = FlushOnDrop::new(message.transfer(), fd(&sender));
     while guard.progress().file == 0 {
         let step = guard.next_step(&headers, &trailers, 0).unwrap();
-        let result = perform(&step, guard.out_fd(), fd(&message.file), &mut []);
-        guard.complete(result).unwrap();
+        guard.perform(&step, fd(&message.file), &mut []).unwrap();
     }
     assert!(corked());
     drop(guard);
@@ -763,7 +759,7 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     confined(&copying, &|| send_file(out, fd(&maps), 0, Count::ToEnd, &headers, &trailers, &mut [0; 999]).outcome);
     confined(&[&copying[..], &[libc::SYS_lseek]].concat(), &|| {
         let mut transfer = Transfer::from_position(Count::ToEnd, &headers, &trailers)?;
-        send_all(&mut transfer, out, fd(&maps), &headers, &trailers, &mut [0; 999])
+        transfer.send_all(out, fd(&maps), &headers, &trailers, &mut [0; 999])
     });
     drop(sender);
     receiver.join().unwrap();

@@ -15,9 +15,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bare_sendfile::{
-    Count, Errno, Error, Mechanisms, Progress, Status, StreamCopy, Transfer, available, perform, poll_send, send_all,
-};
+use bare_sendfile::{Count, Errno, Error, Mechanisms, Progress, Status, StreamCopy, Transfer, available};
 use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
@@ -29,14 +27,14 @@ use seccompiler::{
 
 /// Drives it until done or an error, as `send_all`, on the descriptors of a message.
 fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {
-    send_all(transfer, fd(out), fd(&message.file), &message.headers(), &message.trailers(), buffer)
+    transfer.send_all(fd(out), fd(&message.file), &message.headers(), &message.trailers(), buffer)
 }
 
 /// One step.
 fn step(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {
     let (headers, trailers) = (message.headers(), message.trailers());
     let step = transfer.next_step(&headers, &trailers, buffer.len())?;
-    transfer.complete(perform(&step, fd(out), fd(&message.file), buffer))
+    transfer.perform(&step, fd(out), fd(&message.file), buffer)
 }
 
 const BODY: u64 = 100_000;
@@ -159,7 +157,7 @@ fn d5_nothing_is_sent_from_a_position_that_may_not_move() {
         let (source, (out, end)) = (file(b"0123456789"), pipe());
         let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
         refuse_lseek(SeccompCmpOp::Ne, 0);
-        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
+        let outcome = transfer.send_all(fd(&out), fd(&source), &[], &[], &mut [0; 4]);
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), 0));
         assert_eq!(available_bytes(&end), []);
     });
@@ -171,7 +169,7 @@ fn d5_nothing_is_sent_from_a_position_that_does_not_move() {
     let (source, (out, end)) = (File::open("/dev/urandom").unwrap(), pipe());
     for count in [Count::Bytes(10), Count::ToEnd] {
         let mut transfer = Transfer::from_position(count, &[], &[]).unwrap().copying();
-        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
+        let outcome = transfer.send_all(fd(&out), fd(&source), &[], &[], &mut [0; 4]);
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::ESPIPE)), 0));
         assert_eq!(available_bytes(&end), []);
     }
@@ -190,18 +188,17 @@ fn d5_bytes_count_though_the_position_cannot_follow() {
         let start = || Transfer::from_position(Count::Bytes(5000), &[], &[]).unwrap().copying();
         refuse_lseek(SeccompCmpOp::Gt, i64::MAX as u64);
         let mut transfer = start();
-        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 5000]);
+        let outcome = transfer.send_all(fd(&out), fd(&source), &[], &[], &mut [0; 5000]);
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), PAGE));
         assert_eq!(available_bytes(&end), bytes[..PAGE as usize]);
 
         // D2: step by step the same.
         let mut transfer = start();
-        for file in [0, PAGE] {
+        for (file, outcome) in [(0, Ok(())), (PAGE, Err(Errno::EPERM.into()))] {
             let step = transfer.next_step(&[], &[], 5000).unwrap();
-            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 5000]), Ok(()));
+            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 5000]), outcome);
             assert_eq!(transfer.progress().file, file);
         }
-        assert_eq!(transfer.next_step(&[], &[], 5000).unwrap_err(), Error::Errno(Errno::EPERM));
     });
 }
 
@@ -521,7 +518,7 @@ impl Stopped {
 
     fn poll(&mut self) -> Result<Status, Error> {
         let (out, file) = (fd(&self.sender), fd(&self.message.file));
-        poll_send(&mut self.transfer, out, file, &self.message.headers(), &[], &mut self.buffer)
+        self.transfer.poll_send(out, file, &self.message.headers(), &[], &mut self.buffer)
     }
 
     /// To the end, or an error; what has arrived then is as much as was reported.

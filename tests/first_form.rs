@@ -14,7 +14,7 @@ use std::os::unix::thread::JoinHandleExt;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bare_sendfile::{Count, Errno, Transfer, send_all, sendfile};
+use bare_sendfile::{Count, Errno, Transfer, sendfile};
 use common::{REFUSED, fd, file, forked, linux, memfd, pattern, position, receive, undisturbed, unread, zeros};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::sockopt;
@@ -230,7 +230,7 @@ fn b5_the_copying_mode_takes_a_snapshot() {
     let (mut reader, writer) = io::pipe().unwrap();
     for out_fd in [fd(&sender), fd(&writer)] {
         let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[]).unwrap().copying();
-        send_all(&mut transfer, out_fd, fd(&source), &[], &[], &mut [0; 4]).unwrap();
+        transfer.send_all(out_fd, fd(&source), &[], &[], &mut [0; 4]).unwrap();
     }
     source.write_all_at(b"after!", 0).unwrap();
     assert_eq!(receive(&mut receiver, 6), b"before");

@@ -91,7 +91,7 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
     for number in 0..rng.usize(1..=EXCHANGES) {
         let case = Case::random(&mut rng);
         let told = || format!("PROMISE_SEED={seed}, exchange {number}, {settings:?}, {case:?}");
-        let exchange = link.exchange(|out, pause| case.send(out, file, pause));
+        let exchange = link.exchange(|out, pause| case.send(out, file, settings.nodelay, pause));
         seen.exchanges += 1;
         let (sent, bytes) = (exchange.sent as usize, case.bytes());
         let came = exchange.arrived.len();
@@ -125,7 +125,7 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
         }
     }
     let case = Case::random(&mut rng);
-    let (sent, arrived) = link.close(|out| case.send(out, file, &mut |_, _| {}));
+    let (sent, arrived) = link.close(|out| case.send(out, file, settings.nodelay, &mut |_, _| {}));
     let lost = sent as usize - arrived.len().min(sent as usize);
     if lost > 0 {
         seen.failures.push(format!(

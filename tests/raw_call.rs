@@ -10,7 +10,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{Count, Errno, Error, SfFlags, Step, Transfer, available, sendfile, sendfile_hdtr};
+use bare_sendfile::{Count, Errno, Error, Output, SfFlags, Step, Transfer, available, sendfile};
+use common::sent::sendfile_hdtr;
 use common::{REFUSED, fd, file, forked, linux, memfd, position, undisturbed, unread, zeros};
 
 const I64_MAX: u64 = i64::MAX as u64;
@@ -23,8 +24,8 @@ fn null() -> File {
 /// What a transfer asks of the file first.
 fn first_file_step(offset: u64, count: impl Into<Count>, cap: usize) -> (Option<u64>, usize) {
     let mut transfer = Transfer::new(offset, count, &[], &[]).unwrap().with_cap(cap);
-    assert!(matches!(transfer.next_step(&[], &[], 0), Ok(Step::SocketType)));
-    transfer.complete(Err(Errno::ENOTSOCK)).unwrap();
+    assert!(matches!(transfer.next_step(&[], &[], 0), Ok(Step::Identify)));
+    transfer.identified(Ok(Output::NotSocket)).unwrap();
     match transfer.next_step(&[], &[], 0) {
         Ok(Step::SendFile { offset, count }) => (offset, count),
         step => panic!("{step:?}"),

@@ -15,9 +15,8 @@ use std::os::unix::thread::JoinHandleExt;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bare_sendfile::{
-    Count, Errno, Error, IoSlice, Mechanisms, Progress, Sent, SfFlags, Step, Transfer, perform, sendfile_hdtr,
-};
+use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Progress, SfFlags, Step, Transfer};
+use common::sent::{Sent, sendfile_hdtr};
 use common::{fd, file, forked, memfd, not_checked, pattern, position, receive, tcp, unread};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
@@ -105,14 +104,14 @@ fn drive(
         match transfer.next_step(headers, trailers, 0)? {
             Step::Done => break Ok(()),
             step => {
-                if let Err(error) = transfer.complete(perform(&step, fd(out), fd(source), &mut [])) {
+                if let Err(error) = transfer.perform(&step, fd(out), fd(source), &mut []) {
                     break Err(error);
                 }
             }
         }
     };
     if let Some(step) = transfer.flush() {
-        transfer.complete(perform(&step, fd(out), fd(source), &mut [])).unwrap();
+        transfer.perform(&step, fd(out), fd(source), &mut []).unwrap();
     }
     outcome
 }
@@ -308,7 +307,7 @@ fn c19_d1_resuming_sends_exactly_the_suffix() {
             let mut received = Vec::new();
             let mut stopped = [0; 3]; // times in each section
             while let Err(error) = drive(&mut transfer, &out, &source, &headers, &trailers) {
-                assert_eq!(error, Errno::EAGAIN.into(), "{name}");
+                assert_eq!(error, Errno::EAGAIN, "{name}");
                 let sent = transfer.progress();
                 match sent {
                     Progress { headers, file: 0, trailers: 0 } if headers < 300_001 => stopped[0] += 1,
@@ -355,8 +354,8 @@ fn c20_other_sockets_are_refused_before_any_byte() {
             (&[], Count::Bytes(0), &[]),
         ] {
             let sent = send(&out, &source, 0, count, headers, trailers);
-            assert_eq!((sent.outcome, sent.total()), (Err(Error::NotAStream(kind.as_raw() as usize)), 0));
-            assert_eq!(sent.outcome.unwrap_err().errno(), Some(Errno::EINVAL));
+            assert_eq!((sent.outcome, sent.total()), (Err(Error::NotAStream(kind.as_raw())), 0));
+            assert_eq!(sent.outcome.unwrap_err().errno(), Errno::EINVAL);
             nonblocking(&end);
             let came = File::from(end.try_clone().unwrap()).read(&mut [0; 10]);
             assert_eq!(came.unwrap_err().kind(), io::ErrorKind::WouldBlock, "C12: not even an empty one");
@@ -394,7 +393,7 @@ fn d4_a_file_that_shrinks_and_grows_again() {
         let mut transfer = Transfer::new(0, 1000, &headers, &trailers).unwrap().with_cap(300);
         while transfer.progress().file == 0 {
             let step = transfer.next_step(&headers, &trailers, 0).unwrap();
-            transfer.complete(perform(&step, fd(&out), fd(&source), &mut [])).unwrap();
+            transfer.perform(&step, fd(&out), fd(&source), &mut []).unwrap();
         }
         source.set_len(400).unwrap();
         for _ in 0..2 {

@@ -10,8 +10,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, send_file, sendfile};
+use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, sendfile};
 use common::faults::{allowlist, answering};
+use common::sent::send_file;
 use common::{fd, file, forked, pipe, tcp, unread};
 
 /// Runs `body` in a child where SIGPIPE has its default action.
@@ -100,14 +101,14 @@ impl Broken {
                 "writev to a pipe",
                 Box::new(move || {
                     let (out, input) = (fd(&self.pipe), fd(&self.input));
-                    send_file(out, input, 0, 10, &header, &[], &mut []).outcome.err().and_then(Error::errno)
+                    send_file(out, input, 0, 10, &header, &[], &mut []).outcome.err().map(Error::errno)
                 }),
             ),
             (
                 "splice to a pipe",
                 Box::new(|| {
                     let mut copy = StreamCopy::new(Count::ToEnd, &mut []);
-                    copy.send_all(fd(&self.pipe), fd(&self.stream)).err().and_then(Error::errno)
+                    copy.send_all(fd(&self.pipe), fd(&self.stream)).err().map(Error::errno)
                 }),
             ),
             (
@@ -115,7 +116,7 @@ impl Broken {
                 Box::new(|| {
                     let mut buffer = [0; 10];
                     let mut copy = StreamCopy::new(Count::ToEnd, &mut buffer);
-                    copy.send_all(fd(&self.unix), fd(&self.input)).err().and_then(Error::errno)
+                    copy.send_all(fd(&self.unix), fd(&self.input)).err().map(Error::errno)
                 }),
             ),
         ]

@@ -242,7 +242,7 @@ fn poll_send_says_which_side_it_waits_for() {
                     Status::Done => break,
                     Status::InEmpty if fed < LEN => {} // there is room for more now
                     Status::InEmpty => wait_readable(&input),
-                    Status::OutFull => {
+                    Status::Yielded | Status::OutFull => {
                         full += 1;
                         reading = true; // from now on
                         wait_readable(&receiver);

@@ -10,11 +10,12 @@ use std::process::ExitStatus;
 use std::sync::LazyLock;
 
 use bare_sendfile::{
-    Count, FlushOnDrop, IoSlice, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, perform, send_all, send_file,
-    sendfile, sendfile_hdtr,
+    Count, Error, FlushOnDrop, IoSlice, Output, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, sendfile,
+    sendfile_all,
 };
 
 mod common;
+use common::sent::{send_file, sendfile_hdtr};
 use common::{fd, file, pattern, tcp};
 
 const HEADER: &[IoSlice<'_>] = &[IoSlice::new(b"header")];
@@ -48,6 +49,7 @@ fn number(name: &str) -> u32 {
         "sendmsg" => libc::SYS_sendmsg,
         "setsockopt" => libc::SYS_setsockopt,
         "splice" => libc::SYS_splice,
+        "statx" => libc::SYS_statx,
         "writev" => libc::SYS_writev,
         _ => panic!("what is {name}?"),
     };
@@ -82,7 +84,7 @@ impl Files {
         let mut begun = Transfer::new(0, 4, HEADER, &[]).unwrap();
         while begun.progress().headers == 0 {
             let step = begun.next_step(HEADER, &[], 0).unwrap();
-            begun.complete(perform(&step, fd(&tcp), fd(&input), &mut [])).unwrap();
+            begun.perform(&step, fd(&tcp), fd(&input), &mut []).unwrap();
         }
         assert!(begun.flush_owed());
         Self { input, tcp, peer, memfd, append, pipe, begun }
@@ -145,8 +147,9 @@ fn check(rows: &[&str], bodies: &[Body<'_>]) {
     }
 }
 
-const SENDS: &str = "[`send_file`], [`send_all`], [`poll_send`], [`perform`]";
-const WITH_BUFFER: &str = "… with a buffer";
+const SENDS: &str = "[`sendfile_all`], [`sendfile_hdtr_all`]";
+const READS: &str = "… all of these, with a buffer";
+const LAYERED: &str = "… all of these, to kTLS";
 
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
@@ -185,17 +188,37 @@ fn of_the_drivers() {
     }
     check(&[SENDS], &[&|files| send(&files.tcp, files, &mut []), &|files| send(&files.memfd, files, &mut [])]);
     check(
-        &[SENDS, WITH_BUFFER],
+        &[SENDS, READS],
         &[&|files| send(&files.tcp, files, &mut [0; 999]), &|files| send(&files.append, files, &mut [0; 999])],
     );
 
-    fn from_position(out: &impl AsRawFd, files: &Files) -> bool {
-        let mut transfer = Transfer::from_position(100, HEADER, TRAILER).unwrap();
-        send_all(&mut transfer, fd(out), fd(&files.input), HEADER, TRAILER, &mut [0; 999]).is_ok()
+    fn to_the_end(out: &impl AsRawFd, files: &Files) -> bool {
+        sendfile_all(fd(out), fd(&files.input), Some(3), Count::ToEnd).bytes().is_ok()
     }
     check(
-        &[SENDS, WITH_BUFFER, "… with a buffer, and from the position of the file"],
-        &[&|files| from_position(&files.tcp, files), &|files| from_position(&files.append, files)],
+        &[SENDS, READS],
+        &[&|files| to_the_end(&files.memfd, files) && send(&files.tcp, files, &mut []), &|files| {
+            send(&files.memfd, files, &mut [])
+        }],
+    );
+
+    fn layered(transfer: Result<Transfer, Error>, files: &Files) -> bool {
+        let mut transfer = transfer.unwrap().with_output(Output::Layered);
+        transfer.send_all(fd(&files.tcp), fd(&files.input), HEADER, TRAILER, &mut []).is_ok()
+    }
+    let to_the_end = |files: &Files| layered(Transfer::new((3 << 20) - 100, Count::ToEnd, HEADER, TRAILER), files);
+    check(&[SENDS, READS, LAYERED], &[&to_the_end, &|files| send(&files.memfd, files, &mut [])]);
+    check(
+        &[SENDS, READS, LAYERED, "… the last two, from the position of the file"],
+        &[&to_the_end, &|files| layered(Transfer::from_position(100, HEADER, TRAILER), files), &|files| {
+            send(&files.memfd, files, &mut [])
+        }],
+    );
+    check(
+        &["[`Output::of`]"],
+        &[&|files| {
+            Output::of(fd(&files.tcp)) == Ok(Output::Tcp) && Output::of(fd(&files.pipe)) == Ok(Output::NotSocket)
+        }],
     );
 }
 
@@ -255,7 +278,9 @@ fn of_a_descriptor() {
 fn of_everything_else() {
     let ended = with_only(&[], &|_| {
         let mut transfer = Transfer::new(0, 10, HEADER, TRAILER).unwrap();
-        transfer.next_step(HEADER, TRAILER, 0).is_ok() && transfer.complete(Ok(1)).is_ok() && transfer.flush().is_none()
+        transfer.next_step(HEADER, TRAILER, 0).is_ok()
+            && transfer.identified(Ok(Output::Tcp)).is_ok()
+            && transfer.flush().is_none()
     });
     assert_eq!(ended.code(), Some(0), "{ended}");
 }

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 #[cfg(target_os = "linux")]
 pub mod faults;
+pub mod sent;
 #[cfg(target_os = "linux")]
 pub mod streams;
 

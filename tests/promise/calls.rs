@@ -28,6 +28,7 @@ fn response<'a>(driver: Driver, headers: &'a [IoSlice<'a>], file: u64) -> Respon
         copying: false,
         cap: None,
         budget: None,
+        output: None,
     }
 }
 

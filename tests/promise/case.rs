@@ -4,9 +4,10 @@ use std::fs::File;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use bare_sendfile::{Count, Errno, Error, IoSlice};
+use bare_sendfile::{Count, Errno, Error, IoSlice, Output};
 use fastrand::Rng;
 
+use super::common::fd;
 use super::drive::{Driver, Pause, Response, drive};
 
 /// Length of the file.
@@ -45,6 +46,8 @@ pub(crate) struct Case {
     cap: Option<usize>,
     /// Of one `poll_send`.
     budget: Option<usize>,
+    /// The caller's word is given for what the output is.
+    word: bool,
 }
 
 impl Case {
@@ -80,13 +83,15 @@ impl Case {
         let steps = rng.usize(1..8);
         let buffer = if rng.bool() { 0 } else { *rng.choice([&1, &150, &4096, &16_384, &65_536, &300_000]).unwrap() };
         Self {
-            driver: match rng.u8(..12) {
-                0..3 => Driver::Hdtr,
+            driver: match rng.u8(..14) {
+                0..2 => Driver::Hdtr,
+                2 => Driver::HdtrAll,
                 3..5 => Driver::SendAll,
                 5..8 => Driver::PollSend,
                 8..10 => Driver::Steps,
                 10 => Driver::Left(steps),
-                _ => Driver::Dropped(steps),
+                11..13 => Driver::Dropped(steps),
+                _ => Driver::DroppedPoll(steps),
             },
             head,
             head_slices: *rng.choice([&1, &2, &7, &1100]).unwrap(),
@@ -103,6 +108,7 @@ impl Case {
                 _ => None,
             },
             budget: (rng.u8(..3) == 0).then(|| between(rng, 10_000, 1 << 20)),
+            word: rng.bool(),
         }
     }
 
@@ -141,18 +147,22 @@ impl Case {
     }
 
     /// Sends it by its driver; how many bytes were counted as sent.
-    pub(crate) fn send(&self, out: &File, input: &File, pause: &mut dyn FnMut(u64, Pause)) -> u64 {
+    pub(crate) fn send(&self, out: &File, input: &File, nodelay: bool, pause: &mut dyn FnMut(u64, Pause)) -> u64 {
         let &Self { driver, offset, count, buffer, copying, cap, budget, .. } = self;
         let (headers, trailers) = (&self.headers()[..], &self.trailers()[..]);
-        let response = Response { driver, offset, count, headers, trailers, buffer, copying, cap, budget };
+        let output = self.word.then(|| match Output::of(fd(out)).unwrap() {
+            Output::Tcp if nodelay => Output::TcpNoDelay,
+            output => output,
+        });
+        let response = Response { driver, offset, count, headers, trailers, buffer, copying, cap, budget, output };
         let (outcome, sent) = drive(&response, out, input, pause);
         let all = sent == self.len();
-        let left = matches!(driver, Driver::Left(_) | Driver::Dropped(_));
+        let left = matches!(driver, Driver::Left(_) | Driver::Dropped(_) | Driver::DroppedPoll(_));
         let fits = match outcome {
             Ok(()) => all && self.owed() == 0 || left,
             Err(Error::Truncated { owed }) => all && owed == self.owed() && owed > 0,
             // After the others it goes on.
-            Err(Error::Errno(Errno::EAGAIN)) => left || matches!(driver, Driver::Hdtr),
+            Err(Error::Errno(Errno::EAGAIN)) => left || matches!(driver, Driver::Hdtr | Driver::HdtrAll),
             Err(_) => false,
         };
         assert!(fits, "{outcome:?}, {sent} bytes: {self:?}");

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, SfFlags, Status, Step, Transfer, perform, poll_send, send_all,
-    sendfile_hdtr,
+    Count, Errno, Error, FlushOnDrop, IoSlice, Output, SfFlags, Status, Step, Transfer, sendfile_hdtr,
+    sendfile_hdtr_all,
 };
 
 use super::common::fd;
@@ -15,6 +15,8 @@ use super::common::fd;
 pub(crate) enum Driver {
     /// The second form: it stops at a full output, and keeps nothing to go on with.
     Hdtr,
+    /// The same without flags, in one call that takes a buffer.
+    HdtrAll,
     SendAll,
     PollSend,
     /// A loop of the caller's own, which flushes before it waits.
@@ -23,6 +25,8 @@ pub(crate) enum Driver {
     Left(usize),
     /// A task that is dropped after so many steps.
     Dropped(usize),
+    /// A task that is dropped after so many calls of `poll_send`.
+    DroppedPoll(usize),
 }
 
 /// Why a driver came back before the end and will be called again.
@@ -47,6 +51,8 @@ pub(crate) struct Response<'a> {
     pub(crate) cap: Option<usize>,
     /// Of one `poll_send`.
     pub(crate) budget: Option<usize>,
+    /// The caller's word.
+    pub(crate) output: Option<Output>,
 }
 
 /// Sends it and tells what came of it, and how many bytes were counted as sent; `pause` is told so at each pause.
@@ -60,21 +66,28 @@ pub(crate) fn drive(
     let mut buffer = vec![0; response.buffer];
     if let Driver::Hdtr = driver {
         let sent = sendfile_hdtr(fd(out), fd(input), offset, count, headers, trailers, SfFlags::empty());
-        return (sent.outcome, sent.total());
+        let (report, outcome) = sent.into_parts();
+        return (outcome, report.progress.total());
+    }
+    if let Driver::HdtrAll = driver {
+        let sent = sendfile_hdtr_all(fd(out), fd(input), Some(offset), count, headers, trailers, &mut buffer);
+        let (report, outcome) = sent.into_parts();
+        return (outcome, report.progress.total());
     }
     let mut transfer = transfer(response);
     let outcome = match driver {
-        Driver::Hdtr => unreachable!(),
+        Driver::Hdtr | Driver::HdtrAll => unreachable!(),
         Driver::SendAll => loop {
-            let outcome = send_all(&mut transfer, fd(out), fd(input), headers, trailers, &mut buffer);
+            let outcome = transfer.send_all(fd(out), fd(input), headers, trailers, &mut buffer);
             if outcome != Err(Error::Errno(Errno::EAGAIN)) {
                 break outcome;
             }
             pause(transfer.progress().total(), Pause::OutFull);
         },
         Driver::PollSend => loop {
-            match poll_send(&mut transfer, fd(out), fd(input), headers, trailers, &mut buffer) {
+            match transfer.poll_send(fd(out), fd(input), headers, trailers, &mut buffer) {
                 Ok(Status::Done) => break Ok(()),
+                Ok(Status::Yielded) => pause(transfer.progress().total(), Pause::Yielded),
                 Ok(Status::OutFull) => pause(transfer.progress().total(), Pause::OutFull),
                 Ok(Status::InEmpty) => panic!("a file that is empty for now: {response:?}"),
                 Err(error) => break Err(error),
@@ -82,20 +95,31 @@ pub(crate) fn drive(
         },
         Driver::Steps => loop {
             let outcome = steps(&mut transfer, usize::MAX, response, out, input, &mut buffer);
-            flush(&mut transfer, out, input);
-            match outcome {
-                Err(Error::Errno(Errno::EAGAIN)) => pause(transfer.progress().total(), Pause::OutFull),
-                outcome => break outcome,
+            if outcome != Err(Error::Errno(Errno::EAGAIN)) {
+                let step = transfer.flush();
+                flush(&mut transfer, step, out, input);
+                break outcome;
             }
+            let step = transfer.flush_full();
+            flush(&mut transfer, step, out, input);
+            pause(transfer.progress().total(), Pause::OutFull);
         },
         Driver::Left(number) => {
             let outcome = steps(&mut transfer, number, response, out, input, &mut buffer);
-            flush(&mut transfer, out, input);
+            let step = transfer.flush();
+            flush(&mut transfer, step, out, input);
             outcome
         }
         Driver::Dropped(number) => {
             let mut task = FlushOnDrop::new(transfer, fd(out));
             let outcome = steps(&mut task, number, response, out, input, &mut buffer);
+            transfer = (*task).clone();
+            outcome
+        }
+        Driver::DroppedPoll(number) => {
+            let mut task = FlushOnDrop::new(transfer, fd(out));
+            let outcome = (0..number)
+                .try_for_each(|_| task.poll_send(fd(input), headers, trailers, &mut buffer).map(|_status| ()));
             transfer = (*task).clone();
             outcome
         }
@@ -110,6 +134,12 @@ fn transfer(response: &Response<'_>) -> Transfer {
     }
     if let Some(cap) = response.cap {
         transfer = transfer.with_cap(cap);
+    }
+    if let Some(budget) = response.budget {
+        transfer = transfer.with_budget(budget);
+    }
+    if let Some(output) = response.output {
+        transfer = transfer.with_output(output);
     }
     transfer
 }
@@ -132,8 +162,9 @@ fn steps(
     Ok(())
 }
 
-fn flush(transfer: &mut Transfer, out: &impl AsRawFd, input: &File) {
-    if let Some(step) = transfer.flush() {
-        let _ = transfer.complete(perform(&step, fd(out), fd(input), &mut [])); // an output without such an option refuses
+fn flush(transfer: &mut Transfer, step: Option<Step<'_>>, out: &impl AsRawFd, input: &File) {
+    if let Some(step) = step {
+        // An output without such an option refuses.
+        let _ = transfer.perform(&step, fd(out), fd(input), &mut []);
     }
 }

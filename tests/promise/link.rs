@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) kind: Kind,
-    pub(crate) nonblocking: bool,
-    nodelay: bool,
+    nonblocking: bool,
+    pub(crate) nodelay: bool,
     /// `SO_SNDBUF`.
     buffer: Option<i32>,
     /// `TCP_NOTSENT_LOWAT`.
