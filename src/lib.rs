@@ -57,7 +57,9 @@
 //! - **No byte is lost, doubled or reordered**, and an error takes nothing back: every answer has the bytes of each section.
 //! - **The flush promise: no byte waits** in the kernel for longer than after one plain write of the same bytes. A driver
 //!   keeps it on every way out; a loop of your own calls [`Transfer::flush`] when it stops early. A `TCP_CORK` that the caller set is
-//!   left alone, and nothing is flushed under it.
+//!   left alone, and nothing is flushed under it. ([`Output`] has what other streams than TCP can keep of it.)
+//! - **A byte that counts as sent survives an orderly shutdown and close**, on kTLS, MPTCP and SCTP too.
+//! - **[`Transfer::poll_send`] returns** after a budget of bytes, whatever the speed of the reader.
 //! - **Nothing is copied through user space** unless a buffer is lent. Without one a refusal is the error.
 //! - **A count of 0 sends nothing of the file**; "to the end" is [`Count::ToEnd`]. A file that is shorter than the count is
 //!   [`Error::Truncated`], and its trailers are withheld.
