@@ -78,7 +78,7 @@ fn a_cap_below_a_segment_makes_no_more_segments_without_nagle() {
             for (buffer, copying) in [(0, false), (300, false), (300, true), (9000, true)] {
                 let response = Response { cap: Some(cap), buffer, copying, ..response(driver, &headers, 8000) };
                 let by_steps = segments(&bytes, |sender| send(&response, sender, &file));
-                assert_eq!(by_steps, write, "{response:?}");
+                assert_eq!(by_steps, write, "{driver:?}, cap {cap}, buffer {buffer}, copying: {copying}");
             }
         }
     }
