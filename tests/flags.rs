@@ -365,7 +365,7 @@ fn g4_user_readahead_reads_that_many_pages_from_the_offset_on() {
 #[test]
 fn g4_user_readahead_is_ignored_where_there_is_nothing_to_read_ahead() {
     let flags = SfFlags::USER_READAHEAD.with_readahead(16).unwrap();
-    let (reading, _writing) = rustix::pipe::pipe().unwrap();
+    let (reading, _writing) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let sent = send(&File::from(reading), 0, 1, flags);
     assert_eq!((sent.outcome, sent.progress.headers), (Err(Errno::ESPIPE.into()), 7));
     assert_eq!(sent.flags, ignored(SfFlags::USER_READAHEAD));
