@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
-use bare_sendfile::{IoSlice, Step, Transfer, perform};
+use bare_sendfile::{IoSlice, Output, Step, Transfer};
 
 const REQUESTS: u32 = 400;
 
@@ -30,7 +30,7 @@ fn respond(
             match transfer.next_step(&head, &[], lent.len()).unwrap() {
                 Step::Done => break,
                 // A server knows that it has a TCP socket.
-                Step::Identify => transfer.complete(Ok(1)).unwrap(),
+                Step::Identify => transfer.identified(Ok(Output::Tcp)).unwrap(),
                 step => transfer.perform(&step, server, file, lent).unwrap(),
             }
         }
