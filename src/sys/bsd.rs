@@ -184,6 +184,11 @@ pub(crate) fn socket_protocol(_out: BorrowedFd<'_>) -> Result<usize> {
     Ok(IPPROTO_TCP)
 }
 
+/// The room is asked only where "more follows" can be said.
+pub(crate) fn queue_room(_out: BorrowedFd<'_>) -> Result<usize> {
+    Err(Errno::ENOSYS)
+}
+
 /// The size is asked only for outputs that there are on Linux alone.
 pub(crate) fn file_size(_in: BorrowedFd<'_>) -> Result<u64> {
     Err(Errno::ENOSYS)

@@ -44,12 +44,14 @@ pub(crate) const SOCK_STREAM: usize = 1;
 
 const SOL_SOCKET: c_int = 1;
 const SO_TYPE: c_int = 3;
+const SO_SNDBUF: c_int = 7;
 const SO_PROTOCOL: c_int = 38;
 /// The answer of [`socket_protocol`] for TCP.
 pub(crate) const IPPROTO_TCP: usize = 6;
 const SOL_TCP: c_int = IPPROTO_TCP as c_int;
 const TCP_NODELAY: c_int = 1;
 const TCP_CORK: c_int = 3;
+const TCP_NOTSENT_LOWAT: c_int = 25;
 const TCP_ULP: c_int = 31;
 const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_MORE: c_int = 0x8000;
@@ -306,6 +308,15 @@ pub(crate) fn tcp_cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
 /// Sets or clears `TCP_CORK`.
 pub(crate) fn set_tcp_cork(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
     setsockopt(out_fd, SOL_TCP, TCP_CORK, on.into())
+}
+
+/// The bytes that the socket queues, sent or not, before it is full: the smaller of `SO_SNDBUF`, which counts the kernel's overhead,
+/// and `TCP_NOTSENT_LOWAT`.
+pub(crate) fn queue_room(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    let buffer = getsockopt(out_fd, SOL_SOCKET, SO_SNDBUF)?;
+    // The default is the largest unsigned number. Before 3.12 there is no such option.
+    let unsent = getsockopt(out_fd, SOL_TCP, TCP_NOTSENT_LOWAT).map_or(usize::MAX, |bytes| bytes as u32 as usize);
+    Ok(buffer.min(unsent))
 }
 
 /// Whether `TCP_NODELAY` is set; an error on all that is not TCP.
