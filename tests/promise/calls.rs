@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bare_sendfile::{Count, Errno, IoSlice};
 use seccompiler::{
@@ -37,31 +37,48 @@ fn send(response: &Response<'_>, out: &TcpStream, file: &File) {
     assert_eq!(drive(response, out, file, &mut |_, _| {}).0, Ok(()), "{response:?}");
 }
 
-/// A connection with the segments of an Ethernet: sender, receiver.
+/// A connection with the segments of an Ethernet and `TCP_NODELAY`: sender, receiver.
 fn ethernet() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     streams::set_option(&listener, libc::IPPROTO_TCP, libc::TCP_MAXSEG, &1460).unwrap();
     let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    sender.set_nodelay(true).unwrap();
     let (receiver, _) = listener.accept().unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    receiver.set_ttl(64).unwrap();
     (sender, receiver)
 }
 
-/// Segments with data that left, on a new connection with `TCP_NODELAY`, until all of `bytes` have arrived.
-fn segments(bytes: &[u8], send: impl FnOnce(&TcpStream)) -> u32 {
-    let (sender, mut receiver) = ethernet();
-    sender.set_nodelay(true).unwrap();
-    send(&sender);
-    assert!(common::receive(&mut receiver, bytes.len()) == bytes);
+fn info(socket: &TcpStream) -> libc::tcp_info {
     // SAFETY: it consists of integers, for which zeroes are valid.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut len = size_of_val(&info) as libc::socklen_t;
     // SAFETY: the kernel writes at most `len` bytes to `info`.
     let result = unsafe {
-        libc::getsockopt(sender.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len)
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len)
     };
     assert_eq!(result, 0);
-    info.tcpi_data_segs_out - info.tcpi_total_retrans
+    info
+}
+
+/// Segments that left before an acknowledgement came, and bytes that did not.
+fn first_flight(bytes: &[u8], send: impl Fn(&TcpStream)) -> (u32, u32) {
+    // The kernel's timers send more after two ticks.
+    for _ in 0..200 {
+        let (sender, mut receiver) = ethernet();
+        // Packets with a smaller TTL, the receiver's, are dropped.
+        streams::set_option(&sender, libc::IPPROTO_IP, libc::IP_MINTTL, &255).unwrap();
+        let start = Instant::now();
+        send(&sender);
+        let after = info(&sender);
+        let in_time = start.elapsed() < Duration::from_millis(2);
+        streams::set_option(&sender, libc::IPPROTO_IP, libc::IP_MINTTL, &0).unwrap();
+        if in_time {
+            assert!(common::receive(&mut receiver, bytes.len()) == bytes);
+            return (after.tcpi_data_segs_out, after.tcpi_notsent_bytes);
+        }
+    }
+    panic!("every attempt took longer than the kernel's timers");
 }
 
 /// Ten segments may leave before the first acknowledgement: sixteen short ones cost a round trip that six whole ones do not.
@@ -71,13 +88,13 @@ fn a_cap_below_a_segment_makes_no_more_segments_without_nagle() {
     let bytes = pattern(8200);
     let file = common::file(&bytes[200..]);
     let headers = [IoSlice::new(&bytes[..200])];
-    let write = segments(&bytes, |mut sender| sender.write_all(&bytes).unwrap());
-    assert_eq!(write, 6);
+    let write = first_flight(&bytes, |mut sender| sender.write_all(&bytes).unwrap());
+    assert_eq!(write, (6, 0));
     for driver in [Driver::SendAll, Driver::PollSend, Driver::Steps] {
         for cap in [500, 1000, 1448, 3000] {
             for (buffer, copying) in [(0, false), (300, false), (300, true), (9000, true)] {
                 let response = Response { cap: Some(cap), buffer, copying, ..response(driver, &headers, 8000) };
-                let by_steps = segments(&bytes, |sender| send(&response, sender, &file));
+                let by_steps = first_flight(&bytes, |sender| send(&response, sender, &file));
                 assert_eq!(by_steps, write, "{driver:?}, cap {cap}, buffer {buffer}, copying: {copying}");
             }
         }
@@ -151,7 +168,7 @@ fn a_full_socket_is_not_asked_for_options() {
                 wait_writable(&sender);
             });
             assert_eq!((outcome, sent), (Ok(()), LEN));
-            assert!(asked <= waits / 10, "{asked} of {waits} full sockets were asked");
+            assert!(asked <= waits / 2, "{asked} of {waits} full sockets were asked");
             waits
         });
         sending.join().unwrap()
