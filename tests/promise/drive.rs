@@ -96,18 +96,15 @@ pub(crate) fn drive(
         Driver::Steps => loop {
             let outcome = steps(&mut transfer, usize::MAX, response, out, input, &mut buffer);
             if outcome != Err(Error::Errno(Errno::EAGAIN)) {
-                let step = transfer.flush();
-                flush(&mut transfer, step, out, input);
+                flush(&mut transfer, Transfer::flush, out, input);
                 break outcome;
             }
-            let step = transfer.flush_full();
-            flush(&mut transfer, step, out, input);
+            flush(&mut transfer, Transfer::flush_full, out, input);
             pause(transfer.progress().total(), Pause::OutFull);
         },
         Driver::Left(number) => {
             let outcome = steps(&mut transfer, number, response, out, input, &mut buffer);
-            let step = transfer.flush();
-            flush(&mut transfer, step, out, input);
+            flush(&mut transfer, Transfer::flush, out, input);
             outcome
         }
         Driver::Dropped(number) => {
@@ -162,8 +159,8 @@ fn steps(
     Ok(())
 }
 
-fn flush(transfer: &mut Transfer, step: Option<Step<'_>>, out: &impl AsRawFd, input: &File) {
-    if let Some(step) = step {
+fn flush(transfer: &mut Transfer, owed: fn(&mut Transfer) -> Option<Step<'static>>, out: &impl AsRawFd, input: &File) {
+    while let Some(step) = owed(transfer) {
         // An output without such an option refuses.
         let _ = transfer.perform(&step, fd(out), fd(input), &mut []);
     }
