@@ -314,9 +314,11 @@ pub(crate) fn set_tcp_cork(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
 /// and `TCP_NOTSENT_LOWAT`.
 pub(crate) fn queue_room(out_fd: BorrowedFd<'_>) -> Result<usize> {
     let buffer = getsockopt(out_fd, SOL_SOCKET, SO_SNDBUF)?;
-    // The default is the largest unsigned number. Before 3.12 there is no such option.
-    let unsent = getsockopt(out_fd, SOL_TCP, TCP_NOTSENT_LOWAT).map_or(usize::MAX, |bytes| bytes as u32 as usize);
-    Ok(buffer.min(unsent))
+    // 0 is the sysctl's, which is without limit by default. Before 3.12 there is no such option.
+    match getsockopt(out_fd, SOL_TCP, TCP_NOTSENT_LOWAT) {
+        Ok(0) | Err(_) => Ok(buffer),
+        Ok(unsent) => Ok(buffer.min(unsent as u32 as usize)),
+    }
 }
 
 /// Whether `TCP_NODELAY` is set; an error on all that is not TCP.
