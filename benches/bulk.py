@@ -28,7 +28,7 @@ def report(report):
         "once. Sender and reader have a CPU each. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio in "
         "one turn (quartiles in brackets). Calls of sendfile ask for 2 MiB at most; a pipe takes 64 KiB a call. "
         "*Slow TCP* is nonblocking, to a reader that rests after each MiB: sendfile until the queue is full, and a poll, 60 MiB 16 times, a file "
-        "by each way in turn.",
+        "by each way in turn; the median of a file.",
     )
     bulk = build(PROGRAMS, "--bin", "bulk") / "bulk"
     rows = []
