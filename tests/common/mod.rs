@@ -23,6 +23,8 @@ pub mod calls;
 #[cfg(target_os = "linux")]
 pub mod faults;
 pub mod sent;
+#[cfg(target_os = "linux")]
+pub mod streams;
 
 /// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.
 pub fn fd(file: &impl AsRawFd) -> BorrowedFd<'_> {
