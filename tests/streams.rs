@@ -17,7 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bare_sendfile::{Errno, sendfile};
-use common::streams::{Kind, pair, set_cork, set_nodelay, set_option, unsent, why_not};
+use common::netns::Wire;
+use common::streams::{Kind, pair, pair_over, set_cork, set_nodelay, set_option, unsent, why_not};
 use common::{fd, file, not_checked, pattern, say, set_nonblocking};
 use fastrand::Rng;
 use model::{Layer, Stream};
@@ -68,6 +69,8 @@ enum Limit {
 #[derive(Clone, Debug)]
 struct Case {
     kind: Kind,
+    /// Over a wire with the segments of an Ethernet; else over the loopback.
+    wire: bool,
     nodelay: bool,
     /// Much was sent before: TCP's window has grown, and with it the loopback's segments from 32 to 64 KiB.
     warm: bool,
@@ -159,8 +162,9 @@ fn exchange(sender: &mut File, receiver: &mut File, answer: &[u8]) {
 }
 
 impl Case {
-    fn run(&self, bytes: &[u8], from: &File) -> Outcome {
-        let (mut sender, mut receiver) = pair(self.kind).unwrap();
+    fn run(&self, Material { bytes, from, wire }: &Material) -> Outcome {
+        let pair = if self.wire { pair_over(self.kind, wire.as_ref().unwrap()) } else { pair(self.kind) };
+        let (mut sender, mut receiver) = pair.unwrap();
         set_nodelay_if_any(self.kind, &sender, self.nodelay);
         for _ in 0..2 {
             exchange(&mut sender, &mut receiver, b"here");
@@ -269,7 +273,7 @@ impl Case {
         }
     }
 
-    fn random(kind: Kind, rng: &mut Rng) -> Self {
+    fn random(kind: Kind, wire: bool, rng: &mut Rng) -> Self {
         let limit = match (kind, rng.u8(..8)) {
             (Kind::Mptcp, _) | (_, 3..) => Limit::Usual,
             (Kind::Tcp | Kind::Ktls, 0) => Limit::Unsent(*rng.choice(&[1, 16_384, 100_000]).unwrap()),
@@ -300,7 +304,8 @@ impl Case {
             }
         }
         // MPTCP's first window is full soon, and opens late.
-        Self { kind, nodelay: rng.u8(..4) == 0, warm: rng.bool() || kind == Kind::Mptcp, limit, calls }
+        let wire = wire && rng.bool();
+        Self { kind, wire, nodelay: rng.u8(..4) == 0, warm: rng.bool() || kind == Kind::Mptcp, limit, calls }
     }
 
     /// One write of all the bytes on the same connection.
@@ -309,12 +314,12 @@ impl Case {
     }
 
     /// The same with fewer calls, as long as that is unforeseen too.
-    fn shrink(mut self, bytes: &[u8], from: &File) -> Self {
+    fn shrink(mut self, material: &Material) -> Self {
         let mut i = 0;
         while i < self.calls.len() {
             let mut fewer = self.clone();
             fewer.calls.remove(i);
-            if (0..3).any(|_| fewer.run(bytes, from).is_unforeseen()) {
+            if (0..3).any(|_| fewer.run(material).is_unforeseen()) {
                 self = fewer;
             } else {
                 i += 1;
@@ -389,14 +394,14 @@ const KNOWN: &[(&[Kind], Limit, &[Call], Known)] = &[
     (&Kind::ALL, Limit::Usual, &[write(200)], Known::Sent),
     (&Kind::ALL, Limit::Usual, &[write(40_000)], Known::Sent),
     (&Kind::ALL, Limit::Usual, &[SendFile { offset: 50, count: 4000 }], Known::Sent),
-    (&[Kind::Tcp, Kind::Unix, Kind::Vsock], Limit::Usual, &[SendFile { offset: 50, count: 200_000 }], Known::Sent),
+    (&[Kind::Tcp, Kind::Unix, Kind::Vsock], Limit::Usual, &[SendFile { offset: 50, count: 16 * 4096 - 50 }], Known::Sent),
     (&[Kind::Tcp, Kind::Sctp], Limit::Usual, &[more(200)], Known::Held),
     (&[Kind::Ktls], Limit::Usual, &[more(200)], Known::Lost),
     (&[Kind::Tcp, Kind::Ktls, Kind::Mptcp, Kind::Sctp], Limit::Usual, &[write(200), write(200)], Known::Held),
     (&[Kind::Tcp, Kind::Ktls, Kind::Mptcp], Limit::Usual, &[Cork, write(200)], Known::Held),
     (&[Kind::Tcp, Kind::Ktls, Kind::Mptcp], Limit::Usual, &[write(200), write(200), Push], Known::Sent),
     (&[Kind::Tcp, Kind::Ktls, Kind::Mptcp], Limit::Usual, &[Cork, write(200), Push], Known::Sent),
-    (&[Kind::Tcp, Kind::Ktls, Kind::Mptcp], Limit::Usual, &[Cork, write(200), Uncork], Known::Sent),
+    (&[Kind::Tcp], Limit::Usual, &[Cork, write(200), Uncork], Known::Sent),
     (&[Kind::Tcp, Kind::Ktls, Kind::Sctp], Limit::Usual, &[more(200), write(200)], Known::Sent),
     // A head and 15 pages fit into 17 fragments, however the kernel copies the head.
     (&[Kind::Tcp], Limit::Usual, &[more(200), SendFile { offset: 1000, count: 15 * 4096 - 1000 }], Known::Sent),
@@ -408,11 +413,27 @@ const KNOWN: &[(&[Kind], Limit, &[Call], Known)] = &[
     (&[Kind::Unix, Kind::Vsock], Limit::Usual, &[more(200), SendFile { offset: 1000, count: 2 * FILE }, more(1)], Known::Sent),
 ];
 
-/// What the rest needs: bytes, and a file with the first of them.
-fn material() -> (Vec<u8>, File) {
-    let bytes = pattern(8 * FILE);
-    let file = file(&bytes[..FILE]);
-    (bytes, file)
+/// What the cases need.
+struct Material {
+    bytes: Vec<u8>,
+    /// A file with the first of these bytes.
+    from: File,
+    wire: Option<Wire>,
+}
+
+impl Material {
+    fn new() -> Self {
+        let bytes = pattern(8 * FILE);
+        let from = file(&bytes[..FILE]);
+        let wire = [Duration::from_millis(1), Duration::ZERO].into_iter().map(Wire::new).find_map(|wire| match wire {
+            Ok(wire) => Some(wire),
+            Err(error) => {
+                not_checked(format_args!("a wire is not to be had here: {error}"));
+                None
+            }
+        });
+        Self { bytes, from, wire }
+    }
 }
 
 fn is_here(kind: Kind) -> bool {
@@ -425,15 +446,15 @@ fn is_here(kind: Kind) -> bool {
 
 #[test]
 fn what_is_known_is_so_on_this_kernel_and_in_the_model() {
-    let (bytes, from) = material();
+    let material = Material::new();
     let mut wrong = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|&kind| is_here(kind)) {
         for &(kinds, limit, calls, known) in KNOWN {
             if !kinds.contains(&kind) {
                 continue;
             }
-            let case = Case { kind, nodelay: false, warm: true, limit, calls: calls.to_vec() };
-            let runs: Vec<_> = (0..5).map(|_| case.run(&bytes, &from)).collect();
+            let case = Case { kind, wire: false, nodelay: false, warm: true, limit, calls: calls.to_vec() };
+            let runs: Vec<_> = (0..5).map(|_| case.run(&material)).collect();
             // What is held back may be let go by an acknowledgement: once in five is enough. The rest must never be.
             let once = |what: fn(&Outcome) -> bool| runs.iter().any(what);
             let seen = match (once(|run| run.lost > 0), once(|run| run.held > 0)) {
@@ -470,10 +491,10 @@ fn compare(kind: Kind, cases: usize) {
         return;
     }
     let seed = std::env::var("STREAMS_SEED").map_or(1, |seed| seed.parse().unwrap());
-    let tally = Tally::default();
+    let (tally, material) = (Tally::default(), Material::new());
     let unforeseen: Vec<String> = thread::scope(|scope| {
         // Each sleeps most of the time.
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| compare_some(kind, cases, seed, &tally))).collect();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| compare_some(kind, cases, seed, &tally, &material))).collect();
         threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
     });
     let Tally { said, held, lost, as_in_one, .. } = &tally;
@@ -491,15 +512,15 @@ fn compare(kind: Kind, cases: usize) {
     }
 }
 
-fn compare_some(kind: Kind, cases: usize, seed: u64, tally: &Tally) -> Option<String> {
-    let (bytes, from) = material();
+fn compare_some(kind: Kind, cases: usize, seed: u64, tally: &Tally, material: &Material) -> Option<String> {
+    let wire = material.wire.is_some() && !matches!(kind, Kind::Unix | Kind::Vsock);
     loop {
         let number = tally.cases.fetch_add(1, Relaxed);
         if number >= cases {
             return None;
         }
-        let case = Case::random(kind, &mut Rng::with_seed(seed << 32 | number as u64));
-        let outcome = case.run(&bytes, &from);
+        let case = Case::random(kind, wire, &mut Rng::with_seed(seed << 32 | number as u64));
+        let outcome = case.run(material);
         tally.said.fetch_add(outcome.said.into(), Relaxed);
         tally.held.fetch_add((outcome.held > 0).into(), Relaxed);
         tally.lost.fetch_add((outcome.lost > 0).into(), Relaxed);
@@ -507,12 +528,12 @@ fn compare_some(kind: Kind, cases: usize, seed: u64, tally: &Tally) -> Option<St
             continue;
         }
         let one = case.in_one(outcome.taken);
-        if outcome.lost == 0 && (0..5).any(|_| one.run(&bytes, &from).held > 0) {
+        if outcome.lost == 0 && (0..5).any(|_| one.run(material).held > 0) {
             tally.as_in_one.fetch_add(1, Relaxed);
             continue;
         }
         let found = format!("case {number}: {outcome}: {case:?}");
-        let fewer = case.shrink(&bytes, &from);
+        let fewer = case.shrink(material);
         return Some(format!("{found}\n    the same with fewer calls: {:?}", fewer.calls));
     }
 }

@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 #[cfg(target_os = "linux")]
 pub mod faults;
 #[cfg(target_os = "linux")]
+pub mod netns;
+#[cfg(target_os = "linux")]
 pub mod streams;
 
 /// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.

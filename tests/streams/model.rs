@@ -2,7 +2,7 @@
 //! the simulation sends through it.
 //!
 //! Bytes are held back if one plain write of all bytes so far would have sent them, and they are not sent. It is assumed that
-//! nothing was in flight before the first call, and that no acknowledgement comes during the calls.
+//! nothing was in flight before the first call. What leaves may be acknowledged at any time, or never.
 #![allow(dead_code, reason = "each of its two users uses a part")]
 
 /// What is between the caller and the network.
@@ -26,8 +26,11 @@ const FRAGMENTS: u64 = 17;
 /// The smallest page. Larger ones make fewer fragments of the same bytes.
 const PAGE: u64 = 4096;
 
-/// Pages that one write of a sendfile moves: 16, but 2 if the user has many pipes.
-const PIPE: u64 = 2;
+/// Pages that one write of a sendfile moves, which are those of a pipe. (Fewer, if the user has very many pipes.)
+const PIPE: u64 = 16;
+
+/// The smallest segment that is taken into account, of the smallest path that IPv4 promises.
+const SEGMENT: u64 = 536;
 
 /// Fragments that copied bytes take at the worst, when the kernel finds no two pages in a row.
 pub(crate) const fn copied_fragments(bytes: u64) -> u64 {
@@ -66,6 +69,8 @@ pub(crate) struct Stream {
     short: bool,
     /// Fragments of the last segment, at the worst, if it has not left.
     fragments: u64,
+    /// Bytes that wait, or did before a part of them left.
+    waiting: u64,
     /// A record may be open, which is lost with the socket.
     open_record: bool,
 }
@@ -73,7 +78,7 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn new(layer: Layer, nodelay: bool) -> Self {
         let (corked, wait) = (false, Wait::No);
-        Self { layer, nodelay, corked, wait, short: false, fragments: 0, open_record: false }
+        Self { layer, nodelay, corked, wait, short: false, fragments: 0, waiting: 0, open_record: false }
     }
 
     /// Whether bytes may be held back.
@@ -98,7 +103,7 @@ impl Stream {
         if moved < asked {
             self.pushed_when_full(more);
         } else {
-            self.taken(copied_fragments(moved), more);
+            self.taken(moved, copied_fragments(moved), more);
         }
     }
 
@@ -108,8 +113,8 @@ impl Stream {
             return; // the end of the file: the output was not looked at
         }
         let pages = pages(offset, moved);
-        self.short |= self.layer == Layer::Mptcp && pages > PIPE;
-        self.taken(pages, moved < asked);
+        self.short |= pages > PIPE;
+        self.taken(moved, pages, moved < asked);
         if moved == asked {
             return;
         }
@@ -170,7 +175,7 @@ impl Stream {
     }
 
     /// All that was offered is in the last segments.
-    fn taken(&mut self, fragments: u64, more: bool) {
+    fn taken(&mut self, bytes: u64, fragments: u64, more: bool) {
         let more = match self.layer {
             Layer::None => return,
             Layer::Mptcp => false,
@@ -179,14 +184,17 @@ impl Stream {
         self.fragments += fragments;
         // A segment that has no room for another fragment leaves as it is, however short.
         self.short |= self.layer == Layer::Tcp && self.fragments > FRAGMENTS;
+        // "More follows" holds until an acknowledgement comes, of the whole segments before. A cork holds for good.
+        self.waiting += bytes;
+        let short_by_acknowledgement = more && !self.corked && self.waiting >= SEGMENT;
         self.open_record = self.layer == Layer::Ktls && more;
         if more || self.corked || (self.short && !self.nodelay) {
             self.wait = Wait::Yes;
         } else {
             self.let_go();
         }
-        // Each record of kTLS may be a segment of its own.
-        self.short |= self.layer == Layer::Ktls || !(more || self.corked);
+        // Each record of kTLS, and each write to MPTCP, may be a segment of its own, a cork or not.
+        self.short |= matches!(self.layer, Layer::Ktls | Layer::Mptcp) || short_by_acknowledgement || !(more || self.corked);
     }
 
     /// The last call was a write that moved less than it was asked to: TCP pushes out all, whatever the flags. What the receiver's
@@ -195,7 +203,7 @@ impl Stream {
         match self.layer {
             Layer::None => {}
             Layer::Tcp if !self.corked => self.let_go(),
-            _ => self.taken(FRAGMENTS, more),
+            _ => self.taken(SEGMENT, FRAGMENTS, more),
         }
         self.short = true;
     }
@@ -203,5 +211,6 @@ impl Stream {
     fn let_go(&mut self) {
         self.wait = Wait::No;
         self.fragments = 0;
+        self.waiting = 0;
     }
 }
