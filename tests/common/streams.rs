@@ -173,12 +173,7 @@ fn owned(fd: RawFd) -> File {
 }
 
 /// Binds a listener to `any` address, and connects to it: what was accepted, what connected.
-fn connected<A>(
-    family: libc::c_int,
-    protocol: libc::c_int,
-    any: A,
-    wire: Option<&Wire>,
-) -> io::Result<(File, File)> {
+fn connected<A>(family: libc::c_int, protocol: libc::c_int, any: A, wire: Option<&Wire>) -> io::Result<(File, File)> {
     let socket = || {
         // SAFETY: the call touches no memory.
         checked(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, protocol) }).map(owned)
@@ -218,7 +213,8 @@ fn encrypt((sender, receiver): &(File, File)) -> io::Result<()> {
     const TCP_ULP: libc::c_int = 31;
     const TLS_TX: libc::c_int = 1;
     const TLS_RX: libc::c_int = 2;
-    let key = Key { version: TLS_1_2, cipher: AES_GCM_128, iv: [1; 8], key: [2; 16], salt: [3; 4], first_record: [0; 8] };
+    let key =
+        Key { version: TLS_1_2, cipher: AES_GCM_128, iv: [1; 8], key: [2; 16], salt: [3; 4], first_record: [0; 8] };
     for (end, direction) in [(sender, TLS_TX), (receiver, TLS_RX)] {
         set_option(end, libc::IPPROTO_TCP, TCP_ULP, b"tls")?;
         set_option(end, libc::SOL_TLS, direction, &key)?;

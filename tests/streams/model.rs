@@ -194,7 +194,8 @@ impl Stream {
             self.let_go();
         }
         // Each record of kTLS, and each write to MPTCP, may be a segment of its own, a cork or not.
-        self.short |= matches!(self.layer, Layer::Ktls | Layer::Mptcp) || short_by_acknowledgement || !(more || self.corked);
+        self.short |=
+            matches!(self.layer, Layer::Ktls | Layer::Mptcp) || short_by_acknowledgement || !(more || self.corked);
     }
 
     /// The last call was a write that moved less than it was asked to: TCP pushes out all, whatever the flags. What the receiver's
