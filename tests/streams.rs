@@ -269,13 +269,15 @@ impl Case {
         match moved {
             Ok(_) => true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            // A write is a message, which is taken as a whole.
+            Err(error) if self.kind == Kind::Sctp && error.raw_os_error() == Some(libc::EMSGSIZE) => false,
             Err(error) => panic!("{call:?}: {error}"),
         }
     }
 
     fn random(kind: Kind, wire: bool, rng: &mut Rng) -> Self {
         let limit = match (kind, rng.u8(..8)) {
-            (Kind::Mptcp, _) | (_, 3..) => Limit::Usual,
+            (Kind::Mptcp | Kind::Sctp, _) | (_, 3..) => Limit::Usual,
             (Kind::Tcp | Kind::Ktls, 0) => Limit::Unsent(*rng.choice(&[1, 16_384, 100_000]).unwrap()),
             _ => Limit::Buffer(*rng.choice(&[1, 10_000, 50_000, 200_000]).unwrap()),
         };
@@ -392,7 +394,10 @@ enum Known {
 #[rustfmt::skip]
 const KNOWN: &[(&[Kind], Limit, &[Call], Known)] = &[
     (&Kind::ALL, Limit::Usual, &[write(200)], Known::Sent),
-    (&Kind::ALL, Limit::Usual, &[write(40_000)], Known::Sent),
+    (&[Kind::Tcp, Kind::Mptcp, Kind::Sctp, Kind::Unix, Kind::Vsock], Limit::Usual, &[write(40_000)], Known::Sent),
+    // The first record is a short segment.
+    (&[Kind::Ktls], Limit::Usual, &[write(40_000)], Known::Held),
+    (&[Kind::Ktls], Limit::Usual, &[write(40_000), Push], Known::Sent),
     (&Kind::ALL, Limit::Usual, &[SendFile { offset: 50, count: 4000 }], Known::Sent),
     (&[Kind::Tcp, Kind::Unix, Kind::Vsock], Limit::Usual, &[SendFile { offset: 50, count: 16 * 4096 - 50 }], Known::Sent),
     (&[Kind::Tcp, Kind::Sctp], Limit::Usual, &[more(200)], Known::Held),

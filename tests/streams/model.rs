@@ -29,6 +29,9 @@ const PAGE: u64 = 4096;
 /// Pages that one write of a sendfile moves, which are those of a pipe. (Fewer, if the user has very many pipes.)
 const PIPE: u64 = 16;
 
+/// Bytes of a record of kTLS, at the most.
+const RECORD: u64 = 16_384;
+
 /// The smallest segment that is taken into account, of the smallest path that IPv4 promises.
 const SEGMENT: u64 = 536;
 
@@ -113,7 +116,11 @@ impl Stream {
             return; // the end of the file: the output was not looked at
         }
         let pages = pages(offset, moved);
-        self.short |= pages > PIPE;
+        self.short |= match self.layer {
+            // Before 6.5, each page is a write of its own.
+            Layer::Mptcp | Layer::Sctp => pages > 1,
+            _ => pages > PIPE,
+        };
         self.taken(moved, pages, moved < asked);
         if moved == asked {
             return;
@@ -182,20 +189,23 @@ impl Stream {
             Layer::Tcp | Layer::Ktls | Layer::Sctp => more,
         };
         self.fragments += fragments;
-        // A segment that has no room for another fragment leaves as it is, however short.
-        self.short |= self.layer == Layer::Tcp && self.fragments > FRAGMENTS;
-        // "More follows" holds until an acknowledgement comes, of the whole segments before. A cork holds for good.
         self.waiting += bytes;
-        let short_by_acknowledgement = more && !self.corked && self.waiting >= SEGMENT;
+        // A segment that has no room for another fragment leaves as it is, however short. So does a full record.
+        self.short |= match self.layer {
+            Layer::Tcp => self.fragments > FRAGMENTS,
+            Layer::Ktls => self.waiting > RECORD,
+            _ => false,
+        };
+        // "More follows" holds until an acknowledgement comes, of the whole segments before. A cork holds for good.
+        let acknowledged = more && !self.corked && self.waiting >= SEGMENT;
         self.open_record = self.layer == Layer::Ktls && more;
         if more || self.corked || (self.short && !self.nodelay) {
             self.wait = Wait::Yes;
         } else {
             self.let_go();
         }
-        // Each record of kTLS, and each write to MPTCP, may be a segment of its own, a cork or not.
-        self.short |=
-            matches!(self.layer, Layer::Ktls | Layer::Mptcp) || short_by_acknowledgement || !(more || self.corked);
+        // Each write to MPTCP may be a segment of its own, a cork or not.
+        self.short |= self.layer == Layer::Mptcp || acknowledged || !(more || self.corked);
     }
 
     /// The last call was a write that moved less than it was asked to: TCP pushes out all, whatever the flags. What the receiver's
