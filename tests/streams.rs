@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use bare_sendfile::{Errno, sendfile};
 use common::netns::Wire;
 use common::streams::{Kind, pair, pair_over, set_cork, set_nodelay, set_option, unsent, why_not};
-use common::{fd, file, not_checked, pattern, say, set_nonblocking};
+use common::{fd, file, linux, not_checked, pattern, say, set_nonblocking};
 use fastrand::Rng;
 use model::{Layer, Stream};
 
@@ -406,14 +406,44 @@ fn push(kind: Kind, socket: &File, nodelay: bool) {
     set_nodelay_if_any(kind, socket, nodelay);
 }
 
-/// Calls whose outcome is known, for the kinds of which it is; held back, or not, or lost at the end.
+/// What becomes of bytes: they are sent, held back, or lost at the end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Known {
     Sent,
     Held,
     Lost,
+    /// Until sendfile told the socket that the file has ended. The model takes every kernel for the worst.
+    HeldBefore6_5,
+    LostBefore6_5,
+    /// Since sendfile hands over a piece at a time, and a full socket that takes nothing of one pushes nothing.
+    HeldSince6_5,
 }
 
+impl Known {
+    fn new(lost: bool, held: bool) -> Self {
+        match (lost, held) {
+            (true, _) => Self::Lost,
+            (_, true) => Self::Held,
+            _ => Self::Sent,
+        }
+    }
+
+    /// What is seen on this kernel, and what the model says.
+    fn seen_and_said(self) -> (Self, Self) {
+        let old = linux() < (6, 5);
+        match self {
+            Self::HeldBefore6_5 => (Self::new(false, old), Self::Held),
+            Self::LostBefore6_5 => (Self::new(old, false), Self::Lost),
+            Self::HeldSince6_5 => (Self::new(false, !old), Self::Held),
+            same => (same, same),
+        }
+    }
+}
+
+/// More than the file has from there on.
+const TO_THE_END: Call = SendFile { offset: FILE as u64 - 1000, count: 2 * FILE };
+
+/// Calls whose outcome is known, for the kinds of which it is.
 #[rustfmt::skip]
 const KNOWN: &[(&[Kind], Limit, &[Call], Known)] = &[
     (&Kind::ALL, Limit::Usual, &[write(200)], Known::Sent),
@@ -438,6 +468,17 @@ const KNOWN: &[(&[Kind], Limit, &[Call], Known)] = &[
     // The same with a trailer, that has its fragments as well.
     (&[Kind::Tcp], Limit::Usual, &[Cork, more(200), SendFile { offset: 0, count: 13 * 4096 }, write(200), Uncork], Known::Sent),
     (&[Kind::Tcp], Limit::Usual, &[Cork, more(200), SendFile { offset: 4000, count: 60_000 }, write(200), Uncork], Known::Held),
+    // On MPTCP each piece of a sendfile is a segment of its own.
+    (&[Kind::Mptcp], Limit::Usual, &[SendFile { offset: 2449, count: 64_010 }], Known::Held),
+    (&[Kind::Mptcp], Limit::Usual, &[SendFile { offset: 2449, count: 64_010 }, Push], Known::Sent),
+    (&[Kind::Tcp], Limit::Usual, &[TO_THE_END], Known::HeldBefore6_5),
+    (&[Kind::Ktls], Limit::Usual, &[TO_THE_END], Known::LostBefore6_5),
+    (&[Kind::Sctp], Limit::Usual, &[TO_THE_END], Known::Held),
+    // A file that has nothing there.
+    (&[Kind::Tcp, Kind::Sctp], Limit::Usual, &[more(200), SendFile { offset: FILE as u64, count: 9 }], Known::Held),
+    (&[Kind::Ktls], Limit::Usual, &[more(200), SendFile { offset: FILE as u64, count: 9 }], Known::Lost),
+    // The first piece of the sendfile is taken as a whole, and then there is no room for the second.
+    (&[Kind::Tcp], Limit::Unsent(16_384), &[more(200), SendFile { offset: 1000, count: 200_000 }], Known::HeldSince6_5),
     (&[Kind::Unix, Kind::Vsock], Limit::Usual, &[more(200), SendFile { offset: 1000, count: 2 * FILE }, more(1)], Known::Sent),
 ];
 
@@ -471,17 +512,9 @@ fn check_known(kind: Kind, material: &Material) {
             let runs: Vec<_> = (0..5).map(|_| case.run(material)).collect();
             // What is held back may be let go by an acknowledgement: once in five is enough. The rest must never be.
             let once = |what: fn(&Outcome) -> bool| runs.iter().any(what);
-            let seen = match (once(|run| run.lost > 0), once(|run| run.held > 0)) {
-                (true, _) => Known::Lost,
-                (_, true) => Known::Held,
-                _ => Known::Sent,
-            };
-            let said = match (runs[0].may_lose, runs[0].said) {
-                (true, _) => Known::Lost,
-                (_, true) => Known::Held,
-                _ => Known::Sent,
-            };
-            if (seen, said) != (known, known) {
+            let seen = Known::new(once(|run| run.lost > 0), once(|run| run.held > 0));
+            let said = Known::new(runs[0].may_lose, runs[0].said);
+            if (seen, said) != known.seen_and_said() {
                 wrong
                     .push(format!("{kind}: {calls:?}: should be {known:?}, seen {seen:?}, said {said:?}; {}", runs[0]));
             }
