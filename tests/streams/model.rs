@@ -115,7 +115,7 @@ impl Stream {
         if moved == 0 {
             return; // the end of the file: the output was not looked at
         }
-        let pages = pages(offset, moved);
+        let (pages, joins) = (pages(offset, moved), self.fragments > 0);
         self.short |= match self.layer {
             // Before 6.5, each page is a write of its own.
             Layer::Mptcp | Layer::Sctp => pages > 1,
@@ -125,10 +125,11 @@ impl Stream {
         if moved == asked {
             return;
         }
-        // The kernel moves 16 pages at a time, and says "more follows" with each. What was taken when the output was full is pushed,
-        // but if nothing of the next 16 pages was, then nothing is pushed since 6.5.
+        // What was taken when the output was full is pushed. But of each 16 pages it is said that more follows, and since 6.5 nothing is
+        // pushed if nothing of the next 16 is taken. That leaves nothing in flight only if other bytes are in the same segment:
+        // else an acknowledgement comes, as it must before there is room.
         let at_page = offset.is_none_or(|offset| (offset + moved) % PAGE == 0);
-        if self.layer == Layer::Tcp && !at_page && !self.corked {
+        if self.layer == Layer::Tcp && !(joins && at_page) && !self.corked {
             self.wait = Wait::IfFileEnded;
         }
         // What was pushed, by a full output or since 6.5 by the end of the file, may have ended in a short segment.
