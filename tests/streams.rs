@@ -215,11 +215,17 @@ impl Case {
         if held > 0 && !said {
             held = peer.take_all(due.len(), PATIENT);
         }
+        // TCP tells what has not left; the rest is on its way, however busy this machine is.
+        let left = |missing: usize| match unsent(&sender) {
+            Ok(unsent) if self.kind == Kind::Tcp => missing.min(unsent),
+            _ => missing,
+        };
+        held = left(held);
         let unsent = unsent(&sender).ok();
         let may_lose = stream.may_lose();
         stream.push();
         push(self.kind, &sender, self.nodelay);
-        let unpushed = if stream.holds() || !said { 0 } else { peer.take_all(due.len(), PATIENT) };
+        let unpushed = if stream.holds() || !said { 0 } else { left(peer.take_all(due.len(), PATIENT)) };
 
         // An orderly end.
         // SAFETY: the call touches no memory.
@@ -510,9 +516,10 @@ fn check_known(kind: Kind, material: &Material) {
         if kinds.contains(&kind) {
             let case = Case { kind, wire: false, nodelay: false, warm: true, limit, calls: calls.to_vec() };
             let runs: Vec<_> = (0..5).map(|_| case.run(material)).collect();
-            // What is held back may be let go by an acknowledgement: once in five is enough. The rest must never be.
-            let once = |what: fn(&Outcome) -> bool| runs.iter().any(what);
-            let seen = Known::new(once(|run| run.lost > 0), once(|run| run.held > 0));
+            // What is held back may be let go by an acknowledgement: once in five is enough, or twice where only the time tells.
+            let enough = if kind == Kind::Tcp { 1 } else { 2 };
+            let often = |what: fn(&&Outcome) -> bool| runs.iter().filter(what).count() >= enough;
+            let seen = Known::new(often(|run| run.lost > 0), often(|run| run.held > 0));
             let said = Known::new(runs[0].may_lose, runs[0].said);
             if (seen, said) != known.seen_and_said() {
                 wrong
@@ -575,7 +582,9 @@ fn compare_some(kind: Kind, cases: usize, seed: u64, tally: &Tally, material: &M
         tally.said.fetch_add(outcome.said.into(), Relaxed);
         tally.held.fetch_add((outcome.held > 0).into(), Relaxed);
         tally.lost.fetch_add((outcome.lost > 0).into(), Relaxed);
-        if !outcome.is_unforeseen() {
+        // A busy machine is another reason for what comes late, but TCP tells.
+        let again = || kind == Kind::Tcp || (0..3).any(|_| case.run(material).is_unforeseen());
+        if !outcome.is_unforeseen() || !again() {
             continue;
         }
         let one = case.in_one(outcome.taken);
