@@ -52,7 +52,7 @@ fn c16_c18_freebsd_flushes_once_the_callers_cork_is_cleared() {
 /// C6a: at the largest offset the range is empty, and a count of 0 would mean another one. The headers are written by themselves.
 #[test]
 fn c6a_headers_are_not_joined_with_an_empty_range() {
-    use freebsd::transfer::{Error, Step, Transfer};
+    use freebsd::transfer::{Error, Output, Step, Transfer};
 
     let headers = [bare_sendfile::IoSlice::new(b"header")];
     for (before, joins) in [(1, true), (0, false)] {
@@ -65,6 +65,8 @@ fn c6a_headers_are_not_joined_with_an_empty_range() {
                 assert!(matches!(transfer.next_step(&headers, &[], 0), Ok(Step::Write { more: true, .. })));
                 transfer.complete(Ok(6)).unwrap();
                 assert!(matches!(transfer.next_step(&headers, &[], 0), Ok(Step::SendFile { count: 0, .. })));
+                transfer.complete(Ok(0)).unwrap();
+                assert!(matches!(transfer.next_step(&headers, &[], 0), Ok(Step::AtEnd { .. })));
                 assert_eq!(transfer.complete(Ok(0)), Err(Error::Truncated { owed: 2 }));
             }
             step => panic!("{step:?}"),

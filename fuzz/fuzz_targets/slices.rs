@@ -2,7 +2,7 @@
 //! The input's first byte is the number of slices; then their lengths; the rest are the short counts.
 #![no_main]
 
-use bare_sendfile::{Output, Count, IoSlice, Step, Transfer};
+use bare_sendfile::{Count, IoSlice, Output, Step, Transfer};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((&slices, bytes)) = bytes.split_first() else { return };

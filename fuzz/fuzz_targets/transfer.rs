@@ -6,8 +6,12 @@ mod case;
 #[allow(dead_code)] // the simulation uses the rest
 #[path = "../../tests/simulation/model.rs"]
 mod model;
+#[path = "../../tests/simulation/queue.rs"]
+mod queue;
 #[path = "../../tests/simulation/script.rs"]
 mod script;
+#[path = "../../tests/streams/model.rs"]
+mod streams;
 
 use bare_sendfile as machine;
 

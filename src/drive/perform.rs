@@ -21,9 +21,10 @@ impl Output {
     /// - [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html), `SO_TYPE`, `SO_PROTOCOL`
     pub fn of(out_fd: impl AsFd) -> Result<Self> {
         let out_fd = out_fd.as_fd();
-        match sys::has_tcp_ulp(out_fd) {
-            Ok(false) => return Ok(Self::Tcp),
-            Ok(true) => return Ok(Self::Layered),
+        match sys::tcp_ulp(out_fd) {
+            Ok(sys::NO_ULP) => return Ok(Self::Tcp),
+            Ok(sys::ULP_MPTCP) => return Ok(Self::Mptcp),
+            Ok(_) => return Ok(Self::Layered),
             Err(Errno::ENOTSOCK) => return Ok(Self::NotSocket),
             Err(_) => {} // not TCP, or a kernel before 4.13, which has no kTLS
         }
@@ -35,6 +36,7 @@ impl Output {
         }
         Ok(match sys::socket_protocol(out_fd)? {
             sys::IPPROTO_TCP => Self::Tcp,
+            sys::IPPROTO_MPTCP => Self::Mptcp,
             0 => Self::Stream,
             _ => Self::Layered,
         })
@@ -78,7 +80,6 @@ impl Transfer {
             Step::Done => Ok(()),
             Step::Flush { uncork, push } => self.complete(cork::flush(out_fd, uncork, push)),
             Step::Cork => self.complete(cork::cork(out_fd)),
-            Step::Room => self.complete(sys::queue_room(out_fd)),
             Step::Size { offset } => self.complete(size(in_fd, offset)),
             Step::AtEnd { offset } => self.complete(read_byte(in_fd, offset)),
             Step::SendFile { offset, count } => self.complete(send(out_fd, in_fd, offset, count, &[], flags)),

@@ -33,6 +33,10 @@ const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
 /// The answer of [`socket_protocol`].
 pub(crate) const IPPROTO_TCP: usize = 6;
+/// Not here.
+pub(crate) const IPPROTO_MPTCP: usize = 262;
+pub(crate) const NO_ULP: u32 = 0;
+pub(crate) const ULP_MPTCP: u32 = 1;
 const SOL_TCP: c_int = IPPROTO_TCP as c_int;
 const TCP_NODELAY: c_int = 1;
 #[cfg(not(target_os = "macos"))]
@@ -195,18 +199,13 @@ pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
 }
 
 /// Nothing lies on top of TCP that would keep bytes: nobody is asked.
-pub(crate) fn has_tcp_ulp(_out: BorrowedFd<'_>) -> Result<bool> {
+pub(crate) fn tcp_ulp(_out: BorrowedFd<'_>) -> Result<u32> {
     Err(Errno::ENOPROTOOPT)
 }
 
 /// Every stream is taken for TCP; one that is not refuses its options.
 pub(crate) fn socket_protocol(_out: BorrowedFd<'_>) -> Result<usize> {
     Ok(IPPROTO_TCP)
-}
-
-/// The room is asked only where "more follows" can be said.
-pub(crate) fn queue_room(_out: BorrowedFd<'_>) -> Result<usize> {
-    Err(Errno::ENOSYS)
 }
 
 /// The size is asked only for outputs that there are on Linux alone.

@@ -44,14 +44,17 @@ pub(crate) const SOCK_STREAM: usize = 1;
 
 const SOL_SOCKET: c_int = 1;
 const SO_TYPE: c_int = 3;
-const SO_SNDBUF: c_int = 7;
 const SO_PROTOCOL: c_int = 38;
 /// The answer of [`socket_protocol`] for TCP.
 pub(crate) const IPPROTO_TCP: usize = 6;
+/// The same for MPTCP.
+pub(crate) const IPPROTO_MPTCP: usize = 262;
+/// The answers of [`tcp_ulp`] for plain TCP, and for MPTCP: the first four bytes of the name.
+pub(crate) const NO_ULP: u32 = 0;
+pub(crate) const ULP_MPTCP: u32 = u32::from_ne_bytes(*b"mptc");
 const SOL_TCP: c_int = IPPROTO_TCP as c_int;
 const TCP_NODELAY: c_int = 1;
 const TCP_CORK: c_int = 3;
-const TCP_NOTSENT_LOWAT: c_int = 25;
 const TCP_ULP: c_int = 31;
 const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_MORE: c_int = 0x8000;
@@ -364,10 +367,10 @@ pub(crate) fn socket_protocol(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_PROTOCOL)
 }
 
-/// Whether another protocol lies on top of TCP, such as kTLS: whether `TCP_ULP` has a name. An error on all that is not TCP, and
+/// What lies on top of TCP: the first bytes of the name of `TCP_ULP`, 0 if there is none. An error on all that is not TCP, and
 /// before Linux 4.13.
-pub(crate) fn has_tcp_ulp(out_fd: BorrowedFd<'_>) -> Result<bool> {
-    getsockopt_len(out_fd, SOL_TCP, TCP_ULP).map(|(_, len)| len > 0)
+pub(crate) fn tcp_ulp(out_fd: BorrowedFd<'_>) -> Result<u32> {
+    getsockopt_len(out_fd, SOL_TCP, TCP_ULP).map(|(name, len)| if len > 0 { name as u32 } else { NO_ULP })
 }
 
 /// Whether `TCP_CORK` is set; an error on all that is not TCP.
@@ -378,17 +381,6 @@ pub(crate) fn tcp_cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
 /// Sets or clears `TCP_CORK`.
 pub(crate) fn set_tcp_cork(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
     setsockopt(out_fd, SOL_TCP, TCP_CORK, on.into())
-}
-
-/// The bytes that the socket queues, sent or not, before it is full: the smaller of `SO_SNDBUF`, which counts the kernel's overhead,
-/// and `TCP_NOTSENT_LOWAT`.
-pub(crate) fn queue_room(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    let buffer = getsockopt(out_fd, SOL_SOCKET, SO_SNDBUF)?;
-    // 0 is the sysctl's, which is without limit by default. Before 3.12 there is no such option.
-    match getsockopt(out_fd, SOL_TCP, TCP_NOTSENT_LOWAT) {
-        Ok(0) | Err(_) => Ok(buffer),
-        Ok(unsent) => Ok(buffer.min(unsent as u32 as usize)),
-    }
 }
 
 /// Whether `TCP_NODELAY` is set; an error on all that is not TCP.

@@ -11,7 +11,7 @@ use super::iovec::IoSlice;
 use super::sys;
 pub use error::Error;
 pub use output::Output;
-use output::{SendQueue, Taken};
+use output::{MAX_SKB_FRAGS, PAGE, SendQueue, Taken};
 use step::total_len;
 pub use step::{Moved, Slices, Step};
 
@@ -112,11 +112,10 @@ pub struct Mechanisms {
 enum Pending {
     Nothing,
     Identify,
-    Size,
+    Size { lent: bool },
     AtEnd,
     Cork,
-    Room,
-    Flush,
+    Flush { push: bool },
     Bytes(By),
 }
 
@@ -128,13 +127,6 @@ enum By {
     Gather { more: bool },
     SendFile { lent: bool },
     SendFileHdtr { lent: bool },
-}
-
-impl By {
-    /// Whether "more follows" was not said if the read was short.
-    const fn is_more_if_full(self) -> bool {
-        matches!(self, Self::Copy { if_full: true, .. } | Self::Gather { .. })
-    }
 }
 
 /// What is known of the file's end.
@@ -277,11 +269,11 @@ pub struct Transfer {
     asked: u32,
 }
 
-/// The smallest page of the page cache.
-const PAGE: u64 = 4096;
-
 /// No offset is as large as this.
 const AT_POSITION: u64 = u64::MAX;
+
+/// Segments are not shorter than the smallest path of IPv4 allows for, 576 bytes with 40 of headers.
+const SMALLEST_SEGMENT: u64 = 536;
 
 /// A cap below this costs round trips, as each step ends with a short segment: the largest segment that TCP knows.
 const LARGEST_SEGMENT: u32 = 1 << 16;
@@ -436,8 +428,7 @@ impl Transfer {
         self.flushes(step)
     }
 
-    /// The same after `EAGAIN`, when the output is full: mostly there is nothing to do then, as a full queue sends by itself. After
-    /// [`Step::Room`] ask again.
+    /// The same after `EAGAIN`, when the output is full: mostly there is nothing to do then, as a full queue sends by itself.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step)
@@ -505,11 +496,10 @@ impl Transfer {
     fn note(&mut self, step: &Step<'_>, lent: bool) {
         let (by, asked) = match *step {
             Step::Identify => return self.pending = Pending::Identify,
-            Step::Size { .. } => return self.pending = Pending::Size,
+            Step::Size { .. } => return self.pending = Pending::Size { lent },
             Step::AtEnd { .. } => return self.pending = Pending::AtEnd,
             Step::Cork => return self.pending = Pending::Cork,
-            Step::Room => return self.pending = Pending::Room,
-            Step::Flush { .. } => return self.pending = Pending::Flush,
+            Step::Flush { push, .. } => return self.pending = Pending::Flush { push },
             Step::Done => return self.pending = Pending::Nothing,
             Step::Write { slices, more, .. } => (By::Write { more }, total_len(slices.as_slice())),
             Step::SendFile { count, .. } => (By::SendFile { lent }, count as u64),
@@ -551,7 +541,35 @@ impl Transfer {
     fn write_step<'a>(&self, list: &'a [IoSlice<'a>], sent: u64, follows: bool, most: usize) -> Step<'a> {
         let slices = Slices::after(list, sent, most);
         let rest = sent + total_len(slices.as_slice()) < total_len(list);
-        Step::Write { slices, more: self.more(rest || follows), socket: self.queue.is_socket() }
+        Step::Write { slices, more: self.more((rest || follows) && self.fits()), socket: self.queue.is_socket() }
+    }
+
+    /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, and nothing else is on its way, a full
+    /// queue can hold what was said to be followed by more until a timer of 200 ms.
+    fn fits(&self) -> bool {
+        let pages = match self.count {
+            _ if self.copies() || !sys::HAS_MSG_MORE || self.file_left() == 0 => 0,
+            Count::Bytes(_) if self.file_left() <= self.cap.into() => self.pages(self.file_left()),
+            _ => 1, // several steps: the first is made to fit
+        };
+        pages <= self.pages_that_fit()
+    }
+
+    /// Pages of the file that fit into a buffer of TCP's together with the headers and trailers, which are copied to pages at worst as
+    /// small as those.
+    fn pages_that_fit(&self) -> u64 {
+        let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
+        u64::from(MAX_SKB_FRAGS).saturating_sub(copied(self.headers_len) + copied(self.trailers_len))
+    }
+
+    /// Pages in which the next `bytes` of the file lie.
+    fn pages(&self, bytes: u64) -> u64 {
+        self.into_page().saturating_add(bytes).div_ceil(PAGE)
+    }
+
+    /// How far into a page the file goes on; the worst if it does so at its position.
+    fn into_page(&self) -> u64 {
+        self.position().map_or(PAGE - 1, |offset| offset % PAGE)
     }
 
     /// Whether to say "more follows" where it does.
@@ -591,7 +609,10 @@ impl Transfer {
             return Ok(Step::AtEnd { offset });
         }
         if !self.queue.is_layered() {
-            return Ok(Step::SendFile { offset, count });
+            // The first of several, see `fits`.
+            let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.into_page()) as usize;
+            let joined = sys::HAS_MSG_MORE && self.sent.file == 0 && self.queue.holds_more() && fitting > 0;
+            return Ok(Step::SendFile { offset, count: if joined { count.min(fitting) } else { count } });
         }
         // An open record or chunk would be lost with the socket: no more is asked for than there is.
         Ok(match self.stated {
@@ -602,7 +623,7 @@ impl Transfer {
 
     /// Whether the file goes through a lent buffer.
     fn copies(&self) -> bool {
-        self.snapshot || self.refused.is_some() || self.end == End::Claimed
+        self.snapshot || self.refused.is_some() || self.end != End::Ahead
     }
 
     /// One write for all that is left, if the file's part is small and there is something to join it with.
@@ -649,6 +670,11 @@ impl Transfer {
     /// Whether the cork has to be tried before this step: what it sends must not go out alone, and it cannot say so.
     fn wants_cork(&self, step: &Step<'_>) -> bool {
         let wants = match *step {
+            // One write needs none.
+            Step::Write { .. } | Step::Copy { .. } | Step::Gather { .. } if self.queue.is_mptcp() => {
+                !self.ends_with(step)
+            }
+            Step::SendFile { .. } if self.queue.is_mptcp() => true,
             Step::Write { more, .. } | Step::Copy { more, .. } | Step::Gather { more, .. } => {
                 // What follows a short segment waits, too.
                 !sys::HAS_MSG_MORE && (more || sys::CORKS_FILES && self.sent.total() > 0)
@@ -662,6 +688,18 @@ impl Transfer {
             _ => false,
         };
         wants && self.queue.can_cork()
+    }
+
+    /// Whether this write is the first and the last step.
+    fn ends_with(&self, step: &Step<'_>) -> bool {
+        let asked = match *step {
+            Step::Write { slices, .. } => total_len(slices.as_slice()),
+            Step::Copy { count, .. } => count as u64,
+            Step::Gather { headers, count, trailers, .. } => total_len(headers) + count as u64 + total_len(trailers),
+            _ => 0,
+        };
+        let Count::Bytes(count) = self.count else { return false };
+        asked == self.headers_len.saturating_add(count).saturating_add(self.trailers_len)
     }
 
     /// Reports the answer to [`Step::Identify`].
@@ -693,11 +731,10 @@ impl Transfer {
         let result = result.into();
         match core::mem::replace(&mut self.pending, Pending::Nothing) {
             Pending::Nothing | Pending::Identify => return Err(Error::Unasked),
-            Pending::Size => return self.size(result.bytes_first()),
+            Pending::Size { lent } => return self.size(result.bytes_first(), lent),
             Pending::AtEnd => return self.at_end(result.bytes_first()),
             Pending::Cork => self.queue.corked(result.bytes_first()),
-            Pending::Room => self.queue.has_room(result.bytes_first()),
-            Pending::Flush => self.queue.flushed(result.bytes_first()),
+            Pending::Flush { push } => self.queue.flushed(push, result.bytes_first()),
             Pending::Bytes(by) => {
                 self.queue.used();
                 return match result {
@@ -710,25 +747,26 @@ impl Transfer {
         Ok(())
     }
 
-    fn size(&mut self, stated: Result<usize, Errno>) -> Result<(), Error> {
-        // What cannot be asked (a filter refuses it, say) is not limited.
-        self.stated = stated.unwrap_or(usize::MAX) as u64;
-        match self.end {
-            _ if self.stated > 0 => {}
-            End::Denied => return Err(Error::Stuck),
-            _ => self.end = End::Claimed,
+    fn size(&mut self, stated: Result<usize, Errno>, lent: bool) -> Result<(), Error> {
+        match stated {
+            Ok(0) if self.end == End::Denied && !lent => return Err(Error::Stuck),
+            Ok(0) => self.end = End::Claimed,
+            Ok(stated) => self.stated = stated as u64,
+            // Without a limit the last bytes could be lost.
+            Err(errno) if lent => self.refused = Some(errno),
+            Err(errno) => return Err(Error::Errno(errno)),
         }
         Ok(())
     }
 
     fn at_end(&mut self, read: Result<usize, Errno>) -> Result<(), Error> {
         match read {
-            Err(Errno::EINTR) => Err(Error::Errno(Errno::EINTR)),
-            Ok(bytes) if bytes > 0 => {
+            Ok(1..) => {
                 self.end = End::Denied;
                 Ok(())
             }
             // A file that cannot be read so (one opened with O_DIRECT, say) cannot tell.
+            Err(errno) if !self.is_refusal(errno) => Err(Error::Errno(errno)),
             _ => self.end_of_file(),
         }
     }
@@ -755,7 +793,7 @@ impl Transfer {
                 self.hdtr = false;
                 Ok(())
             }
-            By::SendFile { .. } if self.end == End::Denied => Err(Error::Stuck),
+            By::SendFile { lent: false } if self.end == End::Denied => Err(Error::Stuck),
             By::SendFile { .. } => {
                 self.end = End::Claimed;
                 Ok(())
@@ -782,29 +820,29 @@ impl Transfer {
         let bytes = moved.min(asked) as u64;
         let headers = bytes.min(self.headers_len - self.sent.headers);
         let file = (bytes - headers).min(self.file_left());
-        let several = self.sent.total() > 0;
         self.sent.headers += headers;
         self.sent.file += file;
         self.sent.trailers += bytes - headers - file;
         self.stated = self.stated.saturating_sub(file);
         let partial = moved < asked;
         match by {
+            By::Write { .. } | By::Copy { .. } | By::Gather { .. } => {
+                let (more, taken) = match by {
+                    By::Write { more } | By::Copy { more, .. } | By::Gather { more } if !partial => (more, Taken::All),
+                    By::Copy { more, if_full } => (more && !if_full, Taken::Less),
+                    By::Gather { .. } => (false, Taken::Less),
+                    _ => (false, Taken::Full),
+                };
+                self.copied += if matches!(by, By::Write { .. }) { 0 } else { file };
+                self.queue.wrote(bytes, taken, more, self.sent.total() >= SMALLEST_SEGMENT);
+            }
             By::SendFile { .. } | By::SendFileHdtr { .. } => {
                 self.end = End::Ahead;
                 self.used_hdtr |= matches!(by, By::SendFileHdtr { .. });
-                // sendfile moves pieces of whole pages, and says "more follows" with each that it expects not to be the last.
-                let after_piece = self.position().is_none_or(|offset| offset % PAGE == 0);
-                self.queue.sent_file(self.sendfile_can_tear(), partial, after_piece);
-            }
-            By::Write { more } => {
-                let taken = if partial { Taken::ShortWrite } else { Taken::Full };
-                self.queue.wrote(more, several && self.writes_can_tear(), taken);
-            }
-            By::Copy { more, .. } | By::Gather { more } => {
-                self.copied += file;
-                let taken = if partial { Taken::ShortRead } else { Taken::Full };
-                let more = more && !(partial && by.is_more_if_full());
-                self.queue.wrote(more, several && self.writes_can_tear(), taken);
+                // The file's position may be at the end of a page, and what was moved as well.
+                let end = self.position().unwrap_or(PAGE - 1 + self.sent.file);
+                let after_piece = self.offset == AT_POSITION || end % PAGE == 0;
+                self.queue.sent_file(end, file, partial, after_piece);
             }
         }
         match error {
@@ -812,24 +850,6 @@ impl Transfer {
             None if moved > asked => Err(Error::Unasked),
             None => Ok(()),
         }
-    }
-
-    /// Whether sendfile can have left a short segment that is not the last: C21. A buffer of TCP's (`skb`) holds 17 fragments, and leaves
-    /// short of a full segment when they run out. Each page of the file is one, counted as 4096 bytes, the smallest there is; so are the
-    /// pieces of headers and trailers, which are copied to pages at worst as small.
-    fn sendfile_can_tear(&self) -> bool {
-        const MAX_SKB_FRAGS: u64 = 17;
-        let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
-        let into_page = if self.offset == AT_POSITION { PAGE - 1 } else { self.offset % PAGE };
-        let pages = (into_page + self.sent.file).div_ceil(PAGE);
-        copied(self.headers_len) + pages + copied(self.trailers_len) > MAX_SKB_FRAGS
-    }
-
-    /// Whether several writes that become one can: where a segment that was begun before the connection's window grew is not a full one
-    /// any more. Seen on loopback, whose segments have 32 KiB at first.
-    fn writes_can_tear(&self) -> bool {
-        const FIRST_SEGMENT: u64 = 32 << 10;
-        self.sent.total() > FIRST_SEGMENT
     }
 
     /// Bytes of the file that are still to be sent.

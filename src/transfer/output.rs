@@ -18,7 +18,10 @@ pub enum Output {
     /// Plain TCP with `TCP_NODELAY` set, so that no segment waits for an acknowledgement. [`Output::of`] never returns it: it is the
     /// word of a caller who set the option.
     TcpNoDelay,
-    /// A stream on top of another protocol: kTLS, MPTCP, SCTP. "More follows" is never said to it, because what it then holds
+    /// MPTCP. It ignores "more follows", and what a push sends of a large queue can wait all the longer. A cork around all of it, of the
+    /// transfer's, keeps the promise.
+    Mptcp,
+    /// Another stream on top of a protocol, such as kTLS or SCTP. "More follows" is never said to it, because what it then holds
     /// cannot always be released: an open record of kTLS is lost when the socket is closed.
     Layered,
     /// A stream that holds nothing back: a Unix or vsock socket.
@@ -47,31 +50,30 @@ enum Waiting {
     Nothing,
     /// Bytes sent with "more follows".
     More,
-    /// The end of a piece of sendfile that the kernel sent with "more follows" before it found no room for the next (`splice_to_socket`,
-    /// since Linux 6.5).
-    Piece,
     /// Bytes behind a short segment, for which Nagle's algorithm wants an acknowledgement first; or the last piece of a sendfile
     /// that returned less than its count, to which kernels before 6.5 say "more follows" by themselves.
     BehindShort,
 }
 
-/// How many bytes a write moved, of those that it was asked to.
+/// How much of a write the output took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
+    All,
+    /// Less: the file had less to copy, or the output is full.
+    Less,
+    /// Less, and the output is full.
     Full,
-    /// Fewer, as there was no room.
-    ShortWrite,
-    /// Fewer, perhaps because the read before it gave fewer.
-    ShortRead,
 }
 
-/// How much the queue holds before it is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    Unknown,
-    Little,
-    Enough,
-}
+/// Fragments that a buffer of TCP's (`skb`) holds. When they run out it leaves, however short of a full segment: C21. Each page of a
+/// file is one.
+pub(super) const MAX_SKB_FRAGS: u8 = 17;
+
+/// The smallest page of the page cache.
+pub(super) const PAGE: u64 = 4096;
+
+/// Pages that sendfile moves at a time. Between them an acknowledgement can send what is short of a segment.
+const PIPE_PAGES: u64 = 16;
 
 /// The output's send queue, as far as the transfer knows it.
 #[derive(Clone, Copy, Debug)]
@@ -81,21 +83,17 @@ pub(super) struct SendQueue {
     refuses_options: bool,
     cork: Cork,
     waiting: Waiting,
-    room: Room,
     /// Whether a short segment of this transfer may be on its way. The next one then waits.
     short: bool,
+    /// Fragments of the last buffer, if it may not have left yet, and whether the last call was a sendfile.
+    fragments: u8,
+    by_sendfile: bool,
 }
 
 impl SendQueue {
     pub(super) const fn new(output: Option<Output>) -> Self {
-        Self {
-            output,
-            refuses_options: false,
-            cork: Cork::Unknown,
-            waiting: Waiting::Nothing,
-            room: Room::Unknown,
-            short: false,
-        }
+        let (cork, waiting) = (Cork::Unknown, Waiting::Nothing);
+        Self { output, refuses_options: false, cork, waiting, short: false, fragments: 0, by_sendfile: false }
     }
 
     pub(super) const fn output(&self) -> Option<Output> {
@@ -107,7 +105,16 @@ impl SendQueue {
     }
 
     pub(super) fn is_layered(&self) -> bool {
-        self.output == Some(Output::Layered)
+        matches!(self.output, Some(Output::Layered | Output::Mptcp))
+    }
+
+    pub(super) fn is_mptcp(&self) -> bool {
+        self.output == Some(Output::Mptcp)
+    }
+
+    /// Whether bytes that were sent with "more follows" wait for more.
+    pub(super) fn holds_more(&self) -> bool {
+        self.waiting == Waiting::More
     }
 
     /// Whether "more follows" may be said: only to a kernel that can be made to send what it then holds.
@@ -123,7 +130,13 @@ impl SendQueue {
     /// The answer to [`Step::Cork`].
     pub(super) fn corked(&mut self, before: Result<usize, Errno>) {
         match before {
-            Ok(0) => self.cork = Cork::Fresh,
+            Ok(0) => {
+                self.cork = Cork::Fresh;
+                // What the receiver's window has kept back so far, the cork can keep back afterwards.
+                if self.short && self.nagles() && sys::HAS_MSG_MORE && self.waiting == Waiting::Nothing {
+                    self.waiting = Waiting::BehindShort;
+                }
+            }
             Ok(_) => self.cork = Cork::Without,
             Err(_) => self.refuses_options = true,
         }
@@ -137,27 +150,43 @@ impl SendQueue {
         };
     }
 
-    /// A write moved bytes, with "more follows" or without. `torn`: a short segment can have left before the last byte.
-    pub(super) fn wrote(&mut self, more: bool, torn: bool, moved: Taken) {
-        let behind = match moved {
-            Taken::Full => self.nagles() && (self.short || torn),
-            _ if !sys::HAS_MSG_MORE => true,
-            Taken::ShortRead => self.nagles() && (self.short || torn),
-            // Linux pushes all that it has before it waits for room (wait_for_space in tcp_sendmsg_locked), whatever was said.
-            Taken::ShortWrite => false,
-        };
-        self.took(behind, more && moved != Taken::ShortWrite, torn || moved != Taken::Full);
+    /// A write moved bytes, and said "more follows" or not. `long`: what was said to be followed can be more than one segment.
+    pub(super) fn wrote(&mut self, bytes: u64, taken: Taken, more: bool, long: bool) {
+        let (corked, apart, partial) = (self.is_corked(), self.is_layered(), taken != Taken::All);
+        // Linux pushes all that it has before it waits for room (wait_for_space in tcp_sendmsg_locked), whatever was said.
+        let pushed = taken == Taken::Full && sys::HAS_MSG_MORE && self.is_plain_tcp() && !corked;
+        // What is copied goes to pages, at worst as small as those of files. It begins and ends in the middle of one.
+        let torn = self.takes(bytes / PAGE + 2) || partial && (corked || apart) || corked && apart;
+        let behind = self.nagles() && (self.short || torn) || partial && !sys::HAS_MSG_MORE;
+        self.by_sendfile = false;
+        // The acknowledgement of a full segment sends the rest (tcp_data_snd_check), which no option remembers to be followed by more.
+        self.took(behind && !pushed, more, torn || partial || more && long && !corked);
     }
 
-    /// sendfile moved bytes. `torn`: a short segment can have left before the last byte. `partial`: less than the count was moved, and
-    /// `after_piece`: up to the end of one of the pieces of which sendfile is made.
-    pub(super) fn sent_file(&mut self, torn: bool, partial: bool, after_piece: bool) {
-        let torn = torn || self.is_layered();
+    /// sendfile moved bytes up to this end in the file. `partial`: less than the count was moved, and `after_piece`: up to the end of one
+    /// of the pieces of which sendfile is made.
+    pub(super) fn sent_file(&mut self, end: u64, bytes: u64, partial: bool, after_piece: bool) {
+        let pages = |bytes: u64| end.div_ceil(PAGE) - (end - bytes) / PAGE;
+        // The first page has its fragment already, if the last call ended in it.
+        let again = self.by_sendfile && (end - bytes) % PAGE > 0;
+        let joined = self.fragments > 0;
+        let full = self.takes(pages(bytes) - u64::from(again));
+        let torn = full || pages(bytes) > PIPE_PAGES || self.is_layered();
         let behind = partial || (self.nagles() && (self.short || torn));
+        self.by_sendfile = true;
         self.took(behind, false, torn || partial);
-        if partial && after_piece && sys::HAS_MSG_MORE && self.has_options() {
-            self.waiting = Waiting::Piece;
+        // If other bytes share its buffer, a piece can fill that. It was sent with "more follows", and no room for the next pushes nothing
+        // (splice_to_socket, since 6.5).
+        if joined && partial && after_piece && sys::HAS_MSG_MORE && self.has_options() {
+            self.waiting = Waiting::More;
         }
+    }
+
+    /// Adds fragments to the last buffer. Whether it can be full, and so leave short, as that of one write alone would not.
+    fn takes(&mut self, fragments: u64) -> bool {
+        let joined = self.fragments > 0;
+        self.fragments = fragments.saturating_add(self.fragments.into()).try_into().unwrap_or(u8::MAX);
+        joined && self.fragments > MAX_SKB_FRAGS
     }
 
     fn took(&mut self, behind: bool, more: bool, short: bool) {
@@ -166,12 +195,22 @@ impl SendQueue {
         }
         let corked = self.is_corked();
         self.waiting = match () {
-            () if behind => Waiting::BehindShort,
             // Under our own cork nothing more is said where the write cannot say it.
             () if more && (sys::HAS_MSG_MORE || !corked) => Waiting::More,
+            () if behind => Waiting::BehindShort,
             () => Waiting::Nothing,
         };
-        self.short |= short || !(more || corked);
+        // Each call can be a segment of its own where another protocol lies between, cork or not.
+        self.short |= short || self.is_layered() || !(more || corked);
+        self.forget_fragments();
+    }
+
+    /// Starts another buffer if the last has left.
+    fn forget_fragments(&mut self) {
+        if self.waiting == Waiting::Nothing && !self.is_corked() {
+            self.fragments = 0;
+            self.by_sendfile = false;
+        }
     }
 
     /// The step that sends what is held back, if anything may be.
@@ -182,40 +221,32 @@ impl SendQueue {
     /// The same after `EAGAIN`. What waits behind a short segment of a full queue goes out with the next acknowledgement, which a full
     /// queue has coming; FreeBSD's cork needs the push.
     pub(super) fn flush_full(&self) -> Option<Step<'static>> {
-        match self.waiting {
-            Waiting::Nothing => self.flush_if(false),
-            Waiting::More => self.flush_if(true),
-            Waiting::Piece => match self.room {
-                Room::Unknown => Some(Step::Room),
-                Room::Little => self.flush_if(true),
-                Room::Enough => self.flush_if(false),
-            },
-            Waiting::BehindShort => self.flush_if(!sys::HAS_MSG_MORE),
-        }
-    }
-
-    /// The answer to [`Step::Room`]: of what cannot be asked, the worst is assumed.
-    pub(super) fn has_room(&mut self, bytes: Result<usize, Errno>) {
-        /// More than the last buffer of the queue can have, with the kernel's own overhead counted: then there are others on their way.
-        const ENOUGH: usize = 256 << 10;
-        self.room = if bytes.is_ok_and(|bytes| bytes >= ENOUGH) { Room::Enough } else { Room::Little };
+        self.flush_if(match self.waiting {
+            Waiting::Nothing => false,
+            Waiting::More => true,
+            Waiting::BehindShort => !sys::HAS_MSG_MORE,
+        })
     }
 
     fn flush_if(&self, push: bool) -> Option<Step<'static>> {
         let uncork = self.is_corked();
+        let push = push && !(uncork && self.is_mptcp());
         (self.has_options() && (uncork || push)).then_some(Step::Flush { uncork, push })
     }
 
-    /// The answer to [`Step::Flush`].
-    pub(super) fn flushed(&mut self, result: Result<usize, Errno>) {
+    /// The answer to [`Step::Flush`] with this `push`.
+    pub(super) fn flushed(&mut self, push: bool, result: Result<usize, Errno>) {
         self.refuses_options |= result.is_err();
+        if push || (self.is_corked() && self.is_mptcp()) {
+            self.waiting = Waiting::Nothing;
+        }
         // For a caller that flushes after every step, another cork would be followed by another flush for ever.
         self.cork = match self.cork {
             Cork::Fresh | Cork::Without => Cork::Without,
             Cork::Ours | Cork::Unknown => Cork::Unknown,
         };
-        self.waiting = Waiting::Nothing;
         self.short = true;
+        self.forget_fragments();
     }
 
     fn is_plain_tcp(&self) -> bool {
@@ -236,3 +267,6 @@ impl SendQueue {
         matches!(self.cork, Cork::Fresh | Cork::Ours)
     }
 }
+
+#[cfg(test)]
+mod tests;

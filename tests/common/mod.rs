@@ -22,9 +22,9 @@ use sha2::{Digest, Sha256};
 pub mod calls;
 #[cfg(target_os = "linux")]
 pub mod faults;
-pub mod sent;
 #[cfg(target_os = "linux")]
 pub mod netns;
+pub mod sent;
 #[cfg(target_os = "linux")]
 pub mod streams;
 

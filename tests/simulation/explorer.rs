@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use super::case::{Answer, Case, Output};
+use super::case::{Answer, Case, Sink};
 use super::machine::{Count, Errno, Error, IoSlice, Step};
 use super::model::World;
 
@@ -56,7 +56,7 @@ impl Explorer<'_> {
         };
         // Left here, the step given and not done.
         if faults > 0 {
-            self.leave(&world, faults - 1);
+            self.leave(&world, faults - 1, World::leave);
         } else {
             self.end(world.clone());
         }
@@ -70,22 +70,18 @@ impl Explorer<'_> {
         if World::moves(&step) && most == 0 && world.to_the_end() {
             self.answer(&world, &step, Answer::Moves(0), faults);
         } else if World::moves(&step) && most == 0 && faults == 0 {
-            // Fewer bytes than the count, and nobody to ask again.
-            match world.perform(&step, Answer::Moves(0)) {
-                Err(Error::Truncated { .. }) => return self.end(world),
-                // FreeBSD's kernel has dropped the headers, which are written now.
-                Ok(()) if matches!(step, Step::SendFileHdtr { .. }) => return self.explore(world, faults),
-                outcome => panic!("{outcome:?}"),
-            }
+            // Fewer bytes than the count, or than the file states.
+            return self.answer(&world, &step, Answer::Moves(0), faults);
         }
         let Some(faults) = faults.checked_sub(1) else {
             return;
         };
         match step {
-            Step::Identify => self.answer(&world, &step, Answer::SocketType(2), faults),
+            Step::Identify => self.answer(&world, &step, Answer::NotAStream(2), faults),
             Step::Cork | Step::Flush { .. } => {
                 return self.answer(&world, &step, Answer::Fails(0, Errno::EPERM), faults);
             }
+            Step::Size { .. } | Step::AtEnd { .. } => {}
             _ => self.answer(&world, &step, Answer::Moves(0), faults),
         }
         for &errno in self.errnos {
@@ -99,24 +95,37 @@ impl Explorer<'_> {
     }
 
     fn answer<'a>(&mut self, world: &World<'a>, step: &Step<'a>, answer: Answer, faults: u32) {
-        // A fault of SocketType that is none.
-        if matches!((step, answer), (Step::Identify, Answer::Fails(_, Errno::ENOTSOCK))) {
-            return;
-        }
         self.path.push(Some(answer));
         let mut world = world.clone();
-        if world.perform(step, answer).is_err() {
+        match world.perform(step, answer) {
+            Ok(()) => {}
+            // There is nothing to come back for, but some do.
+            Err(Error::Truncated { .. } | Error::Stuck) => {
+                match faults.checked_sub(1) {
+                    Some(faults) => self.leave(&world, faults, World::leave),
+                    None => self.end(world),
+                }
+                self.path.pop();
+                return;
+            }
             // It stopped: the caller goes away and comes back, or tries again at once.
-            self.leave(&world, faults);
+            Err(Error::Errno(Errno::EAGAIN)) => {
+                self.leave(&world, faults, World::leave_full);
+                // The same, unless there was less to do.
+                if world.full_owes_less() {
+                    self.leave(&world, faults, World::leave);
+                }
+            }
+            Err(_) => self.leave(&world, faults, World::leave),
         }
         self.explore(world, faults);
         self.path.pop();
     }
 
-    fn leave(&mut self, world: &World<'_>, faults: u32) {
+    fn leave<'a>(&mut self, world: &World<'a>, faults: u32, leave: impl Fn(&mut World<'a>)) {
         self.path.push(None);
         let mut world = world.clone();
-        world.leave();
+        leave(&mut world);
         self.explore(world, faults);
         self.path.pop();
     }
@@ -138,6 +147,9 @@ fn every_script(case: &Case<'_>, errnos: &[Errno], faults: u32) -> u64 {
     explorer.scripts
 }
 
+/// Bytes in a file, bytes that it states, and where it is sent from.
+const FILES: [(u64, u64, u64); 7] = [(0, 0, 0), (1, 1, 0), (3, 3, 0), (4, 4, 1), (1, 1, 2), (1, 0, 0), (3, 1, 0)];
+
 /// Every combination of small sizes.
 fn small(mut run: impl FnMut(&Case<'_>)) {
     let s = IoSlice::new;
@@ -147,27 +159,26 @@ fn small(mut run: impl FnMut(&Case<'_>)) {
     let lent = [(0, false), (1, false), (9, false), (0, true), (2, true)];
     for headers in headers {
         for trailers in trailers {
-            for (file, start) in [(0, 0), (1, 0), (3, 0), (4, 1), (1, 2)] {
+            for (file, stated, start) in FILES {
                 for count in counts {
                     for cap in [2, 9] {
                         for (lent, copying) in lent {
-                            for at_position in [false, true] {
-                                for output in [Output::Tcp, Output::Corked, Output::Unix, Output::Pipe] {
-                                    run(&Case {
-                                        headers,
-                                        file,
-                                        trailers,
-                                        start,
-                                        at_position,
-                                        count,
-                                        cap,
-                                        small: 4,
-                                        lent,
-                                        copying,
-                                        output,
-                                        known: false,
-                                    });
-                                }
+                            for (output, at_position) in sinks() {
+                                run(&Case {
+                                    headers,
+                                    file,
+                                    stated,
+                                    trailers,
+                                    start,
+                                    at_position,
+                                    count,
+                                    cap,
+                                    small: 4,
+                                    lent,
+                                    copying,
+                                    output,
+                                    known: output == Sink::TcpNoDelay,
+                                });
                             }
                         }
                     }
@@ -175,6 +186,12 @@ fn small(mut run: impl FnMut(&Case<'_>)) {
             }
         }
     }
+}
+
+/// Each with an offset, and some from the file's position on as well.
+fn sinks() -> impl Iterator<Item = (Sink, bool)> {
+    let at_position = [Sink::Tcp, Sink::Ktls, Sink::Unix, Sink::Pipe];
+    Sink::ALL.map(|sink| (sink, false)).into_iter().chain(at_position.map(|sink| (sink, true)))
 }
 
 /// Runs every script of one in `each` of those cases, with all answers of each length and at most so many faults; how many.

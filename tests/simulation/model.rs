@@ -1,48 +1,29 @@
 //! A kernel that does what a script says, and a receiver that knows what has to arrive. Nothing here asks the transfer what
 //! is right: the model keeps its own account and compares after every step.
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Output, Progress, Step, Transfer};
+use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Moved, Output, Progress, Step, Transfer};
 
-pub(crate) use super::case::{Answer, Case, Output};
+pub(crate) use super::case::{Answer, Case, Sink};
+use super::queue::Queue;
+use super::streams::copied_fragments;
 
 /// What one call moves at the most, and how many slices it takes.
 const MAX_RW_COUNT: u64 = 0x7fff_f000;
+/// The smallest page of a file.
+const PAGE: u64 = 4096;
 const IOV_MAX: usize = 1024;
 
-const SOCK_STREAM: usize = 1;
+/// No segment of TCP is larger, so a larger step has full ones.
+const LARGEST_SEGMENT: usize = 65_536;
 
-/// What TCP may be holding back, at worst: Nagle's algorithm is on and no acknowledgement ever comes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tcp {
-    ours: bool,
-    theirs: bool,
-    /// Bytes may wait that one plain write would have sent.
-    held: bool,
-    /// A short segment of this transfer may be on its way, so that the next one waits.
-    short: bool,
-}
-
-impl Tcp {
-    /// Takes bytes, with "more follows" or without. `full`: all that were offered.
-    fn take(&mut self, more: bool, full: bool) {
-        let corked = self.ours || self.theirs;
-        self.held = more || corked || self.short;
-        // A full send buffer is pushed out to its last byte, whatever the flags.
-        self.short |= !full || !(more || corked);
-    }
-
-    fn clear_cork(&mut self) {
-        self.ours = false;
-        if self.held {
-            self.held = self.short;
-            self.short = true;
-        }
-    }
-
-    fn push(&mut self) {
-        self.short |= self.held;
-        self.held = false;
-    }
+/// What is known of the file's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Unknown,
+    /// A call returned 0 there, or the file states that it ends there.
+    Claimed,
+    /// A byte was read there.
+    Denied,
 }
 
 /// A transfer under way, and all that is known about it.
@@ -57,15 +38,18 @@ pub(crate) struct World<'a> {
     /// What the receiver has.
     got: Progress,
     copied: u64,
-    /// A call returned 0, so "to the end" is reached.
+    /// "To the end" is reached.
     at_end: bool,
+    end: End,
+    /// Bytes that were stated and not yet sent.
+    stated: u64,
     type_known: bool,
+    /// The output is a socket of this type.
+    no_stream: Option<u32>,
     refused: Option<Errno>,
-    /// To be reported by the next step.
-    kept: Option<Errno>,
     /// The kind of the last step, if it succeeded without moving a byte.
     idle: Option<core::mem::Discriminant<Step<'a>>>,
-    tcp: Tcp,
+    queue: Queue,
     cork_known: bool,
     /// The last step was a cork.
     corked: bool,
@@ -113,7 +97,7 @@ impl<'a> World<'a> {
             transfer = transfer.copying();
         }
         if case.known {
-            transfer = transfer.with_output(Output::Tcp);
+            transfer = transfer.with_output(case.output.word());
         }
         Self {
             case,
@@ -124,11 +108,13 @@ impl<'a> World<'a> {
             got: Progress::default(),
             copied: 0,
             at_end: false,
+            end: End::Unknown,
+            stated: 0,
             type_known: case.known,
+            no_stream: None,
             refused: None,
-            kept: None,
             idle: None,
-            tcp: Tcp { theirs: case.output == Output::Corked, ..Tcp::default() },
+            queue: Queue::new(case.output),
             cork_known: false,
             corked: false,
             loose: false,
@@ -143,25 +129,16 @@ impl<'a> World<'a> {
         self.idle = None;
     }
 
-    /// The caller sets TCP_CORK, or clears it again. What waits or is torn by that is none of the transfer's doing.
+    /// The caller sets TCP_CORK, or clears it again.
     pub(crate) fn turn_cork(&mut self) {
-        if !self.is_tcp() || self.cork_known {
-            return; // our cork is no business of theirs, and to change theirs between two steps is a race with ourselves
+        // Ours is no business of theirs, and to change theirs between two steps is a race with ourselves.
+        if self.case.output.is_tcp() && !self.cork_known {
+            self.queue.turn_cork();
         }
-        self.tcp.theirs ^= true;
-        self.tcp.held = false;
     }
 
     pub(crate) fn to_the_end(&self) -> bool {
         self.case.count == Count::ToEnd
-    }
-
-    fn is_tcp(&self) -> bool {
-        matches!(self.case.output, Output::Tcp | Output::Corked)
-    }
-
-    fn is_socket(&self) -> bool {
-        self.case.output != Output::Pipe
     }
 
     /// Bytes of the file that are still to be sent.
@@ -178,13 +155,69 @@ impl<'a> World<'a> {
         self.case.file.saturating_sub(self.case.start + self.got.file)
     }
 
+    /// Bytes that sendfile has there: it does not look beyond the size that is stated.
+    fn there_for_sendfile(&self) -> u64 {
+        self.case.file.min(self.case.stated).saturating_sub(self.case.start + self.got.file)
+    }
+
+    /// Whether what is left of the file is read and written: where sendfile does not go on, that tells more.
     fn copies(&self) -> bool {
-        self.lent > 0 && (self.case.copying || self.refused.is_some())
+        self.lent > 0 && (self.case.copying || self.refused.is_some() || self.end != End::Unknown)
+    }
+
+    /// Whether what the output holds back can be let go of.
+    fn can_flush(&self) -> bool {
+        (self.case.output.is_tcp() || self.case.output.is_layered()) && !self.no_options
+    }
+
+    /// Whether the bytes that follow would be a segment of their own, if nothing joined them.
+    fn joins(&self, count: u64) -> bool {
+        let left = self.left();
+        if self.case.output == Sink::Mptcp {
+            return true;
+        }
+        let last = self.case.count == Count::ToEnd || count == left;
+        last && self.trailers > 0 || self.case.cap < LARGEST_SEGMENT && count < left
+    }
+
+    /// On MPTCP, which joins nothing by itself, all goes out under a cork, unless it is one write.
+    fn check_joined(&self, asked: u64) {
+        let file = self.got.file.saturating_add(self.left());
+        let all = self.headers.saturating_add(file).saturating_add(self.trailers);
+        let must_join = self.case.output == Sink::Mptcp && asked < all && self.can_flush() && !self.loose;
+        assert!(!must_join || self.queue.ours || self.queue.theirs, "it is not joined with the rest");
+    }
+
+    /// Whether the first step of the file has room in a buffer of TCP's with the headers and trailers.
+    fn first_fits(&self) -> bool {
+        let left = self.left();
+        let copied = self.case.copying || self.refused.is_some() || self.end != End::Unknown;
+        let pages = match () {
+            () if copied || left == 0 => 0,
+            () if left <= self.case.cap.clamp(1, MAX_RW_COUNT as usize) as u64 => {
+                (self.into_page() + left).div_ceil(PAGE)
+            }
+            () => 1,
+        };
+        pages <= self.pages_that_fit()
+    }
+
+    fn pages_that_fit(&self) -> u64 {
+        17_u64.saturating_sub(copied_fragments(self.headers) + copied_fragments(self.trailers))
+    }
+
+    fn into_page(&self) -> u64 {
+        self.offset().map_or(PAGE - 1, |offset| offset % PAGE)
     }
 
     /// Headers that are still to be sent.
     fn headers_left(&self) -> u64 {
         self.headers - self.got.headers
+    }
+
+    /// Bytes that one write can have in the lent buffer.
+    fn writable(&self) -> u64 {
+        (self.lent as u64).min(MAX_RW_COUNT)
     }
 
     /// Whether one write of all that is left can be made in the lent buffer.
@@ -195,7 +228,7 @@ impl<'a> World<'a> {
         !(at_position || self.apart)
             && count != Count::ToEnd
             && (1..=small).contains(&self.left())
-            && self.headers_left() + self.left() <= self.lent as u64
+            && self.headers_left() + self.left() <= self.writable()
             && self.left() <= self.room()
             && !alone
     }
@@ -204,7 +237,7 @@ impl<'a> World<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoBuffer`], where it is right.
+    /// [`Error::NoBuffer`] and [`Error::NotAStream`], where they are right.
     pub(crate) fn next(&mut self) -> Result<Option<Step<'a>>, Error> {
         let Case { headers, trailers, .. } = *self.case;
         // Lists of another length are refused, and change nothing.
@@ -215,8 +248,9 @@ impl<'a> World<'a> {
         let changed = self.transfer.next_step(headers, other(trailers), self.lent).unwrap_err();
         assert_eq!(changed, Error::TrailersChanged { expected, found });
 
-        if let Some(errno) = self.kept.take() {
-            assert_eq!(self.ask().unwrap_err(), Error::Errno(errno), "the error that came together with progress");
+        if let Some(kind) = self.no_stream {
+            assert_eq!(self.ask().unwrap_err(), Error::NotAStream(kind), "nothing is sent");
+            return Err(Error::NotAStream(kind));
         }
         let of_file = self.type_known && self.headers_left() == 0 && self.left() > 0;
         if of_file && self.case.copying && self.lent == 0 {
@@ -246,11 +280,12 @@ impl<'a> World<'a> {
                 assert!(self.gathers());
                 assert_eq!((Some(offset), count as u64), (self.offset(), left));
                 assert_eq!((total(all_headers), sent), (self.headers, self.got.headers));
-                let fits = self.headers_left() + left + self.trailers <= self.lent as u64;
+                let fits = self.headers_left() + left + self.trailers <= self.writable();
                 assert_eq!(total(joined), if fits { self.trailers } else { 0 });
-                assert_eq!(more, !fits, "more follows");
-                assert_eq!(socket, self.is_socket());
+                assert_eq!(more, !fits && self.case.output.is_tcp(), "more follows");
+                assert_eq!(socket, self.case.output.is_socket());
             }
+            Step::Cork if self.case.output == Sink::Mptcp => assert!(self.can_flush() && !self.cork_known),
             _ if self.gathers() => panic!("it fits the buffer: {step:?}"),
             Step::Write { slices, more, socket } => {
                 let slices = slices.as_slice();
@@ -261,41 +296,56 @@ impl<'a> World<'a> {
                     (self.case.trailers, self.trailers - self.got.trailers, false)
                 };
                 assert_eq!(slices.len(), Self::batch(list, total(list) - rest), "slices of a call: {step:?}");
-                assert_eq!(more, total(slices) < rest || follows, "more follows: {step:?}");
-                assert_eq!(socket, self.is_socket());
+                let more_follows = total(slices) < rest || follows;
+                let says_more = self.case.output.is_tcp() && self.first_fits();
+                assert_eq!(more, more_follows && says_more, "more follows: {step:?}");
+                assert_eq!(socket, self.case.output.is_socket());
+                self.check_joined(total(slices));
             }
             _ if self.headers_left() > 0 => panic!("headers are missing: {step:?}"),
             Step::Cork => {
-                assert!(self.is_socket() && !self.cork_known && !self.copies());
-                assert!(left > 0 && self.trailers > 0, "a cork joins the file and the trailers");
-                assert!(
-                    self.case.count == Count::ToEnd || self.most_asked() == left,
-                    "a cork before the last step only"
-                );
+                assert!(self.can_flush() && !self.cork_known && !self.copies());
+                assert!(left > 0 && self.joins(self.most_asked()), "a cork that joins nothing");
+            }
+            Step::Size { offset } => {
+                assert!(self.case.output.is_layered() && !self.copies() && self.end != End::Claimed);
+                assert_eq!((offset, self.stated), (self.offset(), 0));
+            }
+            Step::AtEnd { offset } => {
+                assert!(self.lent == 0 && self.end == End::Claimed);
+                assert_eq!(offset, self.offset());
             }
             Step::SendFile { offset, count } => {
                 assert!(!self.copies(), "sendfile, where a copy was asked for");
+                assert_ne!(self.end, End::Claimed, "sendfile, where it has just stopped");
                 assert_eq!(offset, self.offset());
-                assert_eq!(count as u64, self.most_asked());
-                let last = self.case.count == Count::ToEnd || count as u64 == left;
-                let must_join = last && self.trailers > 0 && self.is_tcp() && !self.no_options && !self.loose;
-                assert!(!must_join || self.tcp.ours || self.tcp.theirs, "trailers will not join the file");
+                // What shares its buffer with headers is not longer than that.
+                let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.into_page());
+                let joined =
+                    self.case.output.is_tcp() && self.got.file == 0 && self.queue.is_announced() && fitting > 0;
+                assert_eq!(count as u64, self.most_asked().min(if joined { fitting } else { u64::MAX }));
+                let must_join = self.joins(count as u64) && self.can_flush() && !self.loose;
+                assert!(!must_join || self.queue.ours || self.queue.theirs, "it is not joined with what follows");
             }
-            Step::Copy { offset, count, more, socket } => {
+            Step::Copy { offset, count, more, if_full, socket } => {
                 assert!(self.copies(), "a copy without consent");
                 assert_eq!(offset, self.offset());
-                assert_eq!(count as u64, self.most_asked().min(self.lent as u64));
-                assert_eq!(more, self.trailers > 0 || (count as u64) < left, "more follows");
-                assert_eq!(socket, self.is_socket());
+                assert_eq!(count as u64, self.most_read());
+                let more_follows = self.trailers > 0 || (count as u64) < left;
+                // A short read is the end of the file, behind which the trailers follow if there may be any.
+                assert_eq!(if_full, self.trailers == 0 || self.case.count != Count::ToEnd);
+                assert_eq!(more, more_follows && self.case.output.is_tcp(), "more follows");
+                assert_eq!(socket, self.case.output.is_socket());
             }
             Step::Flush { uncork, .. } => {
-                assert!(self.is_socket());
-                assert!(uncork || !self.tcp.ours, "our cork is left");
+                assert!(self.can_flush());
+                assert!(uncork || !self.queue.ours, "our cork is left");
                 self.check_complete();
             }
             Step::Done => {
                 self.check_complete();
                 self.check_flushed();
+                assert!(!self.queue.left_open(), "a record is left open, and is lost with the socket");
             }
             _ => panic!("the model does not know {step:?}"),
         }
@@ -315,9 +365,17 @@ impl<'a> World<'a> {
         (!self.case.at_position).then_some(self.case.start + self.got.file)
     }
 
-    /// Bytes that a step of the file asks for: what is left, but no more than the cap, and than the kernel can take.
+    /// Bytes that a step of the file asks for: what is left, but no more than the cap, and than the kernel can take. An old kernel
+    /// says "more follows" if it is asked for more than there is.
     fn most_asked(&self) -> u64 {
-        self.left().min(self.case.cap.max(1) as u64).min(MAX_RW_COUNT).min(self.room())
+        let stated = if self.case.output.is_layered() { self.stated } else { u64::MAX };
+        self.left().min(self.case.cap.max(1) as u64).min(MAX_RW_COUNT).min(self.room()).min(stated)
+    }
+
+    /// The same of a copy.
+    fn most_read(&self) -> u64 {
+        let most = self.left().min(self.case.cap.max(1) as u64).min(MAX_RW_COUNT).min(self.room());
+        most.min(self.lent as u64)
     }
 
     /// Bytes up to the largest offset.
@@ -331,20 +389,21 @@ impl<'a> World<'a> {
 
     /// Nothing waits that a plain write would have sent.
     fn check_flushed(&self) {
-        assert!(!self.tcp.ours, "our cork is left");
+        assert!(!self.queue.ours, "our cork is left");
         assert!(!self.waits(), "bytes are left waiting: {self:?}");
         assert!(!self.transfer.flush_owed());
     }
 
     fn waits(&self) -> bool {
-        self.is_tcp() && !self.tcp.theirs && !self.no_options && self.tcp.held
+        self.can_flush() && self.queue.waits()
     }
 
     /// The most bytes that the kernel can move for this step.
     pub(crate) fn most(&self, step: &Step<'_>) -> usize {
         match step {
             Step::Write { slices, .. } => total(slices.as_slice()) as usize,
-            Step::SendFile { count, .. } | Step::Copy { count, .. } => self.there().min(*count as u64) as usize,
+            Step::SendFile { count, .. } => self.there_for_sendfile().min(*count as u64) as usize,
+            Step::Copy { count, .. } => self.there().min(*count as u64) as usize,
             Step::Gather { count, trailers, .. } => {
                 let read = self.there().min(*count as u64);
                 let trailers = if read == *count as u64 { total(trailers) } else { 0 };
@@ -356,7 +415,7 @@ impl<'a> World<'a> {
 
     /// Whether the step is one that moves bytes.
     pub(crate) fn moves(step: &Step<'_>) -> bool {
-        !matches!(step, Step::Identify | Step::Cork | Step::Flush { .. } | Step::Done)
+        matches!(step, Step::Write { .. } | Step::SendFile { .. } | Step::Copy { .. } | Step::Gather { .. })
     }
 
     /// Performs the step as `answer` says, tells the transfer, and compares what it makes of it.
@@ -365,24 +424,42 @@ impl<'a> World<'a> {
     ///
     /// Those of the transfer, where they are right.
     pub(crate) fn perform(&mut self, step: &Step<'a>, answer: Answer) -> Result<(), Error> {
-        let (told, expected) = match answer {
-            Answer::Moves(moved) => (Ok(moved), self.take(step, moved)),
-            Answer::Fails(0, errno) => (Err(errno), self.fail(step, errno)),
+        let told = |bytes, error| Moved { bytes, error };
+        let (outcome, expected) = match answer {
+            Answer::Moves(moved) => {
+                let expected = self.take(step, moved);
+                (self.transfer.complete(told(moved, None)), expected)
+            }
+            Answer::Fails(0, errno) if matches!(step, Step::Identify) => {
+                (self.transfer.identified(Err(errno)), Err(Error::Errno(errno)))
+            }
+            Answer::Fails(0, errno) => {
+                let expected = self.fail(step, errno);
+                (self.transfer.complete(told(0, Some(errno))), expected)
+            }
             Answer::Fails(moved, errno) => {
                 self.take(step, moved).unwrap();
-                self.kept = Some(errno);
-                (Ok(moved), Ok(()))
+                if errno == Errno::EAGAIN && matches!(step, Step::SendFile { .. }) {
+                    self.queue.full();
+                }
+                (self.transfer.complete(told(moved, Some(errno))), Err(Error::Errno(errno)))
             }
-            Answer::Honest => (self.control(step), Ok(())),
-            Answer::SocketType(kind) => (Ok(kind), Err(Error::NotAStream(kind))),
-        };
-        let outcome = match answer {
-            Answer::Fails(moved, errno) => self.transfer.complete(Moved { bytes: moved, error: Some(errno) }),
-            _ => self.transfer.complete(told),
+            Answer::Honest if matches!(step, Step::Identify) => {
+                self.type_known = true;
+                (self.transfer.identified(Ok(self.case.output.kind())), Ok(()))
+            }
+            Answer::Honest => {
+                let (result, expected) = self.control(step);
+                (self.transfer.complete(result), expected)
+            }
+            Answer::NotAStream(kind) => {
+                self.no_stream = Some(kind);
+                (self.transfer.identified(Ok(Output::NotAStream(kind))), Err(Error::NotAStream(kind)))
+            }
         };
         assert_eq!(outcome, expected, "{step:?} {answer:?}");
-        if (self.tcp.theirs || self.loose) && matches!(step, Step::SendFile { .. }) {
-            self.cork_known = false; // the caller may clear it before the next step
+        if !self.queue.ours && Self::moves(step) {
+            self.cork_known = false; // the caller may set or clear theirs before the next step
             self.loose = false;
         }
         self.corked = matches!(step, Step::Cork);
@@ -406,8 +483,8 @@ impl<'a> World<'a> {
             Mechanisms { sendfile, copy: self.copied, refused: self.refused, ..Mechanisms::default() },
             "which mechanism moved how much"
         );
-        assert!(!(self.waits() || self.tcp.ours) || self.transfer.flush_owed(), "a flush is owed: {self:?}");
-        assert!(self.is_socket() || !self.transfer.flush_owed(), "no flush for a pipe");
+        assert!(!(self.waits() || self.queue.ours) || self.transfer.flush_owed(), "a flush is owed: {self:?}");
+        assert!(self.can_flush() || !self.transfer.flush_owed(), "nothing can be flushed");
     }
 
     /// The kernel moves bytes, and the receiver looks at each.
@@ -415,7 +492,8 @@ impl<'a> World<'a> {
         let most = self.most(step);
         assert!(moved <= most);
         let Case { headers, trailers, .. } = *self.case;
-        let (asked, more) = match *step {
+        let (offset, moved_bytes) = (self.offset(), moved as u64);
+        match *step {
             Step::Write { .. } if moved == 0 => return Err(Error::WriteZero),
             Step::Gather { .. } if moved == 0 && self.headers_left() > 0 => return Err(Error::WriteZero),
             Step::Write { slices, more, .. } => {
@@ -426,109 +504,162 @@ impl<'a> World<'a> {
                 };
                 let (sent, due) = (flat(slices.as_slice()), flat(list));
                 assert!(due[*got as usize..].starts_with(&sent[..moved]), "these bytes are not the next ones");
-                *got += moved as u64;
-                (total(slices.as_slice()) as usize, more)
+                *got += moved_bytes;
+                self.queue.wrote(total(slices.as_slice()), moved_bytes, more);
             }
-            Step::SendFile { .. } | Step::Copy { .. } | Step::Gather { .. } if moved == 0 => {
-                let owed = self.left();
-                if self.case.count != Count::ToEnd {
-                    return Err(Error::Truncated { owed });
-                }
-                self.at_end = true;
-                return Ok(());
+            Step::Copy { .. } | Step::Gather { .. } if moved == 0 => return self.end_of_file(),
+            // Without a buffer, one more try where a read has found a byte.
+            Step::SendFile { .. } if moved == 0 && self.end == End::Denied && self.lent == 0 => {
+                return Err(Error::Stuck);
             }
+            Step::SendFile { .. } if moved == 0 => self.end = End::Claimed,
             Step::SendFile { count, .. } => {
-                self.got.file += moved as u64;
-                (count, moved < count) // a kernel before 6.5 says "more follows" when it got less than it was asked for
+                self.end = End::Unknown;
+                self.got.file += moved_bytes;
+                self.stated = self.stated.saturating_sub(moved_bytes);
+                self.queue.sent_file(offset, count as u64, moved_bytes);
             }
-            Step::Copy { more, .. } => {
-                self.got.file += moved as u64;
-                self.copied += moved as u64;
-                (most, more)
+            Step::Copy { more, count, if_full, .. } => {
+                self.got.file += moved_bytes;
+                self.stated = self.stated.saturating_sub(moved_bytes);
+                self.copied += moved_bytes;
+                self.queue.wrote(most as u64, moved_bytes, more && (most == count || !if_full));
             }
-            Step::Gather { more, .. } => {
+            Step::Gather { more, count, .. } => {
                 // Headers and trailers are in the order of the lists, which `check` has seen.
-                let headers = self.headers_left().min(moved as u64);
-                let file = self.left().min(moved as u64 - headers);
+                let all = self.there() >= count as u64;
+                let headers = self.headers_left().min(moved_bytes);
+                let file = self.left().min(moved_bytes - headers);
                 self.got.headers += headers;
                 self.got.file += file;
-                self.got.trailers += moved as u64 - headers - file;
+                self.got.trailers += moved_bytes - headers - file;
+                self.stated = self.stated.saturating_sub(file);
                 self.copied += file;
-                (most, more)
+                self.queue.wrote(most as u64, moved_bytes, more && all);
             }
             _ => panic!("{step:?} moves no bytes"),
-        };
-        self.tcp.take(more, moved == asked);
+        }
+        Ok(())
+    }
+
+    /// A read returned 0, so nobody has more.
+    fn end_of_file(&mut self) -> Result<(), Error> {
+        self.end = End::Unknown;
+        if self.case.count != Count::ToEnd {
+            return Err(Error::Truncated { owed: self.left() });
+        }
+        self.at_end = true;
         Ok(())
     }
 
     /// What must come of an error.
     fn fail(&mut self, step: &Step<'a>, errno: Errno) -> Result<(), Error> {
         match step {
-            Step::Identify if errno == Errno::ENOTSOCK => panic!("that is no fault"),
-            // Then the output has no such options, as a socket of the Unix domain has none.
+            // Then the output has no such options.
             Step::Cork | Step::Flush { .. } => {
                 self.no_options = true;
                 self.cork_known = true;
-                self.tcp.ours = false;
-                Ok(())
+                self.queue.ours = false;
+                return Ok(());
             }
+            // What sendfile may be asked for is not known; what is read and written is.
+            Step::Size { .. } if self.lent > 0 => {
+                self.refused = Some(errno);
+                return Ok(());
+            }
+            // Who refuses to be read so cannot tell, and sendfile's word is the last.
+            Step::AtEnd { .. } if is_refusal(errno, self.case.at_position) => return self.end_of_file(),
             Step::SendFile { .. } if self.lent > 0 && is_refusal(errno, self.case.at_position) => {
                 self.refused = Some(errno);
-                Ok(())
+                return Ok(());
             }
             Step::Gather { .. } if errno == Errno::EINVAL => {
                 self.apart = true;
-                Ok(())
+                return Ok(());
             }
-            _ => Err(Error::Errno(errno)),
+            _ => {}
         }
+        if errno == Errno::EAGAIN && matches!(step, Step::SendFile { .. }) {
+            self.queue.full();
+        }
+        Err(Error::Errno(errno))
     }
 
-    /// What a kernel answers to a step that moves no bytes.
-    fn control(&mut self, step: &Step<'a>) -> Result<usize, Errno> {
-        match *step {
-            Step::Identify => {
-                self.type_known = true;
-                if self.is_socket() { Ok(SOCK_STREAM) } else { Err(Errno::ENOTSOCK) }
+    /// What a kernel answers to a step that moves no bytes, and what comes of it.
+    fn control(&mut self, step: &Step<'a>) -> (Result<usize, Errno>, Result<(), Error>) {
+        let has_options = self.case.output != Sink::Sctp;
+        let result = match *step {
+            Step::Size { .. } => {
+                let place = self.case.start + self.got.file;
+                self.stated = self.case.stated.saturating_sub(place);
+                let result = Ok(self.stated as usize);
+                return match self.end {
+                    _ if self.stated > 0 => (result, Ok(())),
+                    End::Denied => (result, Err(Error::Stuck)),
+                    _ => {
+                        self.end = End::Claimed;
+                        (result, Ok(()))
+                    }
+                };
+            }
+            Step::AtEnd { .. } if self.there() > 0 => {
+                self.end = End::Denied;
+                Ok(1)
+            }
+            Step::AtEnd { .. } => return (Ok(0), self.end_of_file()),
+            Step::Cork | Step::Flush { .. } if !has_options => {
+                return (Err(Errno::EOPNOTSUPP), self.fail(step, Errno::EOPNOTSUPP));
             }
             Step::Cork => {
                 self.cork_known = true;
-                if !self.is_tcp() {
-                    return Err(Errno::EOPNOTSUPP);
-                }
-                self.tcp.ours = !self.tcp.theirs;
-                Ok(self.tcp.theirs.into())
+                Ok(self.queue.cork().into())
             }
             Step::Flush { uncork, push } => {
-                if !self.is_tcp() {
-                    self.cork_known = true;
-                    return Err(Errno::EOPNOTSUPP);
-                }
                 self.cork_known = self.corked;
                 self.loose = self.corked;
                 if uncork {
-                    assert!(self.tcp.ours, "the caller's cork is cleared");
-                    self.tcp.clear_cork();
+                    self.queue.uncork();
                 }
-                if push && !self.tcp.theirs {
-                    self.tcp.push();
+                if push {
+                    self.queue.push();
                 }
                 Ok(0)
             }
             _ => panic!("{step:?} moves bytes"),
-        }
+        };
+        (result, Ok(()))
     }
 
     /// The transfer is left, for a while or for good: the flush, if one is owed.
     pub(crate) fn leave(&mut self) {
-        if let Some(step) = self.transfer.flush() {
-            assert!(self.is_socket());
+        let step = self.transfer.flush();
+        self.flush(step);
+        assert!(self.transfer.flush().is_none());
+        self.check_flushed();
+    }
+
+    /// The transfer is left because the output is full. What waits for an acknowledgement may wait on, as it will come.
+    pub(crate) fn leave_full(&mut self) {
+        let step = self.transfer.flush_full();
+        self.flush(step);
+        assert!(self.transfer.flush_full().is_none());
+        assert!(!self.queue.ours, "our cork is left");
+        assert!(!(self.can_flush() && self.queue.stalls()), "nobody will let go of these bytes: {self:?}");
+    }
+
+    /// Whether leaving because the output is full has less to do than leaving for another reason.
+    pub(crate) fn full_owes_less(&self) -> bool {
+        let push = |step| matches!(step, Some(Step::Flush { push: true, .. }));
+        let (full, other) = (self.transfer.clone().flush_full(), self.transfer.clone().flush());
+        full.is_some() != other.is_some() || push(full) != push(other)
+    }
+
+    fn flush(&mut self, step: Option<Step<'a>>) {
+        if let Some(step) = step {
+            assert!(self.can_flush());
             assert_eq!(self.perform(&step, Answer::Honest), Ok(()));
             self.idle = None;
         }
-        assert!(self.transfer.flush().is_none());
-        self.check_flushed();
         self.check_account();
     }
 }

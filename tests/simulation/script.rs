@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, Step};
 
-use crate::model::{Answer, Case, Output, World};
+use crate::model::{Answer, Case, Sink, World};
 
 /// Reads bytes as choices; 0 without end after the last.
 pub(crate) struct Choices<'b>(pub(crate) &'b [u8]);
@@ -69,7 +69,7 @@ impl Choices<'_> {
 }
 
 /// Every length and offset that somewhere is a limit.
-pub(crate) const NUMBERS: [u64; 16] = [
+pub(crate) const NUMBERS: [u64; 20] = [
     0,
     1,
     2,
@@ -78,7 +78,12 @@ pub(crate) const NUMBERS: [u64; 16] = [
     4096,
     8 << 10,
     (8 << 10) + 1,
-    65_536,
+    // pages of the file that fill a segment, with the lists and without
+    13 << 12,
+    14 << 12,
+    15 << 12,
+    16 << 12,
+    17 << 12,
     2 << 20,
     (2 << 20) + 1,
     0x7fff_f000,
@@ -101,10 +106,16 @@ pub(crate) fn run(bytes: &[u8]) -> u32 {
         128..=191 => Count::Bytes(body),
         _ => Count::Bytes(choices.one(&[body + 1, body + 5000, u64::MAX])),
     };
-    let output = choices.one(&[Output::Tcp, Output::Corked, Output::Unix, Output::Pipe]);
+    let output = choices.one(&Sink::ALL);
+    let file = start.saturating_add(body).min(i64::MAX as u64);
     let case = Case {
         headers: &headers,
-        file: start.saturating_add(body).min(i64::MAX as u64),
+        file,
+        stated: match choices.next() {
+            0..=191 => file,
+            192..=223 => 0,
+            _ => choices.one(&NUMBERS).min(file),
+        },
         trailers: &trailers,
         start,
         at_position: choices.next() % 4 == 3,
@@ -114,7 +125,7 @@ pub(crate) fn run(bytes: &[u8]) -> u32 {
         lent: choices.one(&NUMBERS) as usize,
         copying: choices.next() % 4 == 3,
         output,
-        known: output != Output::Pipe && choices.next() % 4 == 3,
+        known: choices.next() % 4 == 3,
     };
     drive(&case, choices, bytes.len() as u32 + 20)
 }
@@ -126,6 +137,10 @@ pub(crate) fn drive(case: &Case<'_>, mut choices: Choices<'_>, most_steps: u32) 
         let step = match world.next() {
             Ok(Some(step)) => step,
             Ok(None) => {
+                world.leave();
+                return steps;
+            }
+            Err(Error::NotAStream(_)) => {
                 world.leave();
                 return steps;
             }
@@ -141,7 +156,7 @@ pub(crate) fn drive(case: &Case<'_>, mut choices: Choices<'_>, most_steps: u32) 
             160..=191 => Answer::Fails(0, choices.errno()),
             192..=219 => Answer::Fails(choices.up_to(most), choices.errno()),
             220..=225 if World::moves(&step) => Answer::Moves(0),
-            220..=225 if matches!(step, Step::Identify) => Answer::SocketType(choices.one(&[0, 2, 3, 5])),
+            220..=225 if matches!(step, Step::Identify) => Answer::NotAStream(choices.one(&[0, 2, 3, 5])),
             226..=239 => {
                 world.leave();
                 continue;
@@ -157,16 +172,12 @@ pub(crate) fn drive(case: &Case<'_>, mut choices: Choices<'_>, most_steps: u32) 
             _ if World::moves(&step) => Answer::Moves(most),
             _ => Answer::Honest,
         };
-        // To a socket this would be a lie, and to others no fault.
-        let answer = match (step, answer) {
-            (Step::Identify, Answer::Fails(_, Errno::ENOTSOCK)) => Answer::Honest,
-            _ => answer,
-        };
         match world.perform(&step, answer) {
-            Err(Error::Truncated { .. }) if choices.0.is_empty() => {
+            Err(Error::Truncated { .. } | Error::Stuck) if choices.0.is_empty() => {
                 world.leave();
                 return steps;
             }
+            Err(Error::Errno(Errno::EAGAIN)) if choices.next() % 2 == 1 => world.leave_full(),
             Err(_) if choices.next() % 2 == 1 => world.leave(),
             _ => {}
         }

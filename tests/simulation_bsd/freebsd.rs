@@ -27,7 +27,7 @@ pub(crate) mod transfer;
 mod machine {
     pub(crate) use super::errno::Errno;
     pub(crate) use super::iovec::IoSlice;
-    pub(crate) use super::transfer::{Count, Error, Step};
+    pub(crate) use super::transfer::{Count, Error, Output, Step};
 }
 
 mod sys {

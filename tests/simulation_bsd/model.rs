@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use bare_sendfile::Errno;
 
 use super::OS;
-use super::case::{Answer, Case, Output};
+use super::case::{Answer, Case, Sink};
 use super::cork;
 use super::fd::BorrowedFd;
 use super::iovec::IoSlice;
-use super::transfer::{Count, Error, Step, Transfer};
+use super::transfer::{Count, Error, Moved, Output, Step, Transfer};
 use crate::Os;
 
 /// A stream socket and a file. The socket has room for some bytes; then the call ends with the error, if one is set.
@@ -178,8 +178,10 @@ pub(crate) struct World<'a> {
     transfer: Transfer,
     kernel: Kernel,
     tcp: Tcp,
-    /// An error that came with progress: the next step has to report it.
-    kept: Option<Errno>,
+    /// The output is a socket of this type.
+    no_stream: Option<u32>,
+    /// sendfile sent nothing of the file, so that a read is asked.
+    stopped: bool,
     /// Bytes of the file that went through the buffer.
     copied: u64,
     /// Headers went with the file.
@@ -234,9 +236,10 @@ fn is_refusal(errno: Errno) -> bool {
     REFUSALS.contains(&errno)
 }
 
-/// Cases that these systems have: no file's position, and a pipe only gets what is copied.
+/// Cases that these systems have: no file's position, one protocol, sizes that are true; and a pipe only gets what is copied.
 pub(crate) fn has(case: &Case<'_>) -> bool {
-    !case.at_position && (case.output != Output::Pipe || case.copying)
+    let sink = matches!(case.output, Sink::Tcp | Sink::Corked | Sink::Unix | Sink::Pipe);
+    sink && !case.at_position && case.stated == case.file && (case.output != Sink::Pipe || case.copying)
 }
 
 impl<'a> World<'a> {
@@ -247,13 +250,14 @@ impl<'a> World<'a> {
         if case.copying {
             transfer = transfer.copying();
         }
-        let unix = matches!(case.output, Output::Unix | Output::Pipe);
+        let unix = matches!(case.output, Sink::Unix | Sink::Pipe);
         Self {
             case,
             transfer,
             kernel: Kernel { file: (b'0'..).take(case.file as usize).collect(), ..Kernel::default() },
-            tcp: Tcp { unix, nopush: case.output == Output::Corked, ..Tcp::default() },
-            kept: None,
+            tcp: Tcp { unix, nopush: case.output == Sink::Corked, ..Tcp::default() },
+            no_stream: None,
+            stopped: false,
             copied: 0,
             joined: false,
             dropped: false,
@@ -270,7 +274,10 @@ impl<'a> World<'a> {
 
     /// Whether the step is one that moves bytes.
     pub(crate) fn moves(step: &Step<'_>) -> bool {
-        !matches!(step, Step::Identify | Step::Cork | Step::Flush { .. } | Step::Done)
+        !matches!(
+            step,
+            Step::Identify | Step::Size { .. } | Step::AtEnd { .. } | Step::Cork | Step::Flush { .. } | Step::Done
+        )
     }
 
     /// Bytes of the file from there on.
@@ -307,12 +314,13 @@ impl<'a> World<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoBuffer`], where it is right.
+    /// [`Error::NoBuffer`] and [`Error::NotAStream`], where they are right.
     pub(crate) fn next(&mut self) -> Result<Option<Step<'a>>, Error> {
         self.steps += 1;
         assert!(self.steps < 100, "no end");
-        if let Some(errno) = self.kept.take() {
-            assert_eq!(self.ask().unwrap_err(), Error::Errno(errno), "the error that came together with progress");
+        if let Some(kind) = self.no_stream {
+            assert_eq!(self.ask().unwrap_err(), Error::NotAStream(kind), "nothing is sent");
+            return Err(Error::NotAStream(kind));
         }
         let step = match self.ask() {
             Ok(step) => step,
@@ -333,7 +341,7 @@ impl<'a> World<'a> {
                 let left = self.headers_left();
                 let native = OS == Os::FreeBsd && self.case.count != Count::Bytes(0);
                 let torn = total(slices.as_slice()) < left; // the rest of a slice, and more slices after it
-                let excused = self.dropped || self.copies() || torn || self.case.output == Output::Pipe;
+                let excused = self.dropped || self.copies() || torn || self.case.output == Sink::Pipe;
                 assert!(left == 0 || !native || excused, "headers are written that the kernel would take");
             }
             Step::SendFile { count, .. } | Step::SendFileHdtr { count, .. } => {
@@ -342,6 +350,7 @@ impl<'a> World<'a> {
             }
             Step::Copy { .. } => assert!(self.copies(), "a copy without consent"),
             Step::Cork => self.check_cork(),
+            Step::AtEnd { .. } => assert!(self.stopped && self.case.lent == 0, "a read for nothing"),
             _ => {}
         }
         Ok(Some(step))
@@ -373,7 +382,7 @@ impl<'a> World<'a> {
 
     /// Whether the file goes through the buffer.
     fn copies(&self) -> bool {
-        self.case.copying || self.transfer.mechanisms().refused.is_some()
+        self.case.copying || self.transfer.mechanisms().refused.is_some() || self.stopped && self.case.lent > 0
     }
 
     /// What has to arrive, per section: the trailers only if the file is not cut short.
@@ -405,13 +414,13 @@ impl<'a> World<'a> {
 
     /// Nothing waits that a plain write would have sent, and the options are the caller's.
     fn check_flushed(&self) {
-        let theirs = self.case.output == Output::Corked;
+        let theirs = self.case.output == Sink::Corked;
         assert!(!self.transfer.flush_owed());
         assert!(self.no_options || (self.tcp.nopush, self.tcp.nodelay) == (theirs, false), "{:?}", self.tcp);
         assert!(self.no_options || theirs || !self.tcp.held, "bytes are left waiting");
     }
 
-    /// Performs a step as src/send.rs does, on a kernel that answers so.
+    /// Performs a step as src/drive/perform.rs does, on a kernel that answers so.
     ///
     /// # Errors
     ///
@@ -420,8 +429,18 @@ impl<'a> World<'a> {
         TCP.set(self.tcp);
         let (before, file) = (self.kernel.received.len(), self.transfer.progress().file);
         let (outcome, expected) = match answer {
-            Answer::Honest => (self.control(step), Ok(())),
-            Answer::SocketType(kind) => (self.transfer.complete(Ok(kind)), Err(Error::NotAStream(kind))),
+            Answer::Honest => self.control(step),
+            Answer::NotAStream(kind) => {
+                self.no_stream = Some(kind);
+                (self.transfer.identified(Ok(Output::NotAStream(kind))), Err(Error::NotAStream(kind)))
+            }
+            Answer::Fails(0, errno) if matches!(step, Step::Identify) => {
+                (self.transfer.identified(Err(errno)), Err(Error::Errno(errno)))
+            }
+            Answer::Fails(0, errno) if matches!(step, Step::AtEnd { .. }) => {
+                let expected = if is_refusal(errno) { self.end_of_file() } else { Err(Error::Errno(errno)) };
+                (self.transfer.complete(Err(errno)), expected)
+            }
             Answer::Fails(0, errno) => {
                 let refused = matches!(step, Step::SendFile { .. } | Step::SendFileHdtr { .. })
                     && self.case.lent > 0
@@ -434,8 +453,8 @@ impl<'a> World<'a> {
                 (self.transfer.complete(Moved { bytes: 0, error: Some(errno) }), expected)
             }
             Answer::Moves(0) => self.nothing(step),
-            Answer::Moves(moved) => (self.take(step, moved, None), Ok(())),
-            Answer::Fails(moved, errno) => (self.take(step, moved, Some(errno)), Ok(())),
+            Answer::Moves(moved) => self.take(step, moved, None),
+            Answer::Fails(moved, errno) => self.take(step, moved, Some(errno)),
         };
         assert_eq!(outcome, expected, "{step:?} {answer:?}");
         self.tcp = TCP.get();
@@ -457,16 +476,29 @@ impl<'a> World<'a> {
     }
 
     /// What a kernel answers to a step that moves no bytes.
-    fn control(&mut self, step: &Step<'_>) -> Result<(), Error> {
+    fn control(&mut self, step: &Step<'_>) -> (Result<(), Error>, Result<(), Error>) {
         let fd = BorrowedFd(PhantomData);
         let result = match *step {
-            Step::Identify if self.case.output == Output::Pipe => Err(Errno::ENOTSOCK),
-            Step::Identify => Ok(1),
+            Step::Identify => return (self.transfer.identified(Ok(self.case.output.kind())), Ok(())),
+            Step::AtEnd { offset: Some(offset) } if self.there(offset).is_empty() => {
+                let expected = self.end_of_file();
+                return (self.transfer.complete(Ok(0)), expected);
+            }
+            Step::AtEnd { .. } => panic!("{step:?}: this kernel's sendfile stops at the end only"),
             Step::Cork => cork::cork(fd),
             Step::Flush { uncork, push } => cork::flush(fd, uncork, push),
             _ => panic!("{step:?} moves bytes"),
         };
-        self.transfer.complete(result)
+        (self.transfer.complete(result), Ok(()))
+    }
+
+    /// A read returned 0.
+    fn end_of_file(&mut self) -> Result<(), Error> {
+        self.stopped = false;
+        match self.case.count {
+            Count::ToEnd => Ok(()),
+            Count::Bytes(count) => Err(Error::Truncated { owed: count - self.transfer.progress().file }),
+        }
     }
 
     /// The output takes nothing, or the file ends here: where it does not yet, it is cut.
@@ -488,34 +520,38 @@ impl<'a> World<'a> {
             assert_eq!(self.kernel.sendfile(offset as usize, nbytes, &headers, &[]), (0, None), "the end of the file");
         }
         self.dropped |= !headers.is_empty();
-        let expected = match self.case.count {
-            _ if !headers.is_empty() => Ok(()), // to be written now
-            Count::ToEnd => Ok(()),
-            Count::Bytes(count) => Err(Error::Truncated { owed: count - self.transfer.progress().file }),
+        let expected = match step {
+            Step::SendFileHdtr { .. } => Ok(()), // they are to be written now
+            Step::SendFile { .. } => {
+                self.stopped = true;
+                Ok(())
+            }
+            _ => self.end_of_file(),
         };
         (self.transfer.complete(Ok(0)), expected)
     }
 
-    /// The kernel moves so many bytes; with an error, where it can have one together with them.
-    fn take(&mut self, step: &Step<'_>, moved: usize, errno: Option<Errno>) -> Result<(), Error> {
-        let bytes = match *step {
+    /// The kernel moves so many bytes; with an error, where it can have one together with them. What comes of it, and what has to.
+    fn take(&mut self, step: &Step<'_>, moved: usize, errno: Option<Errno>) -> (Result<(), Error>, Result<(), Error>) {
+        let told = match *step {
             Step::SendFile { offset: Some(offset), count } => {
-                return self.sendfile(offset, count, &[], moved, errno, self.most(step));
+                self.sendfile(offset, count, &[], moved, errno, self.most(step))
             }
             Step::SendFileHdtr { headers, offset, count } => {
-                return self.sendfile(offset, count, &flat(headers.as_slice()), moved, errno, self.most(step));
+                self.sendfile(offset, count, &flat(headers.as_slice()), moved, errno, self.most(step))
             }
-            Step::Write { slices, .. } => flat(slices.as_slice()),
-            Step::Copy { offset: Some(offset), .. } => self.there(offset).to_vec(),
-            Step::Gather { .. } => self.gathered(step),
-            ref step => panic!("{step:?}"),
+            _ => {
+                let bytes = match *step {
+                    Step::Write { slices, .. } => flat(slices.as_slice()),
+                    Step::Copy { offset: Some(offset), .. } => self.there(offset).to_vec(),
+                    Step::Gather { .. } => self.gathered(step),
+                    ref step => panic!("{step:?}"),
+                };
+                self.kernel.put(&bytes[..moved]);
+                Moved { bytes: moved, error: errno }
+            }
         };
-        self.kernel.put(&bytes[..moved]);
-        self.kept = errno;
-        match errno {
-            Some(errno) => self.transfer.complete(Moved { bytes: moved, error: Some(errno) }),
-            None => self.transfer.complete(Ok(moved)),
-        }
+        (self.transfer.complete(told), told.error.map_or(Ok(()), |errno| Err(Error::Errno(errno))))
     }
 
     /// A short call ends with `EAGAIN`, where no other error is asked for; but every second time FreeBSD's forgets it, as with
@@ -528,23 +564,19 @@ impl<'a> World<'a> {
         moved: usize,
         errno: Option<Errno>,
         most: usize,
-    ) -> Result<(), Error> {
+    ) -> Moved {
         let all = errno.is_none() && moved == most && OS == Os::FreeBsd;
         let forgets = errno.is_none() && moved % 2 == 0 && OS == Os::FreeBsd;
         (self.kernel.room, self.kernel.errno) = (moved, (!all).then_some(errno.unwrap_or(Errno::EAGAIN)));
         self.kernel.refill = if headers.is_empty() { 0 } else { 2 };
         // As src/sys does: macOS counts the headers.
         let nbytes = if OS == Os::MacOs { count + headers.len() } else { count };
-        let (sent, error) = self.kernel.sendfile(offset as usize, nbytes, headers, &[]);
-        self.joined |= !headers.is_empty() && sent > 0;
+        let (bytes, error) = self.kernel.sendfile(offset as usize, nbytes, headers, &[]);
+        self.joined |= !headers.is_empty() && bytes > 0;
         match error.filter(|_| !forgets) {
-            // As src/send.rs does.
-            Some(Errno::EAGAIN | Errno::EINTR) if sent == count + headers.len() => self.transfer.complete(Ok(sent)),
-            Some(errno) => {
-                self.kept = Some(errno);
-                self.transfer.complete(Moved { bytes: sent, error: Some(errno) })
-            }
-            None => self.transfer.complete(Ok(sent)),
+            // As src/drive/perform.rs does.
+            Some(Errno::EAGAIN | Errno::EINTR) if bytes == count + headers.len() => Moved { bytes, error: None },
+            error => Moved { bytes, error },
         }
     }
 
@@ -556,6 +588,19 @@ impl<'a> World<'a> {
         assert!(self.transfer.flush().is_none());
         self.check_flushed();
     }
+
+    /// The transfer is left because the output is full. TCP_NOPUSH holds even what could go then, so all is flushed.
+    pub(crate) fn leave_full(&mut self) {
+        if let Some(step) = self.transfer.flush_full() {
+            assert_eq!(self.perform(&step, Answer::Honest), Ok(()));
+        }
+        self.check_flushed();
+    }
+
+    /// Whether leaving because the output is full has less to do than leaving for another reason.
+    pub(crate) fn full_owes_less(&self) -> bool {
+        false
+    }
 }
 
 /// The caller's cork holds a header; they clear it, and Nagle's algorithm holds it on, for something of before is not
@@ -566,6 +611,7 @@ pub(crate) fn the_callers_cork_is_cleared() {
     let case = Case {
         headers: &headers,
         file: 0,
+        stated: 0,
         trailers: &trailers,
         start: 0,
         at_position: false,
@@ -574,7 +620,7 @@ pub(crate) fn the_callers_cork_is_cleared() {
         small: 0,
         lent: 0,
         copying: false,
-        output: Output::Corked,
+        output: Sink::Corked,
         known: false,
     };
     let mut world = World::new(&case);

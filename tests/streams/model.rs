@@ -44,7 +44,7 @@ pub(crate) const fn copied_fragments(bytes: u64) -> u64 {
 pub(crate) const fn pages(offset: Option<u64>, count: u64) -> u64 {
     match offset {
         Some(offset) => (offset % PAGE + count).div_ceil(PAGE),
-        None => count / PAGE + 2,
+        None => (PAGE - 1 + count).div_ceil(PAGE),
     }
 }
 
@@ -72,6 +72,8 @@ pub(crate) struct Stream {
     short: bool,
     /// Fragments of the last segment, at the worst, if it has not left.
     fragments: u64,
+    /// Bytes of a file at its end: where they begin, and how many. Those that follow in the same page are of the same fragment.
+    run: Option<(Option<u64>, u64)>,
     /// Bytes that wait, or did before a part of them left.
     waiting: u64,
     /// A record may be open, which is lost with the socket.
@@ -81,7 +83,7 @@ pub(crate) struct Stream {
 impl Stream {
     pub(crate) fn new(layer: Layer, nodelay: bool) -> Self {
         let (corked, wait) = (false, Wait::No);
-        Self { layer, nodelay, corked, wait, short: false, fragments: 0, waiting: 0, open_record: false }
+        Self { layer, nodelay, corked, wait, short: false, fragments: 0, run: None, waiting: 0, open_record: false }
     }
 
     /// Whether bytes may be held back.
@@ -103,6 +105,7 @@ impl Stream {
         if moved == 0 {
             return;
         }
+        self.run = None;
         if moved < asked {
             self.pushed_when_full(more);
         } else {
@@ -121,7 +124,8 @@ impl Stream {
             Layer::Mptcp | Layer::Sctp => pages > 1,
             _ => pages > PIPE,
         };
-        self.taken(moved, pages, moved < asked);
+        let fragments = self.more_pages(offset, moved);
+        self.taken(moved, fragments, moved < asked);
         if moved == asked {
             return;
         }
@@ -189,12 +193,14 @@ impl Stream {
             Layer::Mptcp => false,
             Layer::Tcp | Layer::Ktls | Layer::Sctp => more,
         };
+        // Of one write alone nobody asks for more than of one plain write.
+        let joined = self.fragments > 0;
         self.fragments += fragments;
         self.waiting += bytes;
         // A segment that has no room for another fragment leaves as it is, however short. So does a full record.
         self.short |= match self.layer {
-            Layer::Tcp => self.fragments > FRAGMENTS,
-            Layer::Ktls => self.waiting > RECORD,
+            Layer::Tcp => joined && self.fragments > FRAGMENTS,
+            Layer::Ktls => joined && self.waiting > RECORD,
             _ => false,
         };
         // "More follows" holds until an acknowledgement comes, of the whole segments before. A cork holds for good.
@@ -220,8 +226,19 @@ impl Stream {
         self.short = true;
     }
 
+    /// Pages that these bytes of a file add to the last segment.
+    fn more_pages(&mut self, offset: Option<u64>, count: u64) -> u64 {
+        let (begin, before) = match self.run {
+            Some((begin, bytes)) if begin.map(|begin| begin + bytes) == offset => (begin, bytes),
+            _ => (offset, 0),
+        };
+        self.run = Some((begin, before + count));
+        pages(begin, before + count) - if before == 0 { 0 } else { pages(begin, before) }
+    }
+
     fn let_go(&mut self) {
         self.wait = Wait::No;
+        self.run = None;
         self.fragments = 0;
         self.waiting = 0;
     }

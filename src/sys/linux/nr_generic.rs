@@ -22,5 +22,5 @@ pub(crate) const SENDFILE: usize = 71;
 pub(crate) const SENDMSG: usize = 211;
 pub(crate) const SETSOCKOPT: usize = 208;
 pub(crate) const SPLICE: usize = 76;
-pub(crate) const WRITEV: usize = 66;
 pub(crate) const STATX: usize = 291;
+pub(crate) const WRITEV: usize = 66;

@@ -22,5 +22,5 @@ pub(crate) const SENDFILE: usize = 40;
 pub(crate) const SENDMSG: usize = 46;
 pub(crate) const SETSOCKOPT: usize = 54;
 pub(crate) const SPLICE: usize = 275;
-pub(crate) const WRITEV: usize = 20;
 pub(crate) const STATX: usize = 332;
+pub(crate) const WRITEV: usize = 20;
