@@ -418,10 +418,7 @@ enum Known {
     Sent,
     Held,
     Lost,
-    /// Until sendfile told the socket that the file has ended. The model takes every kernel for the worst.
-    HeldBefore6_5,
-    LostBefore6_5,
-    /// Since sendfile hands over a piece at a time, and a full socket that takes nothing of one pushes nothing.
+    /// Held back since Linux 6.5. The model takes every kernel for the worst.
     HeldSince6_5,
 }
 
@@ -436,11 +433,9 @@ impl Known {
 
     /// What is seen on this kernel, and what the model says.
     fn seen_and_said(self) -> (Self, Self) {
-        let old = linux() < (6, 5);
         match self {
-            Self::HeldBefore6_5 => (Self::new(false, old), Self::Held),
-            Self::LostBefore6_5 => (Self::new(old, false), Self::Lost),
-            Self::HeldSince6_5 => (Self::new(false, !old), Self::Held),
+            Self::HeldSince6_5 if linux() < (6, 5) => (Self::Sent, Self::Held),
+            Self::HeldSince6_5 => (Self::Held, Self::Held),
             same => (same, same),
         }
     }
@@ -475,16 +470,16 @@ const KNOWN: &[(&[Kind], Limit, &[Call], Known)] = &[
     (&[Kind::Tcp], Limit::Usual, &[Cork, more(200), SendFile { offset: 0, count: 13 * 4096 }, write(200), Uncork], Known::Sent),
     (&[Kind::Tcp], Limit::Usual, &[Cork, more(200), SendFile { offset: 4000, count: 60_000 }, write(200), Uncork], Known::Held),
     // On MPTCP each piece of a sendfile is a segment of its own.
-    (&[Kind::Mptcp], Limit::Usual, &[SendFile { offset: 2449, count: 64_010 }], Known::Held),
-    (&[Kind::Mptcp], Limit::Usual, &[SendFile { offset: 2449, count: 64_010 }, Push], Known::Sent),
-    (&[Kind::Tcp], Limit::Usual, &[TO_THE_END], Known::HeldBefore6_5),
-    (&[Kind::Ktls], Limit::Usual, &[TO_THE_END], Known::LostBefore6_5),
+    (&[Kind::Mptcp], Limit::Usual, &[SendFile { offset: 2449, count: 64_010 }], Known::HeldSince6_5),
+    (&[Kind::Mptcp], Limit::Usual, &[write(200), SendFile { offset: 2449, count: 20_000 }], Known::Held),
+    (&[Kind::Mptcp], Limit::Usual, &[write(200), SendFile { offset: 2449, count: 20_000 }, Push], Known::Sent),
+    // SCTP is not told that the file has ended.
     (&[Kind::Sctp], Limit::Usual, &[TO_THE_END], Known::Held),
     // A file that has nothing there.
     (&[Kind::Tcp, Kind::Sctp], Limit::Usual, &[more(200), SendFile { offset: FILE as u64, count: 9 }], Known::Held),
     (&[Kind::Ktls], Limit::Usual, &[more(200), SendFile { offset: FILE as u64, count: 9 }], Known::Lost),
-    // The first piece of the sendfile is taken as a whole, and then there is no room for the second.
-    (&[Kind::Tcp], Limit::Unsent(16_384), &[more(200), SendFile { offset: 1000, count: 200_000 }], Known::HeldSince6_5),
+    // Since 6.5, the first piece of the sendfile is taken as a whole, and then there is no room for the second. Before, all is taken.
+    (&[Kind::Tcp], Limit::Unsent(16_384), &[more(200), SendFile { offset: 1000, count: 200_000 }], Known::Held),
     (&[Kind::Unix, Kind::Vsock], Limit::Usual, &[more(200), SendFile { offset: 1000, count: 2 * FILE }, more(1)], Known::Sent),
 ];
 
