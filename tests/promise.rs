@@ -28,7 +28,7 @@ use fastrand::Rng;
 use case::Case;
 use common::streams::{Kind, why_not};
 use common::{not_checked, say};
-use link::{Link, Settings};
+use link::{Link, Settings, Stall};
 
 /// Exchanges of one connection.
 const EXCHANGES: usize = 15;
@@ -109,12 +109,13 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
             say(&format!("a plain write of {sent} waits: {arrived} came: {} {}", write.stall.unwrap(), told()));
             return;
         }
+        let excused = |stall: &Stall| {
+            kind == Kind::Mptcp && stall.sent > MPTCP_STALLS && stall.unsent > Some(0)
+                || write.stall.is_some()
+                || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some())
+        };
         match exchange.stall {
-            Some(_)
-                if write.stall.is_some() || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some()) =>
-            {
-                seen.excused += 1;
-            }
+            Some(stall) if excused(&stall) => seen.excused += 1,
             Some(stall) => seen.failures.push(format!("{stall}, the last for {:?}: {}", exchange.time, told())),
             None if sent > 0 => seen.ratios.push(exchange.time.as_secs_f64() / write.time.as_secs_f64()),
             None => {}
