@@ -28,12 +28,15 @@ use fastrand::Rng;
 use case::Case;
 use common::streams::{Kind, why_not};
 use common::{not_checked, say};
-use link::{Link, Settings};
+use link::{Link, Settings, Stall};
 
 /// Exchanges of one connection.
 const EXCHANGES: usize = 15;
 /// How often a plain write is tried.
 const ATTEMPTS: usize = 20;
+/// Above so many bytes MPTCP stalls by itself at times, for up to 250 ms, with bytes that it has not given to a subflow: 5 of 30 fresh
+/// connections after a bare sendfile of 200 kB, 2 of 30 after one write of 1.6 MB (Linux 6.18). Twenty attempts may not show it.
+const MPTCP_STALLS: u64 = 150_000;
 /// Failures that are told, before the sweep gives up.
 const FAILURES: usize = 8;
 
@@ -82,6 +85,22 @@ fn sweep(kind: Kind, share: f64) {
     assert!(seen.failures.is_empty(), "{summary}\n{}", seen.failures.join("\n"));
 }
 
+/// Told if the test ends here.
+struct Told(String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            say(&self.0);
+        }
+    }
+}
+
+fn random(kind: Kind, rng: &mut Rng) -> Case {
+    let case = Case::random(rng);
+    if kind == Kind::Sctp { case.with_writes(link::MESSAGE) } else { case }
+}
+
 /// One connection and the control beside it, from the first request to the close.
 fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
     let mut rng = Rng::with_seed(seed);
@@ -89,8 +108,9 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
     let file = rng.choice(files).unwrap();
     let (link, control) = (Link::new(&settings), Link::new(&settings));
     for number in 0..rng.usize(1..=EXCHANGES) {
-        let case = Case::random(&mut rng);
+        let case = random(kind, &mut rng);
         let told = || format!("PROMISE_SEED={seed}, exchange {number}, {settings:?}, {case:?}");
+        let _case = Told(told());
         let exchange = link.exchange(|out, pause| case.send(out, file, settings.nodelay, pause));
         seen.exchanges += 1;
         let (sent, bytes) = (exchange.sent as usize, case.bytes());
@@ -106,12 +126,13 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
             say(&format!("a plain write of {sent} waits: {arrived} came: {} {}", write.stall.unwrap(), told()));
             return;
         }
+        let excused = |stall: &Stall| {
+            kind == Kind::Mptcp && stall.sent > MPTCP_STALLS && stall.unsent > Some(0)
+                || write.stall.is_some()
+                || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some())
+        };
         match exchange.stall {
-            Some(_)
-                if write.stall.is_some() || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some()) =>
-            {
-                seen.excused += 1;
-            }
+            Some(stall) if excused(&stall) => seen.excused += 1,
             Some(stall) => seen.failures.push(format!("{stall}, the last for {:?}: {}", exchange.time, told())),
             None if sent > 0 => seen.ratios.push(exchange.time.as_secs_f64() / write.time.as_secs_f64()),
             None => {}
@@ -124,7 +145,7 @@ fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
             return;
         }
     }
-    let case = Case::random(&mut rng);
+    let case = random(kind, &mut rng);
     let (sent, arrived) = link.close(|out| case.send(out, file, settings.nodelay, &mut |_, _| {}));
     let lost = sent as usize - arrived.len().min(sent as usize);
     if lost > 0 {

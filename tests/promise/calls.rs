@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -185,13 +186,17 @@ fn a_full_socket_is_not_asked_for_options() {
     let file = memfd(OFFSET + LEN);
     let (sender, mut receiver) = tcp();
     set_nonblocking(&sender);
+    // It reads when the socket is full, and not before.
+    let (full, is_full) = mpsc::channel();
     let reader = thread::spawn(move || {
-        let (mut left, mut some) = (LEN, vec![0; 300_000]);
+        let (mut left, mut some) = (LEN as usize, vec![0; 3 << 20]);
+        for () in is_full {
+            let len = some.len().min(left);
+            receiver.read_exact(&mut some[..len]).unwrap();
+            left -= len;
+        }
         while left > 0 {
-            let read = receiver.read(&mut some).unwrap();
-            assert!(read > 0, "{left} bytes are missing");
-            left -= read as u64;
-            thread::sleep(Duration::from_micros(500));
+            left -= receiver.read(&mut some).unwrap();
         }
     });
     let waits = thread::scope(|scope| {
@@ -211,6 +216,7 @@ fn a_full_socket_is_not_asked_for_options() {
                 if pause == Pause::Yielded {
                     return;
                 }
+                full.send(()).unwrap();
                 wait_writable(&sender);
             });
             assert_eq!((outcome, sent), (Ok(()), LEN));
@@ -223,8 +229,9 @@ fn a_full_socket_is_not_asked_for_options() {
         });
         sending.join().unwrap()
     });
+    drop(full);
     reader.join().unwrap();
-    assert!(waits > 10, "{waits}");
+    assert!(waits > 5, "{waits}");
 }
 
 fn wait_writable(socket: &TcpStream) {

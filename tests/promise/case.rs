@@ -112,6 +112,12 @@ impl Case {
         }
     }
 
+    /// The same with writes of at most so many bytes.
+    pub(crate) fn with_writes(mut self, most: usize) -> Self {
+        self.buffer = self.buffer.min(most);
+        self
+    }
+
     fn headers(&self) -> Vec<IoSlice<'static>> {
         let bytes = &BYTES[FILE..][..self.head];
         bytes.chunks(self.head.div_ceil(self.head_slices).max(1)).map(IoSlice::new).collect()
