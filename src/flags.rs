@@ -15,7 +15,7 @@ bitflags::bitflags! {
     /// | `MNOWAIT` | nothing: obsolete on FreeBSD too | ignored |
     /// | `SYNC` | nothing: no call tells when the pages are no longer referenced | ignored |
     /// | `USER_READAHEAD` | posix_fadvise(2) with `POSIX_FADV_WILLNEED` on that many pages of 4096 bytes from the offset on | approximated; ignored with 0 pages |
-    /// | `NOCACHE` | posix_fadvise(2) with `POSIX_FADV_DONTNEED` on what earlier steps sent. Pages that still wait in a socket stay. | approximated when there was an earlier step, else ignored |
+    /// | `NOCACHE` | posix_fadvise(2) with `POSIX_FADV_DONTNEED` on what earlier steps sent, on each page twice at most. Pages that still wait in a socket stay. | approximated when there was an earlier step, else ignored |
     ///
     /// On FreeBSD the kernel takes them, and all but `MNOWAIT` are reported as honoured; on macOS, whose kernel refuses any, all
     /// are ignored.

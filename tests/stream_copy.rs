@@ -764,21 +764,28 @@ fn a_timeout_is_waited_for_once() {
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn which_side_would_block_is_asked_and_not_tried() {
     const SPLICE_AND_ASK: &[libc::c_long] = &[libc::SYS_splice, libc::SYS_ppoll];
-    for (from, to) in [("pipe", "unix"), ("unix", "pipe"), ("pipe", "pipe"), ("tcp", "pipe"), ("pipe", "tcp")] {
+    for (from, to) in [("pipe", "unix"), ("unix", "pipe"), ("pipe", "pipe"), ("tcp", "pipe")] {
         let ((mut feeder, input), (out, _receiver)) = (stream(from), stream(to));
-        set_nonblocking(&input);
-        set_nonblocking(&out);
-        let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
-        let mut poll = || seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
-        assert_eq!(poll(), (Ok(Status::InEmpty), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
-        while let Ok(1..) = (&out).write(&[0; 4096]) {}
-        while let Ok(1..) = (&out).write(&[0]) {}
-        feeder.write_all(b"some bytes").unwrap();
-        if from == "tcp" {
-            wait_readable(&input);
+        for file in [&feeder, &input, &out] {
+            set_nonblocking(file);
         }
-        assert_eq!(poll(), (Ok(Status::OutFull), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
-        assert_eq!(available_bytes(&input), b"some bytes");
+        let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+        let polled = seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        assert_eq!(polled, (Ok(Status::InEmpty), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
+        // Filled by the copy itself: a full socket of older kernels takes a little more of another kind.
+        let mut fed = 0;
+        let unread = || rustix::io::ioctl_fionread(&input).unwrap();
+        while copy.poll_send(fd(&out), fd(&input)) != Ok(Status::OutFull) || unread() == 0 {
+            fed += feeder.write(&[1; 4096]).unwrap_or(0);
+        }
+        let polled = seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        assert_eq!(polled, (Ok(Status::OutFull), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
+        assert!(copy.remainder().is_empty());
+        drop(feeder);
+        let mut left = Vec::new();
+        rustix::io::ioctl_fionbio(&input, false).unwrap();
+        (&input).read_to_end(&mut left).unwrap();
+        assert_eq!(left.len() + copy.sent() as usize, fed);
     }
     // Where a filter refuses the question, a read tells.
     let ((mut feeder, input), (out, receiver)) = (stream("pipe"), stream("unix"));
@@ -794,9 +801,11 @@ fn which_side_would_block_is_asked_and_not_tried() {
         feeder.write_all(&[1; 1000]).unwrap();
         assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::InEmpty));
         assert_eq!(available_bytes(&receiver), [1; 1000]);
-        while let Ok(1..) = rustix::io::write(&out, &[0; 4096]) {}
         feeder.write_all(&[1; 1000]).unwrap();
-        assert_eq!((copy.poll_send(fd(&out), fd(&input)), copy.remainder()), (Ok(Status::OutFull), 1000));
+        while copy.poll_send(fd(&out), fd(&input)) != Ok(Status::OutFull) {
+            feeder.write_all(&[1; 1000]).unwrap();
+        }
+        assert_eq!(copy.remainder(), 1000);
     });
 }
 

@@ -6,8 +6,8 @@ use core::hint::black_box;
 
 use bare_sendfile::fd::{BorrowedFd, OwnedFd};
 use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Moved, Output, Progress, Report, Result, Sent, SfFlags,
-    SigpipeGuard, Slices, Status, Step, StreamCopy, Transfer,
+    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, PipeCopy, Progress, Result, Sent, SfFlags, SigpipeGuard,
+    Slices, Status, Step, StreamCopy, Transfer,
 };
 
 type Fd<'a> = BorrowedFd<'a>;
@@ -124,6 +124,17 @@ functions! {
     ) -> Result<(), Error> = stream.send_all(out, input);
     "StreamCopy::poll_send": (stream: &mut StreamCopy<&mut [u8]>, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
         stream.poll_send(out, input);
+    "StreamCopy::with_budget": (stream: StreamCopy<&'static mut [u8]>, bytes: usize) -> StreamCopy<&'static mut [u8]> =
+        stream.with_budget(bytes);
+    "PipeCopy::new": (count: Count) -> Result<PipeCopy> = PipeCopy::new(count);
+    "PipeCopy::with_budget": (copy: PipeCopy, bytes: usize) -> PipeCopy = copy.with_budget(bytes);
+    "PipeCopy::sent": (copy: &PipeCopy) -> u64 = copy.sent();
+    "PipeCopy::remainder": (copy: &PipeCopy) -> u64 = copy.remainder();
+    "PipeCopy::read_remainder": (copy: &mut PipeCopy, buffer: &mut [u8]) -> Result<usize> = copy.read_remainder(buffer);
+    "PipeCopy::send_all": (copy: &mut PipeCopy, out: Fd<'_>, input: Fd<'_>) -> Result<(), Error> =
+        copy.send_all(out, input);
+    "PipeCopy::poll_send": (copy: &mut PipeCopy, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
+        copy.poll_send(out, input);
 
     "Errno::from_raw_os_error": (number: i32) -> Option<Errno> = Errno::from_raw_os_error(number);
     "Errno::raw_os_error": (errno: Errno) -> i32 = errno.raw_os_error();
