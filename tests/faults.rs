@@ -686,8 +686,9 @@ fn a_thousand_signals<S: AsRawFd + Send>(
     });
     let arrived = receiver.join().unwrap();
     assert_eq!(arrived.len(), rounds * message.whole.len());
+    // There are the more of them the slower the signals come, and an emulated processor takes long for digests.
     for round in arrived.chunks(message.whole.len()) {
-        assert_eq!(sha256(round), sha256(&message.whole));
+        assert!(round == message.whole);
     }
     seen
 }
