@@ -33,6 +33,7 @@
 //! | io_uring | the same, by calls of its own; report each result to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
+//! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux alone) |
 //!
 //! # The layers
 //!
@@ -57,7 +58,9 @@
 //! - **No byte is lost, doubled or reordered**, and an error takes nothing back: every answer has the bytes of each section.
 //! - **The flush promise: no byte waits** in the kernel for longer than after one plain write of the same bytes. A driver
 //!   keeps it on every way out; a loop of your own calls [`Transfer::flush`] when it stops early. A `TCP_CORK` that the caller set is
-//!   left alone, and nothing is flushed under it.
+//!   left alone, and nothing is flushed under it. ([`Output`] has what other streams than TCP can keep of it.)
+//! - **A byte that counts as sent survives an orderly shutdown and close**, on kTLS, MPTCP and SCTP too.
+//! - **[`Transfer::poll_send`] returns** after a budget of bytes, whatever the speed of the reader.
 //! - **Nothing is copied through user space** unless a buffer is lent. Without one a refusal is the error.
 //! - **A count of 0 sends nothing of the file**; "to the end" is [`Count::ToEnd`]. A file that is shorter than the count is
 //!   [`Error::Truncated`], and its trailers are withheld.
@@ -80,7 +83,8 @@
 //! | … the last two, from the position of the file (`None`, [`Transfer::from_position`], Linux alone) | and `lseek` | |
 //! | [`Output::of`] | `getsockopt` | 2.2 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
-//! | [`StreamCopy`] | `splice`, `read`, `writev` | 2.6.17; without splice it copies |
+//! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
+//! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | [`Transfer`] otherwise, and all else | none | |
@@ -164,6 +168,8 @@ pub use native::sendfile_native;
 
 pub use sendfile::{available, sendfile};
 pub use sigpipe::SigpipeGuard;
+#[cfg(target_os = "linux")]
+pub use stream::PipeCopy;
 pub use stream::StreamCopy;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 

@@ -168,7 +168,7 @@
 //! let errno = bare_sendfile::Errno(5000);
 //! ```
 //!
-//! The buffer of a copy from a stream holds bytes that exist nowhere else: nobody writes to it:
+//! A buffer that is lent to a copy from a stream holds bytes that exist nowhere else: nobody writes to it:
 //!
 //! ```compile_fail,E0506
 //! use bare_sendfile::{Count, StreamCopy};

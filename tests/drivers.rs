@@ -3,13 +3,15 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progr
 use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep};
 use common::sent::{send_file, sendfile_hdtr};
 use common::{
-    Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, not_checked, pattern, pipe, position,
+    Message, available_bytes, drain, fd, fd_of_std, file, in_child, memfd, not_checked, pattern, pipe, position,
 };
 use common::{receive, set_nonblocking, stopped, tcp, tty, unread, wait_readable};
 
@@ -555,7 +557,7 @@ fn a_gathered_write_goes_on_from_every_byte() {
         // SAFETY: it only reads `limit`.
         unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }
     };
-    let status = forked(|| {
+    let status = in_child(|| {
         // SAFETY: to ignore a signal runs no code.
         unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
         let mut buffer = [0; 100];
@@ -738,7 +740,7 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     let sockets = [libc::SYS_getsockopt, libc::SYS_setsockopt, libc::SYS_sendmsg, libc::SYS_sendfile];
     let confined = |calls: &[libc::c_long], body: &dyn Fn() -> Result<(), Error>| {
         let filter = allowlist(&[calls, &ends].concat());
-        let status = forked(|| match seccompiler::apply_filter(&filter) {
+        let status = in_child(|| match seccompiler::apply_filter(&filter) {
             Err(_) => 2,
             Ok(()) => body().is_err().into(),
         });
@@ -764,12 +766,114 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     drop(sender);
     receiver.join().unwrap();
     // To what is no socket.
-    let (sender, receiver) = pipe();
-    let receiver = drain(receiver);
+    let (sender, mut receiver) = pipe();
+    let whole = message.whole.clone();
+    let arrived = Arc::new(AtomicBool::new(false));
+    let all = arrived.clone();
+    let _receiver = thread::spawn(move || {
+        let mut bytes = vec![0; whole.len()];
+        all.store(receiver.read_exact(&mut bytes).is_ok() && bytes == whole, SeqCst);
+    });
     let out = fd(&sender);
     confined(&[libc::SYS_getsockopt, libc::SYS_writev, libc::SYS_sendfile], &|| {
-        send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome
+        send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome?;
+        while !arrived.load(SeqCst) {
+            std::hint::spin_loop(); // to wait otherwise is another system call
+        }
+        Ok(())
     });
-    drop(sender);
-    assert_eq!(receiver.join().unwrap(), message.whole);
+}
+
+/// D6: with a reader that is as fast as the sender.
+#[test]
+fn d6_a_call_of_poll_send_moves_its_budget_at_the_most() {
+    let message = Message::new(100_000, 20 << 20, 100_000);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    for budget in [None, Some(70_000), Some(1 << 20)] {
+        for lent in [0, 64 << 10] {
+            let (sender, receiver) = tcp();
+            let receiver = drain(receiver);
+            set_nonblocking(&sender);
+            let mut transfer = message.transfer().with_cap(usize::MAX);
+            if lent > 0 {
+                transfer = transfer.copying();
+            }
+            if let Some(budget) = budget {
+                transfer = transfer.with_budget(budget);
+            }
+            let most = budget.unwrap_or(Transfer::DEFAULT_BUDGET) as u64;
+            let (mut buffer, mut yielded) = (vec![0; lent], 0);
+            loop {
+                let before = transfer.progress().total();
+                let (out, input) = (fd(&sender), fd(&message.file));
+                let status = transfer.poll_send(out, input, &headers, &trailers, &mut buffer).unwrap();
+                let moved = transfer.progress().total() - before;
+                assert!(moved <= most, "{moved} of {most}");
+                match status {
+                    Status::Done => break,
+                    Status::Yielded => {
+                        assert_eq!(moved, most, "a budget that is not used up");
+                        yielded += 1;
+                    }
+                    Status::OutFull => wait_writable(&sender),
+                    Status::InEmpty => panic!("a file is always ready"),
+                }
+            }
+            assert!(yielded > 0);
+            drop(sender);
+            message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+        }
+    }
+    // None at all would come to no end.
+    let (sender, _receiver) = tcp();
+    let mut transfer = message.transfer().with_budget(0);
+    let status = transfer.poll_send(fd(&sender), fd(&message.file), &headers, &trailers, &mut []);
+    assert_eq!((status, transfer.progress().total()), (Ok(Status::Yielded), 1));
+}
+
+fn wait_writable(socket: &impl AsRawFd) {
+    let socket = fd_of_std(socket);
+    rustix::event::poll(&mut [rustix::event::PollFd::new(&socket, rustix::event::PollFlags::OUT)], None).unwrap();
+}
+
+/// D12: sendfile refuses the range, and so does a read of it.
+#[test]
+fn d12_a_lent_buffer_serves_a_file_opened_with_o_direct() {
+    let data = pattern(100_000);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("o_direct-{}", std::process::id()));
+    fs::write(&path, &data).unwrap();
+    let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(&path);
+    fs::remove_file(&path).unwrap();
+    let Ok(direct) = direct else { return not_checked("a file system that has O_DIRECT") };
+    for (offset, count) in [(0, Count::ToEnd), (1, Count::ToEnd), (511, Count::Bytes(3)), (4097, Count::Bytes(50_000))]
+    {
+        for len in [8192 + 4095, 64 << 10] {
+            let (sender, receiver) = UnixStream::pair().unwrap();
+            let receiver = drain(receiver);
+            let header = [IoSlice::new(b"header")];
+            let sent = send_file(fd(&sender), fd(&direct), offset, count, &header, &[], &mut vec![0; len]);
+            assert_eq!(sent.outcome, Ok(()), "{offset} {count:?} {len}");
+            drop(sender);
+            let end = match count {
+                Count::Bytes(count) => offset + count,
+                Count::ToEnd => data.len() as u64,
+            };
+            let expected = [b"header", &data[offset as usize..end as usize]].concat();
+            assert!(receiver.join().unwrap() == expected, "{offset} {count:?} {len}");
+        }
+    }
+}
+
+/// D12: nothing is there to read, and the output has room.
+#[test]
+#[cfg_attr(qemu_user, ignore = "the messages of the kernel are the host's")]
+fn d12_eagain_of_the_input_is_not_the_outputs() {
+    let kmsg = File::options().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg");
+    let Ok(mut kmsg) = kmsg else { return not_checked("a kernel's log that may be read") };
+    kmsg.seek(SeekFrom::End(0)).unwrap();
+    let (sender, _receiver) = UnixStream::pair().unwrap();
+    set_nonblocking(&sender);
+    let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[]).unwrap();
+    let status = transfer.poll_send(fd(&sender), fd(&kmsg), &[], &[], &mut [0; 8192]);
+    assert_eq!(status, Ok(Status::InEmpty));
 }

@@ -15,11 +15,11 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bare_sendfile::{Count, Errno, Error, Mechanisms, Progress, Status, StreamCopy, Transfer, available};
+use bare_sendfile::{Count, Errno, Error, Mechanisms, Output, Progress, Status, StreamCopy, Transfer, available};
 use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
-    Message, available_bytes, drain, fd, fd_of_std, file, forked, not_checked, pattern, pipe, position, sha256, tcp,
+    Message, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe, position, sha256, tcp,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -462,7 +462,7 @@ fn f2_a_limit_of_the_file_size() {
             // SAFETY: it only reads `limit`.
             unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) };
         };
-        let status = forked(|| {
+        let status = in_child(|| {
             let handler: extern "C" fn(libc::c_int) = handler;
             // SAFETY: the handler only adds to an atomic.
             unsafe { libc::signal(libc::SIGXFSZ, handler as libc::sighandler_t) };
@@ -482,10 +482,11 @@ fn f2_a_limit_of_the_file_size() {
                 return 3;
             }
             limit(libc::RLIM_INFINITY);
-            send(&message, &mut transfer, &out, &mut buffer).is_err().into()
+            assert_eq!(send(&message, &mut transfer, &out, &mut buffer), Ok(()));
+            assert_eq!(sha256(&contents(&out)), sha256(&message.whole));
+            0
         });
         assert_eq!(status.code(), Some(0), "{status}");
-        assert_eq!(sha256(&contents(&out)), sha256(&message.whole));
     }
 }
 
@@ -749,4 +750,28 @@ fn signals_by_the_thousand_in_a_stream() {
     };
     let (sender, receiver) = UnixStream::pair().unwrap();
     a_thousand_signals(sender, receiver, &message, send);
+}
+
+/// D11: the output takes nothing, or the file system states too small a size.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d11_a_sendfile_of_0_is_not_the_end_where_a_read_finds_more() {
+    in_a_thread(|| {
+        let message = Message::new(0, 10_000, 0);
+        message.file.set_len(Message::OFFSET + 10_000).unwrap();
+        answer(&[libc::SYS_sendfile], 0);
+        for count in [Count::ToEnd, Count::Bytes(10_000)] {
+            let start = || Transfer::new(Message::OFFSET, count, &[], &[]).unwrap().with_small(0);
+            let (sender, receiver) = UnixStream::pair().unwrap();
+            for mut transfer in [start(), start().with_output(Output::Layered)] {
+                assert_eq!(send(&message, &mut transfer, &sender, &mut []), Err(Error::Stuck), "{count:?}");
+                assert_eq!(transfer.progress().total(), 0);
+            }
+            for mut transfer in [start(), start().with_output(Output::Layered)] {
+                assert_eq!(send(&message, &mut transfer, &sender, &mut [0; 777]), Ok(()), "{count:?}");
+                message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+                assert_eq!(transfer.mechanisms(), Mechanisms { copy: 10_000, ..Mechanisms::default() });
+            }
+        }
+    });
 }

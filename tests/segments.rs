@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Step, Transfer};
+use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Status, Step, Transfer};
 use common::sent::sendfile_hdtr;
 use common::{fd, memfd, pattern, receive, tcp};
 use rustix::net::sockopt;
@@ -668,7 +668,7 @@ fn c16_a_short_read_of_a_copy_does_not_let_the_rest_wait() {
 #[test]
 fn c18_unix_sockets_and_pipes_have_no_such_options() {
     let (unix, mut unix_end) = UnixStream::pair().unwrap();
-    let (pipe_end, pipe) = rustix::pipe::pipe().unwrap();
+    let (pipe_end, pipe) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let mut pipe_end = File::from(pipe_end);
     let outputs: [(BorrowedFd<'_>, &mut dyn Read); 2] = [(fd(&unix), &mut unix_end), (fd(&pipe), &mut pipe_end)];
     for (out, end) in outputs {
@@ -685,4 +685,47 @@ fn c18_unix_sockets_and_pipes_have_no_such_options() {
             }
         }
     }
+}
+
+/// Without the cork each step would be a segment, and from the eleventh on each round trip would admit a few of them.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn d8_a_cap_below_a_segment_makes_no_more_segments_than_a_write() {
+    for cap in [100, 500, 1459, 20_000] {
+        let response = Response::new(200, 8000, 0);
+        for count in [response.count, Count::ToEnd] {
+            let response = response.asking(count);
+            for connection in CONNECTIONS {
+                let capped = watch(connection, |sender| steps_and_flush(response, cap, sender));
+                assert_eq!(capped, plain(connection, &response.bytes()), "{connection:?}, {count:?}, {cap}");
+            }
+        }
+    }
+}
+
+/// C18: between two calls the option is the caller's.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c18_a_cork_that_the_caller_sets_while_the_transfer_waits_stays() {
+    let bytes = pattern(8 << 20);
+    let (file_part, trailer) = bytes.split_at(bytes.len() - 100);
+    let trailers = [IoSlice::new(trailer)];
+    let source = file(file_part);
+    let (sender, mut receiver) = connect();
+    sender.set_nonblocking(true).unwrap();
+    let mut transfer = Transfer::new(0, file_part.len() as u64, &[], &trailers).unwrap().with_cap(8 << 20);
+    let poll = |transfer: &mut Transfer| transfer.poll_send(fd(&sender), fd(&source), &[], &trailers, &mut []).unwrap();
+    while poll(&mut transfer) != Status::OutFull {
+        assert!(!sockopt::tcp_cork(&sender).unwrap());
+    }
+    assert!(!sockopt::tcp_cork(&sender).unwrap(), "our cork is left on a full socket");
+    sockopt::set_tcp_cork(&sender, true).unwrap();
+    let len = bytes.len();
+    let reader = std::thread::spawn(move || receive(&mut receiver, len));
+    while poll(&mut transfer) != Status::Done {
+        assert!(sockopt::tcp_cork(&sender).unwrap(), "the caller's cork is cleared");
+    }
+    assert!(sockopt::tcp_cork(&sender).unwrap(), "the caller's cork is cleared");
+    sockopt::set_tcp_cork(&sender, false).unwrap();
+    assert!(reader.join().unwrap() == bytes);
 }

@@ -13,16 +13,22 @@ use std::process::ExitStatus;
 use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, sendfile};
 use common::faults::{allowlist, answering};
 use common::sent::send_file;
-use common::{fd, file, forked, pipe, tcp, unread};
+use common::{fd, file, in_child, pipe, tcp, unread};
 
-/// Runs `body` in a child where SIGPIPE has its default action.
+/// Runs `body` in a child where SIGPIPE has its default action, and where no other thread takes it.
 fn with_default_action(body: impl FnOnce() -> u8) -> ExitStatus {
-    forked(|| {
+    in_child(|| {
+        unblock_all();
         // SAFETY: the default action runs no code of this process.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         body()
     })
 }
+
+/// Runs before `main`: every thread begins with SIGPIPE blocked, also that of the harness.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_THE_START: extern "C" fn() = block_sigpipe;
 
 /// Signals as bits, signal 1 the lowest.
 fn bits(get: impl FnOnce(*mut libc::sigset_t) -> libc::c_int) -> u64 {
@@ -48,7 +54,7 @@ fn pending() -> u64 {
 
 const SIGPIPE: u64 = 1 << (libc::SIGPIPE - 1);
 
-fn block_sigpipe() {
+extern "C" fn block_sigpipe() {
     let mut set = std::mem::MaybeUninit::uninit();
     // SAFETY: sigemptyset fills the set, which the others change and read.
     unsafe {
@@ -296,6 +302,27 @@ fn a_guard_that_is_refused_changes_nothing() {
             assert_eq!(blocked(), before);
         });
     }
+}
+
+/// A filter that refuses to tell what is pending: a SIGPIPE of the caller's own stays, and ends the process once it is let through.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_guard_that_is_refused_takes_no_signal_out() {
+    let filter = answering(&[libc::SYS_rt_sigpending], libc::EPERM);
+    let status = with_default_action(|| {
+        block_sigpipe();
+        // SAFETY: a blocked signal runs no code.
+        unsafe { libc::raise(libc::SIGPIPE) };
+        if seccompiler::apply_filter(&filter).is_err() {
+            return 1;
+        }
+        if SigpipeGuard::new().err() != Some(Errno::EPERM) || mask() != SIGPIPE {
+            return 2;
+        }
+        unblock_all();
+        3
+    });
+    assert_eq!(status.signal(), Some(libc::SIGPIPE), "{status}");
 }
 
 /// A filter that refuses to take the signal out: it stays blocked, and the process lives.

@@ -3,20 +3,20 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::mem::ManuallyDrop;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::LazyLock;
 
 use bare_sendfile::{
-    Count, Error, FlushOnDrop, IoSlice, Output, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, sendfile,
-    sendfile_all,
+    Count, Error, FlushOnDrop, IoSlice, Output, PipeCopy, SfFlags, SigpipeGuard, Status, StreamCopy, Transfer,
+    available, sendfile, sendfile_all,
 };
 
 mod common;
 use common::sent::{send_file, sendfile_hdtr};
-use common::{fd, file, pattern, tcp};
+use common::{fd, in_child, memfd, tcp};
 
 const HEADER: &[IoSlice<'_>] = &[IoSlice::new(b"header")];
 const TRAILER: &[IoSlice<'_>] = &[IoSlice::new(b"trailer")];
@@ -37,8 +37,12 @@ fn number(name: &str) -> u32 {
     let number = match name {
         "close" => libc::SYS_close,
         "fadvise64" => libc::SYS_fadvise64,
+        "fcntl" => libc::SYS_fcntl,
         "getsockopt" => libc::SYS_getsockopt,
+        "ioctl" => libc::SYS_ioctl,
         "lseek" => libc::SYS_lseek,
+        "pipe2" => libc::SYS_pipe2,
+        "ppoll" => libc::SYS_ppoll,
         "pread64" => libc::SYS_pread64,
         "preadv2" => libc::SYS_preadv2,
         "read" => libc::SYS_read,
@@ -56,7 +60,7 @@ fn number(name: &str) -> u32 {
     number as u32
 }
 
-/// What the calls are tried on, anew each time: a child that ends in mid-transfer leaves its cork behind.
+/// What the calls are tried on, anew for each child.
 struct Files {
     input: File,
     tcp: TcpStream,
@@ -65,20 +69,30 @@ struct Files {
     /// sendfile refuses it as output.
     append: File,
     pipe: OwnedFd,
+    pipe_end: OwnedFd,
+    /// A socket of messages with one message in it, and nobody at the other end.
+    message: OwnedFd,
     /// A transfer whose header was sent to `tcp` with "more follows".
     begun: Transfer,
 }
 
 impl Files {
     fn new() -> Self {
-        // Made once: an emulated processor takes its time for it.
-        static INPUT: LazyLock<Vec<u8>> = LazyLock::new(|| pattern(3 << 20));
-        let (input, (tcp, mut peer)) = (file(&INPUT), tcp());
-        let memfd = rustix::fs::memfd_create("out", rustix::fs::MemfdFlags::empty()).unwrap();
+        let (input, (tcp, mut peer)) = (memfd(3 << 20), tcp());
+        let memfd = memfd(0).into();
         let append = tempfile::tempfile().unwrap();
         rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();
-        let (pipe, writer) = rustix::pipe::pipe().unwrap();
+        let (pipe, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         rustix::io::write(&writer, &[b'x'; 100]).unwrap();
+        let (message, sender) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::SEQPACKET,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        rustix::io::write(&sender, b"message").unwrap();
+        drop(sender);
         peer.write_all(&[b'x'; 100]).unwrap();
 
         let mut begun = Transfer::new(0, 4, HEADER, &[]).unwrap();
@@ -87,7 +101,7 @@ impl Files {
             begun.perform(&step, fd(&tcp), fd(&input), &mut []).unwrap();
         }
         assert!(begun.flush_owed());
-        Self { input, tcp, peer, memfd, append, pipe, begun }
+        Self { input, tcp, peer, memfd, append, pipe, pipe_end: writer, message, begun }
     }
 }
 
@@ -95,7 +109,6 @@ type Body<'a> = &'a dyn Fn(&Files) -> bool;
 
 /// Runs `body` in a child that ends with SIGSYS at any other call than these. It exits with 0 if `body` returns true.
 fn with_only(calls: &[&str], body: Body<'_>) -> ExitStatus {
-    let files = Files::new();
     let filter = |code, jt, k| libc::sock_filter { code: code as u16, jt, jf: 0, k };
     let load =
         filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, std::mem::offset_of!(libc::seccomp_data, nr) as u32);
@@ -110,25 +123,17 @@ fn with_only(calls: &[&str], body: Body<'_>) -> ExitStatus {
     program.push(answer(libc::SECCOMP_RET_KILL_PROCESS));
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
 
-    // SAFETY: the child calls nothing that another thread of the parent could have locked: no allocator, no stdio.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
+    in_child(|| {
+        let files = ManuallyDrop::new(Files::new()); // to close them is another system call
         let on = |option, a: libc::c_ulong, b: *const libc::sock_fprog| {
-            // SAFETY: the kernel copies the program, which lives in this copy of the parent's memory.
+            // SAFETY: the kernel copies the program, which lives as long as this closure.
             unsafe { libc::prctl(option, a, b, 0_u64, 0_u64) == 0 }
         };
         let filtered = on(libc::PR_SET_DUMPABLE, 0, std::ptr::null()) // SIGSYS leaves no core behind
             && on(libc::PR_SET_NO_NEW_PRIVS, 1, std::ptr::null())
             && on(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER.into(), &program);
-        let code = i32::from(!(filtered && body(&files)));
-        // SAFETY: it ends the child, running nothing.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0);
-    let mut status = 0;
-    // SAFETY: the kernel writes to `status`.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    ExitStatus::from_raw(status)
+        u8::from(!(filtered && body(&files)))
+    })
 }
 
 /// Each of `bodies` needs only what the rows list; and of that each call is needed by one of them.
@@ -242,12 +247,31 @@ fn of_a_copy_of_a_stream() {
         let mut copy = StreamCopy::new(Count::Bytes(20), &mut buffer);
         copy.send_all(fd(out), fd(input)).is_ok() && copy.sent() == 20
     }
-    check(
-        &["[`StreamCopy`]"],
-        &[&|files| copy(&files.memfd, &files.pipe), &|files| copy(&files.memfd, &files.tcp), &|files| {
-            copy(&files.peer, &files.pipe)
-        }],
-    );
+    fn to_the_end(out: &impl AsRawFd, input: &impl AsRawFd) -> bool {
+        StreamCopy::new(Count::ToEnd, []).send_all(fd(out), fd(input)).is_ok()
+    }
+    fn poll(files: &Files) -> bool {
+        let mut copy = StreamCopy::new(Count::ToEnd, []);
+        copy.poll_send(fd(&files.peer), fd(&files.pipe)) == Ok(Status::InEmpty) && copy.sent() == 100
+    }
+    // A message and the end.
+    fn messages(files: &Files) -> bool {
+        to_the_end(&files.pipe_end, &files.message)
+    }
+    let bodies: [Body<'_>; 6] = [
+        &|files| copy(&files.memfd, &files.pipe),
+        &|files| copy(&files.memfd, &files.tcp),
+        &|files| copy(&files.peer, &files.pipe),
+        &|files| to_the_end(&files.pipe_end, &files.append),
+        &poll,
+        &messages,
+    ];
+    check(&["[`StreamCopy`]"], &bodies);
+    let through_a_pipe = |files: &Files| {
+        let Ok(mut copy) = PipeCopy::new(Count::Bytes(100)) else { return false };
+        copy.send_all(fd(&files.memfd), fd(&files.tcp)).is_ok() && copy.sent() == 100
+    };
+    check(&["[`StreamCopy`]", "`PipeCopy`"], &[&[&through_a_pipe as Body<'_>], &bodies[..]].concat());
 }
 
 #[test]

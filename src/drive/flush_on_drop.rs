@@ -70,7 +70,6 @@ impl<Fd: AsFd> DerefMut for FlushOnDrop<Fd> {
 
 impl<Fd: AsFd> Drop for FlushOnDrop<Fd> {
     fn drop(&mut self) {
-        let step = self.transfer.flush();
-        perform::flush(&mut self.transfer, step, self.out_fd.as_fd());
+        perform::flush(&mut self.transfer, false, self.out_fd.as_fd());
     }
 }

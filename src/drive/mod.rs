@@ -367,8 +367,7 @@ impl Drive<'_> {
                 Err(error) => break Err(error),
             }
         };
-        let step = if outcome == Ok(Status::OutFull) { transfer.flush_full() } else { transfer.flush() };
-        flush(transfer, step, self.out_fd);
+        flush(transfer, outcome == Ok(Status::OutFull), self.out_fd);
         outcome
     }
 

@@ -78,6 +78,7 @@ impl Transfer {
             Step::Done => Ok(()),
             Step::Flush { uncork, push } => self.complete(cork::flush(out_fd, uncork, push)),
             Step::Cork => self.complete(cork::cork(out_fd)),
+            Step::Room => self.complete(sys::queue_room(out_fd)),
             Step::Size { offset } => self.complete(size(in_fd, offset)),
             Step::AtEnd { offset } => self.complete(read_byte(in_fd, offset)),
             Step::SendFile { offset, count } => self.complete(send(out_fd, in_fd, offset, count, &[], flags)),
@@ -121,11 +122,11 @@ impl From<Error> for Stop {
     }
 }
 
-/// Performs the flush of a transfer, if there is one to perform.
-pub(super) fn flush(transfer: &mut Transfer, step: Option<Step<'_>>, out_fd: BorrowedFd<'_>) {
-    if let Some(Step::Flush { uncork, push }) = step {
+/// Performs the flush of a transfer, if one is owed. `full`: the output is.
+pub(super) fn flush(transfer: &mut Transfer, full: bool, out_fd: BorrowedFd<'_>) {
+    while let Some(step) = if full { transfer.flush_full() } else { transfer.flush() } {
         // A flush that fails has nothing to flush: the output is not TCP, or gone. The completion reports it to the transfer.
-        let _ = transfer.complete(cork::flush(out_fd, uncork, push));
+        let _ = transfer.perform_with(&step, out_fd, out_fd, &mut [], 0);
     }
 }
 

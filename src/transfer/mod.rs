@@ -11,7 +11,7 @@ use super::iovec::IoSlice;
 use super::sys;
 pub use error::Error;
 pub use output::Output;
-use output::SendQueue;
+use output::{SendQueue, Taken};
 use step::total_len;
 pub use step::{Moved, Slices, Step};
 
@@ -115,6 +115,7 @@ enum Pending {
     Size,
     AtEnd,
     Cork,
+    Room,
     Flush,
     Bytes(By),
 }
@@ -130,8 +131,9 @@ enum By {
 }
 
 impl By {
-    const fn is_sendfile(self) -> bool {
-        matches!(self, Self::SendFile { .. } | Self::SendFileHdtr { .. })
+    /// Whether "more follows" was not said if the read was short.
+    const fn is_more_if_full(self) -> bool {
+        matches!(self, Self::Copy { if_full: true, .. } | Self::Gather { .. })
     }
 }
 
@@ -434,15 +436,16 @@ impl Transfer {
         self.flushes(step)
     }
 
-    /// The same after `EAGAIN`, when the output is full. There is less to do then, as a full queue sends by itself.
+    /// The same after `EAGAIN`, when the output is full: mostly there is nothing to do then, as a full queue sends by itself. After
+    /// [`Step::Room`] ask again.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step)
     }
 
     fn flushes(&mut self, step: Option<Step<'static>>) -> Option<Step<'static>> {
-        if step.is_some() {
-            self.pending = Pending::Flush;
+        if let Some(step) = &step {
+            self.note(step, false);
         }
         step
     }
@@ -505,6 +508,7 @@ impl Transfer {
             Step::Size { .. } => return self.pending = Pending::Size,
             Step::AtEnd { .. } => return self.pending = Pending::AtEnd,
             Step::Cork => return self.pending = Pending::Cork,
+            Step::Room => return self.pending = Pending::Room,
             Step::Flush { .. } => return self.pending = Pending::Flush,
             Step::Done => return self.pending = Pending::Nothing,
             Step::Write { slices, more, .. } => (By::Write { more }, total_len(slices.as_slice())),
@@ -692,6 +696,7 @@ impl Transfer {
             Pending::Size => return self.size(result.bytes_first()),
             Pending::AtEnd => return self.at_end(result.bytes_first()),
             Pending::Cork => self.queue.corked(result.bytes_first()),
+            Pending::Room => self.queue.has_room(result.bytes_first()),
             Pending::Flush => self.queue.flushed(result.bytes_first()),
             Pending::Bytes(by) => {
                 self.queue.used();
@@ -777,28 +782,29 @@ impl Transfer {
         let bytes = moved.min(asked) as u64;
         let headers = bytes.min(self.headers_len - self.sent.headers);
         let file = (bytes - headers).min(self.file_left());
-        let torn = by.is_sendfile() && self.can_tear(file);
+        let several = self.sent.total() > 0;
         self.sent.headers += headers;
         self.sent.file += file;
         self.sent.trailers += bytes - headers - file;
         self.stated = self.stated.saturating_sub(file);
         let partial = moved < asked;
         match by {
-            By::Write { more } => self.queue.wrote(more, partial),
-            By::Copy { more, if_full } => {
-                self.copied += file;
-                self.queue.wrote(more, partial && if_full);
-            }
-            By::Gather { more } => {
-                self.copied += file;
-                self.queue.wrote(more, partial);
-            }
             By::SendFile { .. } | By::SendFileHdtr { .. } => {
                 self.end = End::Ahead;
                 self.used_hdtr |= matches!(by, By::SendFileHdtr { .. });
                 // sendfile moves pieces of whole pages, and says "more follows" with each that it expects not to be the last.
                 let after_piece = self.position().is_none_or(|offset| offset % PAGE == 0);
-                self.queue.sent_file(torn, partial, after_piece);
+                self.queue.sent_file(self.sendfile_can_tear(), partial, after_piece);
+            }
+            By::Write { more } => {
+                let taken = if partial { Taken::ShortWrite } else { Taken::Full };
+                self.queue.wrote(more, several && self.writes_can_tear(), taken);
+            }
+            By::Copy { more, .. } | By::Gather { more } => {
+                self.copied += file;
+                let taken = if partial { Taken::ShortRead } else { Taken::Full };
+                let more = more && !(partial && by.is_more_if_full());
+                self.queue.wrote(more, several && self.writes_can_tear(), taken);
             }
         }
         match error {
@@ -808,15 +814,22 @@ impl Transfer {
         }
     }
 
-    /// Whether one sendfile of these bytes can have left a short segment that is not the last: C21. A buffer of TCP's (`skb`) holds 17
-    /// fragments, and leaves short of a full segment when they run out. Each page of the file is one, counted as 4096 bytes, the smallest
-    /// there is; so are the pieces of headers and trailers, which are copied to pages at worst as small.
-    fn can_tear(&self, bytes: u64) -> bool {
+    /// Whether sendfile can have left a short segment that is not the last: C21. A buffer of TCP's (`skb`) holds 17 fragments, and leaves
+    /// short of a full segment when they run out. Each page of the file is one, counted as 4096 bytes, the smallest there is; so are the
+    /// pieces of headers and trailers, which are copied to pages at worst as small.
+    fn sendfile_can_tear(&self) -> bool {
         const MAX_SKB_FRAGS: u64 = 17;
         let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
-        let into_page = self.position().map_or(PAGE - 1, |offset| offset % PAGE);
-        let pages = (into_page + bytes).div_ceil(PAGE);
+        let into_page = if self.offset == AT_POSITION { PAGE - 1 } else { self.offset % PAGE };
+        let pages = (into_page + self.sent.file).div_ceil(PAGE);
         copied(self.headers_len) + pages + copied(self.trailers_len) > MAX_SKB_FRAGS
+    }
+
+    /// Whether several writes that become one can: where a segment that was begun before the connection's window grew is not a full one
+    /// any more. Seen on loopback, whose segments have 32 KiB at first.
+    fn writes_can_tear(&self) -> bool {
+        const FIRST_SEGMENT: u64 = 32 << 10;
+        self.sent.total() > FIRST_SEGMENT
     }
 
     /// Bytes of the file that are still to be sent.

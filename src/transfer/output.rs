@@ -47,9 +47,30 @@ enum Waiting {
     Nothing,
     /// Bytes sent with "more follows".
     More,
+    /// The end of a piece of sendfile that the kernel sent with "more follows" before it found no room for the next (`splice_to_socket`,
+    /// since Linux 6.5).
+    Piece,
     /// Bytes behind a short segment, for which Nagle's algorithm wants an acknowledgement first; or the last piece of a sendfile
     /// that returned less than its count, to which kernels before 6.5 say "more follows" by themselves.
     BehindShort,
+}
+
+/// How many bytes a write moved, of those that it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Full,
+    /// Fewer, as there was no room.
+    ShortWrite,
+    /// Fewer, perhaps because the read before it gave fewer.
+    ShortRead,
+}
+
+/// How much the queue holds before it is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Unknown,
+    Little,
+    Enough,
 }
 
 /// The output's send queue, as far as the transfer knows it.
@@ -60,13 +81,21 @@ pub(super) struct SendQueue {
     refuses_options: bool,
     cork: Cork,
     waiting: Waiting,
+    room: Room,
     /// Whether a short segment of this transfer may be on its way. The next one then waits.
     short: bool,
 }
 
 impl SendQueue {
     pub(super) const fn new(output: Option<Output>) -> Self {
-        Self { output, refuses_options: false, cork: Cork::Unknown, waiting: Waiting::Nothing, short: false }
+        Self {
+            output,
+            refuses_options: false,
+            cork: Cork::Unknown,
+            waiting: Waiting::Nothing,
+            room: Room::Unknown,
+            short: false,
+        }
     }
 
     pub(super) const fn output(&self) -> Option<Output> {
@@ -108,12 +137,16 @@ impl SendQueue {
         };
     }
 
-    /// A write moved bytes, with "more follows" or without. `partial`: it was short, or said nothing of the kind since the read before it
-    /// was.
-    pub(super) fn wrote(&mut self, more: bool, partial: bool) {
-        // Linux pushes all that it has before it waits for room (wait_for_space in tcp_sendmsg_locked), whatever was said.
-        let behind = if partial { !sys::HAS_MSG_MORE } else { self.nagles() && self.short };
-        self.took(behind, more && !partial, partial);
+    /// A write moved bytes, with "more follows" or without. `torn`: a short segment can have left before the last byte.
+    pub(super) fn wrote(&mut self, more: bool, torn: bool, moved: Taken) {
+        let behind = match moved {
+            Taken::Full => self.nagles() && (self.short || torn),
+            _ if !sys::HAS_MSG_MORE => true,
+            Taken::ShortRead => self.nagles() && (self.short || torn),
+            // Linux pushes all that it has before it waits for room (wait_for_space in tcp_sendmsg_locked), whatever was said.
+            Taken::ShortWrite => false,
+        };
+        self.took(behind, more && moved != Taken::ShortWrite, torn || moved != Taken::Full);
     }
 
     /// sendfile moved bytes. `torn`: a short segment can have left before the last byte. `partial`: less than the count was moved, and
@@ -122,9 +155,8 @@ impl SendQueue {
         let torn = torn || self.is_layered();
         let behind = partial || (self.nagles() && (self.short || torn));
         self.took(behind, false, torn || partial);
-        // The piece was sent with "more follows", and no room for the next pushes nothing (splice_to_socket, since 6.5).
         if partial && after_piece && sys::HAS_MSG_MORE && self.has_options() {
-            self.waiting = Waiting::More;
+            self.waiting = Waiting::Piece;
         }
     }
 
@@ -150,11 +182,23 @@ impl SendQueue {
     /// The same after `EAGAIN`. What waits behind a short segment of a full queue goes out with the next acknowledgement, which a full
     /// queue has coming; FreeBSD's cork needs the push.
     pub(super) fn flush_full(&self) -> Option<Step<'static>> {
-        self.flush_if(match self.waiting {
-            Waiting::Nothing => false,
-            Waiting::More => true,
-            Waiting::BehindShort => !sys::HAS_MSG_MORE,
-        })
+        match self.waiting {
+            Waiting::Nothing => self.flush_if(false),
+            Waiting::More => self.flush_if(true),
+            Waiting::Piece => match self.room {
+                Room::Unknown => Some(Step::Room),
+                Room::Little => self.flush_if(true),
+                Room::Enough => self.flush_if(false),
+            },
+            Waiting::BehindShort => self.flush_if(!sys::HAS_MSG_MORE),
+        }
+    }
+
+    /// The answer to [`Step::Room`]: of what cannot be asked, the worst is assumed.
+    pub(super) fn has_room(&mut self, bytes: Result<usize, Errno>) {
+        /// More than the last buffer of the queue can have, with the kernel's own overhead counted: then there are others on their way.
+        const ENOUGH: usize = 256 << 10;
+        self.room = if bytes.is_ok_and(|bytes| bytes >= ENOUGH) { Room::Enough } else { Room::Little };
     }
 
     fn flush_if(&self, push: bool) -> Option<Step<'static>> {

@@ -93,6 +93,9 @@ pub enum Step<'a> {
         /// The output is a socket.
         socket: bool,
     },
+    /// Find out how much the output queues before it is full: `getsockopt` of `SO_SNDBUF` and `TCP_NOTSENT_LOWAT`; complete with the
+    /// smaller. A full queue that holds little can be waiting for more, with nothing on its way.
+    Room,
     /// Send what the kernel holds back in the hope of more: clear `TCP_CORK` if `uncork`; then, if `push` and the caller has
     /// not corked the socket, set `TCP_NODELAY` (which sends all that waits) and put it back. Complete with anything, or with
     /// the error if the output has no such option.

@@ -8,10 +8,10 @@ from machine import MASK, PAGE, Call, Failure, Int, Memory, Word
 NUMBERS = {
     ("linux", "x86_64"): dict(sendfile=40, sendmsg=46, writev=20, pread=17, getsockopt=55, setsockopt=54, lseek=8,
                               splice=275, read=0, close=3, preadv2=327, fadvise=221, statx=332, sigprocmask=14,
-                              sigpending=127, sigtimedwait=128),
+                              sigpending=127, sigtimedwait=128, ppoll=271, ioctl=16, fcntl=72, pipe2=293),
     ("linux", "aarch64"): dict(sendfile=71, sendmsg=211, writev=66, pread=67, getsockopt=209, setsockopt=208, lseek=62,
                                splice=76, read=63, close=57, preadv2=286, fadvise=223, statx=291, sigprocmask=135,
-                               sigpending=136, sigtimedwait=137),
+                               sigpending=136, sigtimedwait=137, ppoll=73, ioctl=29, fcntl=25, pipe2=59),
     ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
                                 read=3, close=6, sigprocmask=340, sigpending=343, sigtimedwait=345),
     ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
@@ -226,7 +226,8 @@ def call_cases(os, cpu, noise):
                  calls.call("writev", [Int(out_fd), Slices(1, content), Int(1)], 16)]
         spliced = [Int(in_fd), Word(0), Int(out_fd), Word(0), Word(16), Int(0)]
         if os == "linux":
-            yield Case("probe_stream", copied, [calls.call("splice", spliced, 16)], result=16)
+            # The caller's cork, under which nothing is flushed.
+            yield Case("probe_stream", copied, [calls.call("splice", spliced, 16), calls.get("cork", 1)], result=16)
             whole.insert(0, calls.call("splice", spliced, -EINVAL))
         yield Case("probe_stream", copied, whole, result=16)
         yield Case("probe_stream", copied, [*whole[:-2], calls.call("read", whole[-2].arguments, -EIO)], result=-EIO)
@@ -335,6 +336,37 @@ def linux_cases(calls, noise):
     headers = calls.send(Message(2, b"onethree"), 8, more=True)
     yield Case("probe_second_form", dict(arguments=[*fds, 0, 7], cell=start),
                [calls.identify(), headers, calls.call("sendfile", [*files, place(0), Word(7)], 7)], result=15)
+
+    # A copy that would block asks which side it is.
+    def asked(events, happened, result):
+        fds = [struct.pack("<ihh", fd, event, 0) for fd, event in events]
+        then = [struct.pack("<ihh", fd, event, found) for (fd, event), found in zip(events, happened)]
+        arguments = [Memory(b"".join(fds), b"".join(then)), Word(len(fds)), Memory(bytes(16)), Word(0), Word(8)]
+        return calls.call("ppoll", arguments, result)
+
+    def spliced(result):
+        return calls.call("splice", [files[1], Word(0), files[0], Word(0), Word(2 << 20), Int(2)], result)
+
+    both = [(calls.in_fd, 1), (calls.out_fd, 4)]
+    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [1, 0], 1)], result=2)
+    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [0, 8], 1)], result=3)
+    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [0, 0], -1)], result=-11)
+
+    # Nothing comes: from no socket and no pipe, and from a socket of messages whose peer has gone.
+    def kind(answer, result):
+        size, memory = Memory(struct.pack("<I", 4)), Memory(bytes(4), struct.pack("<i", answer))
+        return calls.call("getsockopt", [files[1], Int(1), Int(3), memory, size], result)
+
+    no_pipe = calls.call("fcntl", [files[1], Int(1032), Word(0)], -EBADF)
+    yield Case("probe_poll", inputs, [spliced(0), kind(0, -88), no_pipe], result=0)
+    unread = calls.call("ioctl", [files[1], Int(0x541b), Memory(bytes(4))], 0)
+    yield Case("probe_poll", inputs, [spliced(0), kind(5, 0), asked([(calls.in_fd, 0x2000)], [0x10], 1), unread], result=0)
+
+    ends = Memory(struct.pack("<ii", -1, -1), struct.pack("<ii", 3, 4))
+    closed = [calls.call("close", [Int(fd)], 0) for fd in (3, 4)]
+    yield Case("probe_pipe", {}, [calls.call("pipe2", [ends, Int(0o2000000), Word(0)], 0), *closed], result=0)
+    yield Case("probe_pipe", {}, [calls.call("pipe2", [Memory(struct.pack("<ii", -1, -1)), Int(0o2000000), Word(0)], -24)],
+               result=-24)
 
     # Exactly -4095 to -1 are errors.
     for result, number in ((-4096, 0), (-4095, 4095), (-1, 1), (0, 0), (1 << 63, 0)):

@@ -263,6 +263,23 @@ extern "C" fn probe_stream(io: &mut Io) {
     });
 }
 
+/// Leaves how a nonblocking copy stopped, as a number, or the error.
+#[unsafe(no_mangle)]
+extern "C" fn probe_poll(io: &mut Io) {
+    let (out_fd, in_fd) = fds(io);
+    around!(io, {
+        let status = StreamCopy::new(Count::ToEnd, []).poll_send(out_fd, in_fd);
+        word(status.map(|status| status as usize).map_err(|error| error.errno().unwrap_or(Errno::EINVAL)))
+    });
+}
+
+/// A pipe is made and closed.
+#[cfg(target_os = "linux")]
+#[unsafe(no_mangle)]
+extern "C" fn probe_pipe(io: &mut Io) {
+    around!(io, word(bare_sendfile::PipeCopy::new(Count::ToEnd).map(|_| 0)));
+}
+
 /// SIGPIPE is blocked and let through again.
 #[unsafe(no_mangle)]
 extern "C" fn probe_sigpipe(io: &mut Io) {

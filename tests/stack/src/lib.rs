@@ -115,14 +115,14 @@ functions! {
 
     "StreamCopy::new": (
         count: Count, buffer: &'static mut [u8],
-    ) -> StreamCopy<'static> = StreamCopy::new(count, buffer);
-    "StreamCopy::sent": (stream: &StreamCopy<'_>) -> u64 = stream.sent();
-    "StreamCopy::spliced": (stream: &StreamCopy<'_>) -> u64 = stream.spliced();
-    "StreamCopy::remainder": (stream: &'static StreamCopy<'static>) -> &'static [u8] = stream.remainder();
+    ) -> StreamCopy<&'static mut [u8]> = StreamCopy::new(count, buffer);
+    "StreamCopy::sent": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.sent();
+    "StreamCopy::spliced": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.spliced();
+    "StreamCopy::remainder": (stream: &'static StreamCopy<&'static mut [u8]>) -> &'static [u8] = stream.remainder();
     "StreamCopy::send_all": (
-        stream: &mut StreamCopy<'_>, out: Fd<'_>, input: Fd<'_>,
+        stream: &mut StreamCopy<&mut [u8]>, out: Fd<'_>, input: Fd<'_>,
     ) -> Result<(), Error> = stream.send_all(out, input);
-    "StreamCopy::poll_send": (stream: &mut StreamCopy<'_>, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
+    "StreamCopy::poll_send": (stream: &mut StreamCopy<&mut [u8]>, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
         stream.poll_send(out, input);
 
     "Errno::from_raw_os_error": (number: i32) -> Option<Errno> = Errno::from_raw_os_error(number);
