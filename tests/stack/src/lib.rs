@@ -2,12 +2,13 @@
 //! much stack each can use. It misses a function that is not here.
 #![no_std]
 
+use core::ffi::c_void;
 use core::hint::black_box;
 
 use bare_sendfile::fd::{BorrowedFd, OwnedFd};
 use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Moved, Output, Progress, Report, Result, Sent, SfFlags,
-    SigpipeGuard, Slices, Status, Step, StreamCopy, Transfer,
+    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Moved, Output, PipeCopy, Progress, Report, Result, Sent,
+    SfFlags, SigpipeGuard, Slices, Status, Step, StreamCopy, Transfer,
 };
 
 type Fd<'a> = BorrowedFd<'a>;
@@ -116,6 +117,9 @@ functions! {
     "StreamCopy::new": (
         count: Count, buffer: &'static mut [u8],
     ) -> StreamCopy<&'static mut [u8]> = StreamCopy::new(count, buffer);
+    "StreamCopy::with_budget": (
+        stream: StreamCopy<&'static mut [u8]>, bytes: usize,
+    ) -> StreamCopy<&'static mut [u8]> = stream.with_budget(bytes);
     "StreamCopy::sent": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.sent();
     "StreamCopy::spliced": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.spliced();
     "StreamCopy::remainder": (stream: &'static StreamCopy<&'static mut [u8]>) -> &'static [u8] = stream.remainder();
@@ -124,6 +128,16 @@ functions! {
     ) -> Result<(), Error> = stream.send_all(out, input);
     "StreamCopy::poll_send": (stream: &mut StreamCopy<&mut [u8]>, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
         stream.poll_send(out, input);
+
+    "PipeCopy::new": (count: Count) -> Result<PipeCopy> = PipeCopy::new(count);
+    "PipeCopy::with_budget": (copy: PipeCopy, bytes: usize) -> PipeCopy = copy.with_budget(bytes);
+    "PipeCopy::sent": (copy: &PipeCopy) -> u64 = copy.sent();
+    "PipeCopy::remainder": (copy: &PipeCopy) -> u64 = copy.remainder();
+    "PipeCopy::read_remainder": (copy: &mut PipeCopy, buffer: &mut [u8]) -> Result<usize> = copy.read_remainder(buffer);
+    "PipeCopy::send_all": (copy: &mut PipeCopy, out: Fd<'_>, input: Fd<'_>) -> Result<(), Error> =
+        copy.send_all(out, input);
+    "PipeCopy::poll_send": (copy: &mut PipeCopy, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
+        copy.poll_send(out, input);
 
     "Errno::from_raw_os_error": (number: i32) -> Option<Errno> = Errno::from_raw_os_error(number);
     "Errno::raw_os_error": (errno: Errno) -> i32 = errno.raw_os_error();
@@ -136,6 +150,9 @@ functions! {
     "Sent::bytes_first": (sent: Sent) -> Result<u64, Error> = sent.bytes_first();
     "Sent::into_parts": (sent: Sent) -> (Report, Result<(), Error>) = sent.into_parts();
     "IoSlice::new": (bytes: &'static [u8]) -> IoSlice<'static> = IoSlice::new(bytes);
+    "IoSlice::from_raw_parts": (list: *const c_void, len: usize) -> Parts<'static> =
+        // SAFETY: nobody calls this.
+        unsafe { IoSlice::from_raw_parts(list, len) };
     "IoSlice::as_slice": (slice: &IoSlice<'static>) -> &'static [u8] = slice.as_slice();
     "Slices::as_slice": (slices: &'static Slices<'static>) -> Parts<'static> = slices.as_slice();
     "SfFlags::with_readahead": (flags: SfFlags, pages: u16) -> Option<SfFlags> = flags.with_readahead(pages);
