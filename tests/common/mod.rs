@@ -24,6 +24,8 @@ pub mod calls;
 pub mod faults;
 pub mod sent;
 #[cfg(target_os = "linux")]
+pub mod netns;
+#[cfg(target_os = "linux")]
 pub mod streams;
 
 /// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.

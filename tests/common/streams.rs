@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 
+use super::netns::{self, Wire};
+
 /// The kinds that differ in what they hold back.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Kind {
@@ -43,6 +45,19 @@ impl fmt::Display for Kind {
 ///
 /// Those of a kernel that has no such sockets: [`why_not`] says it in words.
 pub fn pair(kind: Kind) -> io::Result<(File, File)> {
+    pair_at(kind, None)
+}
+
+/// The same over a wire, for the kinds that have an address of the Internet.
+///
+/// # Errors
+///
+/// The same.
+pub fn pair_over(kind: Kind, wire: &Wire) -> io::Result<(File, File)> {
+    pair_at(kind, Some(wire))
+}
+
+fn pair_at(kind: Kind, wire: Option<&Wire>) -> io::Result<(File, File)> {
     let ends = match kind {
         Kind::Unix => {
             let mut fds = [-1; 2];
@@ -57,19 +72,19 @@ pub fn pair(kind: Kind) -> io::Result<(File, File)> {
             any.svm_family = libc::AF_VSOCK as _;
             any.svm_cid = libc::VMADDR_CID_LOCAL;
             any.svm_port = libc::VMADDR_PORT_ANY;
-            connected(libc::AF_VSOCK, 0, any)?
+            connected(libc::AF_VSOCK, 0, any, None)?
         }
         Kind::Tcp | Kind::Ktls | Kind::Mptcp | Kind::Sctp => {
             // SAFETY: the same.
             let mut any: libc::sockaddr_in = unsafe { std::mem::zeroed() };
             any.sin_family = libc::AF_INET as _;
-            any.sin_addr.s_addr = u32::from_ne_bytes([127, 0, 0, 1]);
+            any.sin_addr.s_addr = u32::from_ne_bytes(if wire.is_some() { netns::SENDER } else { [127, 0, 0, 1] });
             let protocol = match kind {
                 Kind::Mptcp => libc::IPPROTO_MPTCP,
                 Kind::Sctp => libc::IPPROTO_SCTP,
                 _ => libc::IPPROTO_TCP,
             };
-            connected(libc::AF_INET, protocol, any)?
+            connected(libc::AF_INET, protocol, any, wire)?
         }
     };
     for end in [&ends.0, &ends.1] {
@@ -158,12 +173,15 @@ fn owned(fd: RawFd) -> File {
 }
 
 /// Binds a listener to `any` address, and connects to it: what was accepted, what connected.
-fn connected<A>(family: libc::c_int, protocol: libc::c_int, any: A) -> io::Result<(File, File)> {
+fn connected<A>(family: libc::c_int, protocol: libc::c_int, any: A, wire: Option<&Wire>) -> io::Result<(File, File)> {
     let socket = || {
         // SAFETY: the call touches no memory.
         checked(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, protocol) }).map(owned)
     };
-    let (listener, receiver) = (socket()?, socket()?);
+    let (listener, receiver) = match wire {
+        None => (socket()?, socket()?),
+        Some(wire) => (wire.at_sender(socket)?, wire.at_receiver(socket)?),
+    };
     let (mut address, mut len) = (any, size_of::<A>() as libc::socklen_t);
     let place = (&raw mut address).cast::<libc::sockaddr>();
     let fd = listener.as_raw_fd();
@@ -195,7 +213,8 @@ fn encrypt((sender, receiver): &(File, File)) -> io::Result<()> {
     const TCP_ULP: libc::c_int = 31;
     const TLS_TX: libc::c_int = 1;
     const TLS_RX: libc::c_int = 2;
-    let key = Key { version: TLS_1_2, cipher: AES_GCM_128, iv: [1; 8], key: [2; 16], salt: [3; 4], first_record: [0; 8] };
+    let key =
+        Key { version: TLS_1_2, cipher: AES_GCM_128, iv: [1; 8], key: [2; 16], salt: [3; 4], first_record: [0; 8] };
     for (end, direction) in [(sender, TLS_TX), (receiver, TLS_RX)] {
         set_option(end, libc::IPPROTO_TCP, TCP_ULP, b"tls")?;
         set_option(end, libc::SOL_TLS, direction, &key)?;
