@@ -20,9 +20,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use bare_sendfile::{
-    Count, Errno, Error, IoSlice, Progress, Status, Step, StreamCopy, Transfer, perform, poll_send, send_all,
-};
+use bare_sendfile::{Count, Errno, Error, IoSlice, Progress, Status, Step, StreamCopy, Transfer};
 use fastrand::Rng;
 use indicatif::ProgressBar;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -292,6 +290,8 @@ fn file(rng: &mut Rng, sizes: Sizes, out: OwnedFd, leaves: bool, faults: &mut Fa
     }?
     .with_cap([1 << 21, 100_000, 7000][rng.usize(..3)])
     .with_small(length(rng, (0, 18)));
+    let budget = [1 << 21, 50_000, 1000][rng.usize(..3)];
+    transfer = transfer.with_budget(budget);
     let mut buffer = vec![0; if rng.bool() { length(rng, sizes.piece) } else { 0 }];
     let copying = !buffer.is_empty() && rng.bool();
     if copying {
@@ -322,15 +322,24 @@ fn file(rng: &mut Rng, sizes: Sizes, out: OwnedFd, leaves: bool, faults: &mut Fa
             source.set_len(there)?;
         }
         let result = match driver {
-            Driver::SendAll => transfer.send_all(&out, &source, &headers, &trailers, &mut buffer).map(|()| true),
+            Driver::SendAll => {
+                transfer.send_all(&out, &source, &headers, &trailers, &mut buffer).map(|()| Status::Done)
+            }
             Driver::PollSend => {
-                transfer.poll_send(&out, &source, &headers, &trailers, &mut buffer).map(|status| status == Status::Done)
+                let sent = transfer.progress().total();
+                let result = transfer.poll_send(&out, &source, &headers, &trailers, &mut buffer);
+                let moved = transfer.progress().total() - sent;
+                if moved > budget as u64 || result == Ok(Status::Yielded) && moved < budget as u64 {
+                    return Err(format!("{result:?} after {moved} bytes of {budget}: {transfer:?}").into());
+                }
+                result
             }
             Driver::Steps(n) => steps(n, &mut transfer, &out, &source, &headers, &trailers, &mut buffer),
         };
         match result {
-            Ok(true) => break Ok(()),
-            Ok(false) | Err(Error::Errno(Errno::EAGAIN)) => {
+            Ok(Status::Done) => break Ok(()),
+            Ok(Status::Yielded) => {}
+            Ok(Status::OutFull | Status::InEmpty) | Err(Error::Errno(Errno::EAGAIN)) => {
                 faults.stops += 1;
                 wait_for(&out, PollFlags::OUT)?;
             }
@@ -373,7 +382,7 @@ fn file(rng: &mut Rng, sizes: Sizes, out: OwnedFd, leaves: bool, faults: &mut Fa
     Ok(whole)
 }
 
-/// A few steps by hand, then a flush, as if it were given up. Whether it is done.
+/// A few steps by hand, then a flush, as if it were given up.
 fn steps(
     n: usize,
     transfer: &mut Transfer,
@@ -382,15 +391,15 @@ fn steps(
     headers: &[IoSlice<'_>],
     trailers: &[IoSlice<'_>],
     buffer: &mut [u8],
-) -> Result<bool, Error> {
-    let mut outcome = Ok(false);
+) -> Result<Status, Error> {
+    let mut outcome = Ok(Status::Yielded);
     for _ in 0..n {
         outcome = match transfer.next_step(headers, trailers, buffer.len()) {
-            Ok(Step::Done) => Ok(true),
-            Ok(step) => transfer.perform(&step, out, source, buffer).map(|()| false),
+            Ok(Step::Done) => Ok(Status::Done),
+            Ok(step) => transfer.perform(&step, out, source, buffer).map(|()| Status::Yielded),
             Err(error) => Err(error),
         };
-        if outcome != Ok(false) {
+        if outcome != Ok(Status::Yielded) {
             break;
         }
     }

@@ -146,7 +146,7 @@ pub fn sendfile_hdtr(
     }
     let hints = Some(Hints::new(flags, offset));
     let drive = Drive { out_fd: out_fd.as_fd(), in_fd: in_fd.as_fd(), headers, trailers, buffer: &mut [], hints };
-    drive.run(Transfer::new(offset, count, headers, trailers), false)
+    drive.run(&mut Transfer::new(offset, count, headers, trailers), false)
 }
 
 /// Sends `count` of the file, all of it, on a blocking output: as `write_all` is to `write`, so is this to
@@ -213,7 +213,7 @@ pub fn sendfile_hdtr_all(
     trailers: &[IoSlice<'_>],
     buffer: &mut [u8],
 ) -> Sent {
-    let transfer = match offset {
+    let mut transfer = match offset {
         Some(offset) => Transfer::new(offset, count, headers, trailers),
         #[cfg(target_os = "linux")]
         None => Transfer::from_position(count, headers, trailers),
@@ -221,7 +221,7 @@ pub fn sendfile_hdtr_all(
         None => Err(Error::Errno(Errno::EINVAL)),
     };
     let (out_fd, in_fd) = (out_fd.as_fd(), in_fd.as_fd());
-    Drive { out_fd, in_fd, headers, trailers, buffer, hints: None }.run(transfer, true)
+    Drive { out_fd, in_fd, headers, trailers, buffer, hints: None }.run(&mut transfer, true)
 }
 
 impl Transfer {
@@ -321,20 +321,20 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    /// A transfer from beginning to end.
-    fn run(mut self, transfer: core::result::Result<Transfer, Error>, restart: bool) -> Sent {
-        let mut transfer = match transfer {
+    /// A transfer from beginning to end. It stays where it is, which saves the stack of a copy.
+    fn run(mut self, transfer: &mut core::result::Result<Transfer, Error>, restart: bool) -> Sent {
+        let transfer = match transfer {
             Ok(transfer) => transfer,
             Err(error) => {
                 let report = Report { flags: self.flags_report(), ..Report::default() };
-                return Sent { report, outcome: Err(error) };
+                return Sent { report, outcome: Err(*error) };
             }
         };
         #[cfg(target_os = "linux")]
         if let Some(hints) = &mut self.hints {
             hints.read_ahead(self.in_fd);
         }
-        let outcome = match self.drive(&mut transfer, restart, u64::MAX) {
+        let outcome = match self.drive(transfer, restart, u64::MAX) {
             Ok(Status::Done) => Ok(()),
             Ok(_) => Err(Error::Errno(Errno::EAGAIN)),
             Err(error) => Err(error),

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
-use bare_sendfile::{Count, IoSlice, send_file};
+use bare_sendfile::{Count, IoSlice, sendfile_hdtr_all};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SocketType, accept, bind, connect, getsockname, listen, recv, socket};
@@ -58,13 +58,15 @@ pub fn serve(name: &'static CStr) -> Result<(), Failure> {
     })?;
     let connection = accept(&listener).during("accept")?;
     let file = open(name, "open the file to serve")?;
-    let sent = send_file(lend(&connection), lend(&file), 0, Count::ToEnd, &[IoSlice::new(HEADER)], &[], &mut []);
-    sent.outcome.during("serve")?;
+    let sent =
+        sendfile_hdtr_all(lend(&connection), lend(&file), Some(0), Count::ToEnd, &[IoSlice::new(HEADER)], &[], &mut []);
+    let (report, outcome) = sent.into_parts();
+    outcome.during("serve")?;
     drop(connection);
     if reap(client)?.exit_status() != Some(0) {
         return Err(Failure::wrong("serve", "the client got something else"));
     }
-    let progress = sent.progress;
+    let progress = report.progress;
     say(format_args!("init: served {} bytes of header and {} of the file", progress.headers, progress.file));
     Ok(())
 }

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{Count, Mechanisms, send_file};
+use bare_sendfile::{Count, Mechanisms, sendfile_all, sendfile_hdtr_all};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, fstat, mkdirat, openat, unlinkat};
 
@@ -42,9 +42,8 @@ pub fn move_all(from: impl AsFd + Copy, to: impl AsFd + Copy) -> Result<u64, Fai
         } else {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let new = openat(to, name, flags, mode).during("create a file for the payload")?;
-            let sent = send_file(lend(&new), lend(&old), 0, Count::ToEnd, &[], &[], &mut []);
-            sent.outcome.during("copy the payload")?;
-            bytes += sent.total();
+            let sent = sendfile_all(lend(&new), lend(&old), Some(0), Count::ToEnd);
+            bytes += sent.bytes().during("copy the payload")?;
             // The initramfs is memory: each file is there twice for a moment only.
             unlinkat(from, name, AtFlags::empty()).during("remove what is copied")?;
         }
@@ -55,11 +54,13 @@ pub fn move_all(from: impl AsFd + Copy, to: impl AsFd + Copy) -> Result<u64, Fai
 /// A file to the console, through a buffer where sendfile refuses.
 pub fn show(name: &CStr) -> Result<Mechanisms, Failure> {
     let file = open(name, "open a file to show")?;
-    let sent = send_file(lend(&stdout()), lend(&file), 0, Count::ToEnd, &[], &[], &mut [0; 512]);
-    sent.outcome.during("show a file")?;
-    match sent.mechanisms.refused {
-        Some(errno) => say(format_args!("init: {name:?}: {} bytes by a copy, sendfile says {errno:?}", sent.total())),
-        None => say(format_args!("init: {name:?}: {} bytes by sendfile", sent.total())),
+    let sent = sendfile_hdtr_all(lend(&stdout()), lend(&file), Some(0), Count::ToEnd, &[], &[], &mut [0; 512]);
+    let (report, outcome) = sent.into_parts();
+    outcome.during("show a file")?;
+    let bytes = report.progress.total();
+    match report.mechanisms.refused {
+        Some(errno) => say(format_args!("init: {name:?}: {bytes} bytes by a copy, sendfile says {errno:?}")),
+        None => say(format_args!("init: {name:?}: {bytes} bytes by sendfile")),
     }
-    Ok(sent.mechanisms)
+    Ok(report.mechanisms)
 }

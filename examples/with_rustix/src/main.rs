@@ -10,7 +10,7 @@ mod start;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use bare_sendfile::{Count, IoSlice, SigpipeGuard, send_file};
+use bare_sendfile::{Count, IoSlice, SigpipeGuard, sendfile_hdtr_all};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
@@ -60,9 +60,9 @@ fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
     ];
     // A client that goes away is an error and not the end of the program. With std the signal is ignored anyway.
     let _guard = SigpipeGuard::new().map_err(errno)?;
-    let sent = send_file(lend(&client), lend(&file), 0, Count::Bytes(length), &head, &[], &mut []);
+    let sent = sendfile_hdtr_all(lend(&client), lend(&file), Some(0), Count::Bytes(length), &head, &[], &mut []);
     // A file that was shortened meanwhile: the client must not take what it has for the whole.
-    sent.outcome.map_err(|error| error.errno().map_or(Errno::IO, errno))
+    sent.bytes().map(drop).map_err(|error| errno(error.errno()))
 }
 
 /// To the empty line at its end. What it says does not matter, but who closes a socket with unread bytes resets the connection.

@@ -269,7 +269,7 @@ extern "C" fn probe_poll(io: &mut Io) {
     let (out_fd, in_fd) = fds(io);
     around!(io, {
         let status = StreamCopy::new(Count::ToEnd, []).poll_send(out_fd, in_fd);
-        word(status.map(|status| status as usize).map_err(|error| error.errno().unwrap_or(Errno::EINVAL)))
+        word(status.map(|status| status as usize).map_err(Error::errno))
     });
 }
 

@@ -14,8 +14,8 @@ use core::hint::black_box;
 
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{
-    Count, Error, FlushOnDrop, IoSlice, Moved, Output, SfFlags, SigpipeGuard, Status, Step, StreamCopy, Transfer,
-    available, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all,
+    Count, Error, FlushOnDrop, IoSlice, Moved, Output, PipeCopy, SfFlags, SigpipeGuard, Status, Step, StreamCopy,
+    Transfer, available, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all,
 };
 
 type Part = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Error>;
@@ -50,8 +50,10 @@ fn first_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error
 fn second_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let headers = black_box([IoSlice::new(b"<"), IoSlice::from(b"".as_slice())]);
     let trailers = black_box([IoSlice::new(b">")]);
+    // SAFETY: it is a list of `struct iovec`, which is borrowed, and so are its bytes.
+    let trailers = unsafe { IoSlice::from_raw_parts(trailers.as_ptr().cast(), trailers.len()) };
     let flags = SfFlags::empty().with_readahead(black_box(1)).unwrap_or(SfFlags::NOCACHE);
-    let sent = sendfile_hdtr(output, input, black_box(0), black_box(Count::ToEnd), &headers, &trailers, flags);
+    let sent = sendfile_hdtr(output, input, black_box(0), black_box(Count::ToEnd), &headers, trailers, flags);
     let (report, outcome) = sent.into_parts();
     black_box((report.progress.total(), report.flags.honoured.readahead(), report.mechanisms));
     outcome
@@ -110,9 +112,13 @@ fn drivers(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
 /// What follows the position, as of an input that cannot seek.
 fn stream(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut buffer = [0; 1000];
-    let mut stream = StreamCopy::new(Count::from_usize(black_box(10)), &mut buffer);
+    let mut stream = StreamCopy::new(Count::from_usize(black_box(10)), &mut buffer).with_budget(black_box(4));
     while stream.poll_send(output, input)? != Status::Done {}
     black_box((stream.sent(), stream.spliced(), stream.remainder()));
+    let mut pipe = PipeCopy::new(Count::from(black_box(0)..10))?.with_budget(black_box(4));
+    while pipe.poll_send(output, input)? != Status::Done {}
+    black_box((pipe.sent(), pipe.remainder(), pipe.read_remainder(&mut buffer)?));
+    PipeCopy::new(black_box(Count::Bytes(10)))?.send_all(output, input)?;
     StreamCopy::new(black_box(Count::ToEnd), &mut buffer).send_all(output, input)
 }
 

@@ -2,12 +2,13 @@
 //! much stack each can use. It misses a function that is not here.
 #![no_std]
 
+use core::ffi::c_void;
 use core::hint::black_box;
 
 use bare_sendfile::fd::{BorrowedFd, OwnedFd};
 use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, PipeCopy, Progress, Result, Sent, SfFlags, SigpipeGuard,
-    Slices, Status, Step, StreamCopy, Transfer,
+    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Moved, Output, PipeCopy, Progress, Report, Result, Sent,
+    SfFlags, SigpipeGuard, Slices, Status, Step, StreamCopy, Transfer,
 };
 
 type Fd<'a> = BorrowedFd<'a>;
@@ -116,6 +117,9 @@ functions! {
     "StreamCopy::new": (
         count: Count, buffer: &'static mut [u8],
     ) -> StreamCopy<&'static mut [u8]> = StreamCopy::new(count, buffer);
+    "StreamCopy::with_budget": (
+        stream: StreamCopy<&'static mut [u8]>, bytes: usize,
+    ) -> StreamCopy<&'static mut [u8]> = stream.with_budget(bytes);
     "StreamCopy::sent": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.sent();
     "StreamCopy::spliced": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.spliced();
     "StreamCopy::remainder": (stream: &'static StreamCopy<&'static mut [u8]>) -> &'static [u8] = stream.remainder();
@@ -124,8 +128,7 @@ functions! {
     ) -> Result<(), Error> = stream.send_all(out, input);
     "StreamCopy::poll_send": (stream: &mut StreamCopy<&mut [u8]>, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
         stream.poll_send(out, input);
-    "StreamCopy::with_budget": (stream: StreamCopy<&'static mut [u8]>, bytes: usize) -> StreamCopy<&'static mut [u8]> =
-        stream.with_budget(bytes);
+
     "PipeCopy::new": (count: Count) -> Result<PipeCopy> = PipeCopy::new(count);
     "PipeCopy::with_budget": (copy: PipeCopy, bytes: usize) -> PipeCopy = copy.with_budget(bytes);
     "PipeCopy::sent": (copy: &PipeCopy) -> u64 = copy.sent();
@@ -147,6 +150,9 @@ functions! {
     "Sent::bytes_first": (sent: Sent) -> Result<u64, Error> = sent.bytes_first();
     "Sent::into_parts": (sent: Sent) -> (Report, Result<(), Error>) = sent.into_parts();
     "IoSlice::new": (bytes: &'static [u8]) -> IoSlice<'static> = IoSlice::new(bytes);
+    "IoSlice::from_raw_parts": (list: *const c_void, len: usize) -> Parts<'static> =
+        // SAFETY: nobody calls this.
+        unsafe { IoSlice::from_raw_parts(list, len) };
     "IoSlice::as_slice": (slice: &IoSlice<'static>) -> &'static [u8] = slice.as_slice();
     "Slices::as_slice": (slices: &'static Slices<'static>) -> Parts<'static> = slices.as_slice();
     "SfFlags::with_readahead": (flags: SfFlags, pages: u16) -> Option<SfFlags> = flags.with_readahead(pages);

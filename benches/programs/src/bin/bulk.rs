@@ -169,7 +169,9 @@ fn output(name: &str, len: usize, cpu: usize) -> (File, Option<thread::JoinHandl
         let (mut end, mut buffer, mut left) = (File::from(end), vec![0; 1 << 20], len);
         while left > 0 {
             left -= end.read(&mut buffer).unwrap();
-            rest.map(thread::sleep);
+            if let Some(rest) = rest {
+                thread::sleep(rest);
+            }
         }
     });
     (out.into(), Some(reader))

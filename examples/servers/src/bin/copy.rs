@@ -7,19 +7,19 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use bare_sendfile::{Count, send_file};
+use bare_sendfile::{Count, sendfile_hdtr_all};
 
 fn copy(from: &Path, to: &Path) -> io::Result<u64> {
     let source = File::open(from)?;
     let mut part = to.as_os_str().to_owned();
     part.push(".part");
     let target = File::create(&part)?;
-    let sent = send_file(&target, &source, 0, Count::ToEnd, &[], &[], &mut [0; 4096]);
-    let placed = sent.outcome.map_err(io::Error::from).and_then(|()| fs::rename(&part, to));
+    let sent = sendfile_hdtr_all(&target, &source, Some(0), Count::ToEnd, &[], &[], &mut [0; 4096]).bytes();
+    let placed = sent.map_err(io::Error::from).and_then(|bytes| fs::rename(&part, to).map(|()| bytes));
     if placed.is_err() {
         fs::remove_file(&part)?;
     }
-    placed.map(|()| sent.total())
+    placed
 }
 
 fn main() -> ExitCode {

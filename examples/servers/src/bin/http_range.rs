@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::net::TcpStream;
 use std::ops::Range;
 
-use bare_sendfile::{IoSlice, send_file};
+use bare_sendfile::{IoSlice, sendfile_hdtr_all};
 
 /// The bytes that are wanted, none if the file does not have them; `None` if the field is none of the three forms, which
 /// HTTP has a server ignore.
@@ -42,7 +42,7 @@ fn serve(socket: &TcpStream, file: &File) -> io::Result<()> {
         Some(_) => ("416 Range Not Satisfiable", 0, 0, format!("Content-Range: bytes */{len}\r\n")),
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {count}\r\n{extra}Connection: close\r\n\r\n");
-    send_file(socket, file, offset, count, &[IoSlice::new(head.as_bytes())], &[], &mut []).outcome?;
+    sendfile_hdtr_all(socket, file, Some(offset), count, &[IoSlice::new(head.as_bytes())], &[], &mut []).bytes()?;
     servers::finish(socket)
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 
-use bare_sendfile::{Errno, Error, IoSlice, Step, Transfer, perform};
+use bare_sendfile::{Errno, Error, IoSlice, Step, Transfer};
 use io_uring::{IoUring, opcode, squeue, types};
 
 /// Submits one operation and waits for its result.
@@ -37,7 +37,7 @@ fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> 
     let fd = types::Fd(socket.as_raw_fd());
     loop {
         let step = transfer.next_step(&headers, &[], 0)?;
-        let result = match step {
+        let outcome = match step {
             Step::Done => break,
             Step::Write { slices, more, .. } => {
                 // SAFETY: a message header of zeros is a valid one, without name, slices and control data.
@@ -45,14 +45,14 @@ fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> 
                 message.msg_iov = slices.as_slice().as_ptr().cast_mut().cast();
                 message.msg_iovlen = slices.as_slice().len();
                 let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
-                complete(ring, &opcode::SendMsg::new(fd, &message).flags(flags as u32).build())?
+                transfer.complete(complete(ring, &opcode::SendMsg::new(fd, &message).flags(flags as u32).build())?)
             }
-            step => perform(&step, socket, file, &mut []),
+            step => transfer.perform(&step, socket, file, &mut []),
         };
-        match transfer.complete(result) {
+        match outcome {
             Ok(()) | Err(Error::Errno(Errno::EINTR)) => {}
             Err(Error::Errno(Errno::EAGAIN)) => {
-                if let Some(step) = transfer.flush() {
+                if let Some(step) = transfer.flush_full() {
                     transfer.perform(&step, socket, file, &mut [])?;
                 }
                 complete(ring, &opcode::PollAdd::new(fd, libc::POLLOUT as u32).build())?.map_err(io::Error::from)?;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::net::TcpStream;
 
-use bare_sendfile::{IoSlice, send_file};
+use bare_sendfile::{IoSlice, sendfile_hdtr_all};
 use rustix::net::sockopt::set_tcp_cork;
 
 const PARTS: u64 = 3;
@@ -16,7 +16,7 @@ fn serve(socket: &TcpStream, file: &File) -> io::Result<()> {
     set_tcp_cork(socket, true)?;
     let mut headers = &[IoSlice::new(head.as_bytes())][..];
     for _ in 0..PARTS {
-        send_file(socket, file, 0, len, headers, &[], &mut []).outcome?;
+        sendfile_hdtr_all(socket, file, Some(0), len, headers, &[], &mut []).bytes()?;
         headers = &[];
     }
     set_tcp_cork(socket, false)?;

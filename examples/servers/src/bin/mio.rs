@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::net::Shutdown;
 
-use bare_sendfile::{Error, IoSlice, Status, Transfer, poll_send};
+use bare_sendfile::{Error, IoSlice, Status, Transfer};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
@@ -29,9 +29,12 @@ impl Connection {
     fn ready(&mut self, file: &File) -> io::Result<()> {
         if !self.sent {
             let headers = [IoSlice::new(self.head.as_bytes())];
-            match poll_send(&mut self.transfer, &self.socket, file, &headers, &[], &mut [])? {
-                Status::Done => self.sent = true,
-                Status::OutFull | Status::InEmpty => return Err(io::ErrorKind::WouldBlock.into()),
+            loop {
+                match self.transfer.poll_send(&self.socket, file, &headers, &[], &mut [])? {
+                    Status::Done => break self.sent = true,
+                    Status::Yielded => {} // no event would tell
+                    Status::OutFull | Status::InEmpty => return Err(io::ErrorKind::WouldBlock.into()),
+                }
             }
             self.socket.shutdown(Shutdown::Write)?;
         }

@@ -5,8 +5,8 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-use bare_sendfile::{IoSlice, Status, Transfer, poll_send};
-use smol::future::or;
+use bare_sendfile::{IoSlice, Status, Transfer};
+use smol::future::{or, yield_now};
 use smol::io::{copy, sink};
 use smol::{Async, Timer};
 
@@ -15,12 +15,13 @@ async fn serve(socket: Async<TcpStream>, file: Arc<File>) -> io::Result<()> {
     let head = servers::head(len);
     let headers = [IoSlice::new(head.as_bytes())];
     let mut transfer = Transfer::new(0, len, &headers, &[])?;
-    socket
-        .write_with(|socket| match poll_send(&mut transfer, socket, &file, &headers, &[], &mut [])? {
-            Status::Done => Ok(()),
-            Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
-        })
-        .await?;
+    let mut send = |socket: &TcpStream| match transfer.poll_send(socket, &file, &headers, &[], &mut [])? {
+        Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
+        status => Ok(status),
+    };
+    while socket.write_with(&mut send).await? != Status::Done {
+        yield_now().await;
+    }
     // As `servers::finish` has it, and why.
     socket.get_ref().shutdown(Shutdown::Write)?;
     or(copy(&socket, sink()), async {

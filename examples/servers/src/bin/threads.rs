@@ -5,12 +5,12 @@ use std::io;
 use std::net::TcpStream;
 use std::thread;
 
-use bare_sendfile::{IoSlice, send_file};
+use bare_sendfile::{IoSlice, sendfile_hdtr_all};
 
 fn serve(socket: &TcpStream, file: &File) -> io::Result<()> {
     let len = file.metadata()?.len();
     let head = servers::head(len);
-    send_file(socket, file, 0, len, &[IoSlice::new(head.as_bytes())], &[], &mut []).outcome?;
+    sendfile_hdtr_all(socket, file, Some(0), len, &[IoSlice::new(head.as_bytes())], &[], &mut []).bytes()?;
     servers::finish(socket)
 }
 

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use bare_sendfile::{IoSlice, Status, Transfer, poll_send};
+use bare_sendfile::{IoSlice, Status, Transfer};
 use tokio::io::{AsyncWriteExt, Interest, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 async fn serve(mut socket: TcpStream, file: Arc<File>) -> io::Result<()> {
@@ -14,12 +15,13 @@ async fn serve(mut socket: TcpStream, file: Arc<File>) -> io::Result<()> {
     let head = servers::head(len);
     let headers = [IoSlice::new(head.as_bytes())];
     let mut transfer = Transfer::new(0, len, &headers, &[])?;
-    socket
-        .async_io(Interest::WRITABLE, || match poll_send(&mut transfer, &socket, &file, &headers, &[], &mut [])? {
-            Status::Done => Ok(()),
-            Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
-        })
-        .await?;
+    let mut send = || match transfer.poll_send(&socket, &file, &headers, &[], &mut [])? {
+        Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
+        status => Ok(status),
+    };
+    while socket.async_io(Interest::WRITABLE, &mut send).await? != Status::Done {
+        yield_now().await;
+    }
     // As `servers::finish` has it, and why.
     socket.shutdown().await?;
     timeout(servers::PATIENCE, copy(&mut socket, &mut sink())).await.unwrap_or(Ok(0))?;
