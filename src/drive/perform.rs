@@ -125,9 +125,10 @@ impl From<Error> for Stop {
 
 /// Performs the flush of a transfer, if one is owed. `full`: the output is.
 pub(super) fn flush(transfer: &mut Transfer, full: bool, out_fd: BorrowedFd<'_>) {
-    while let Some(step) = if full { transfer.flush_full() } else { transfer.flush() } {
+    let step = if full { transfer.flush_full() } else { transfer.flush() };
+    if let Some(Step::Flush { uncork, push }) = step {
         // A flush that fails has nothing to flush: the output is not TCP, or gone. The completion reports it to the transfer.
-        let _ = transfer.perform_with(&step, out_fd, out_fd, &mut [], 0);
+        let _ = transfer.complete(cork::flush(out_fd, uncork, push));
     }
 }
 
