@@ -244,7 +244,7 @@ fn poll_send_says_which_side_it_waits_for() {
                     Status::Yielded => panic!("within the budget"),
                     Status::InEmpty if fed < LEN => {} // there is room for more now
                     Status::InEmpty => wait_readable(&input),
-                    Status::Yielded | Status::OutFull => {
+                    Status::OutFull => {
                         full += 1;
                         reading = true; // from now on
                         wait_readable(&receiver);

@@ -309,7 +309,8 @@ fn c21_a_step_of_many_pages_owes_a_push() {
         ] {
             let list = if trailers_len > 0 { &TRAILERS[..] } else { &[] };
             let mut script = Script::new(offset, count, &HEADERS, list).on(TCP);
-            script.goes(headers(true, true), 7);
+            // What does not fit is not announced.
+            script.goes(headers(!torn, true), 7);
             if trailers_len > 0 {
                 script.goes(Seen::Cork, 0);
             }
@@ -355,7 +356,8 @@ fn c16_what_owes_a_flush() {
     assert!(!empty.transfer.flush_owed());
     empty.goes(headers(true, true), 7);
     assert!(empty.transfer.flush_owed());
-    empty.goes(send_file(0, Transfer::DEFAULT_CAP), 0).goes(at_end(0), 0).goes(PUSH, 0).is_done();
+    // The first step of a file that is announced fits a buffer together with them.
+    empty.goes(send_file(0, 15 * 4096), 0).goes(at_end(0), 0).goes(PUSH, 0).is_done();
 
     // Less than was asked for.
     let mut short = Script::new(0, 100, &[], &[]).on(TCP);
@@ -390,19 +392,24 @@ fn c16_what_owes_a_flush() {
 fn c16_what_owes_a_flush_at_a_full_output() {
     let full = |script: &mut Script<'_>| script.transfer.flush_full().map(Seen::from);
     // "More follows", complete.
-    let mut script = Script::new(0, 1 << 20, &HEADERS, &[]).on(TCP);
-    script.goes(headers(true, true), 7).fails(send_file(0, 1 << 20), Errno::EAGAIN);
+    let mut script = Script::new(0, 50_000, &HEADERS, &[]).on(TCP);
+    script.goes(headers(true, true), 7).fails(send_file(0, 50_000), Errno::EAGAIN);
     assert_eq!(full(&mut script), Some(PUSH));
     assert_eq!(script.transfer.complete(Ok(0)), Ok(()));
     assert_eq!(full(&mut script), None);
     // sendfile that stopped in a piece has pushed it.
-    script.goes(send_file(0, 1 << 20), 60_000).fails(send_file(60_000, (1 << 20) - 60_000), Errno::EAGAIN);
+    script.goes(send_file(0, 50_000), 10_000).fails(send_file(10_000, 40_000), Errno::EAGAIN);
+    assert_eq!(full(&mut script), None);
+    assert!(!script.transfer.flush_owed());
+    // But the file may have ended there, where kernels before 6.5 wait for more.
+    let mut script = Script::new(0, 50_000, &[], &[]).on(TCP);
+    script.goes(send_file(0, 50_000), 10_000);
     assert_eq!(full(&mut script), None);
     assert!(script.transfer.flush_owed());
-    // At its end the whole piece is said to be followed by more.
-    script
-        .goes(send_file(60_000, (1 << 20) - 60_000), 5536)
-        .fails(send_file(65_536, (1 << 20) - 65_536), Errno::EAGAIN);
+    // The end of a whole piece is said to be followed by more, and is held if others share its buffer. (A pipe can be one of two
+    // pages.)
+    let mut script = Script::new(0, 50_000, &HEADERS, &[]).on(TCP);
+    script.goes(headers(true, true), 7).goes(send_file(0, 50_000), 8192).fails(send_file(8192, 41_808), Errno::EAGAIN);
     assert_eq!(full(&mut script), Some(PUSH));
     // A short write has pushed all.
     let mut script = Script::new(0, 100, &HEADERS, &[]).on(TCP);
@@ -410,7 +417,7 @@ fn c16_what_owes_a_flush_at_a_full_output() {
     assert_eq!(full(&mut script), None);
     // The cork is cleared, and what it held can wait behind a short segment: that is flushed at the end.
     let mut script = Script::new(0, 1 << 17, &HEADERS, &TRAILERS).on(TCP);
-    script.goes(headers(true, true), 7).goes(Seen::Cork, 0).goes(send_file(0, 1 << 17), 1 << 17);
+    script.goes(headers(false, true), 7).goes(Seen::Cork, 0).goes(send_file(0, 1 << 17), 1 << 17);
     script.fails(trailers(true), Errno::EAGAIN);
     assert_eq!(full(&mut script), Some(Seen::Flush { uncork: true, push: false }));
     assert_eq!(script.transfer.complete(Ok(0)), Ok(()));

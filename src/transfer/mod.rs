@@ -778,6 +778,10 @@ impl Transfer {
             By::SendFile { lent: true } | By::SendFileHdtr { lent: true } if self.is_refusal(errno) => {
                 self.refused = Some(errno);
             }
+            By::SendFile { .. } if errno == Errno::EAGAIN => {
+                self.queue.full();
+                return Err(Error::Errno(errno));
+            }
             _ => return Err(Error::Errno(errno)),
         }
         Ok(())

@@ -50,8 +50,10 @@ enum Waiting {
     Nothing,
     /// Bytes sent with "more follows".
     More,
-    /// Bytes behind a short segment, for which Nagle's algorithm wants an acknowledgement first; or the last piece of a sendfile
-    /// that returned less than its count, to which kernels before 6.5 say "more follows" by themselves.
+    /// The end of a sendfile that returned less than its count. If the file ended there, kernels before 6.5 wait for more; if the output
+    /// is full, all was pushed. The next call tells.
+    Short,
+    /// Bytes behind a short segment, for which Nagle's algorithm wants an acknowledgement first.
     BehindShort,
 }
 
@@ -159,8 +161,14 @@ impl SendQueue {
         let torn = self.takes(bytes / PAGE + 2) || partial && (corked || apart) || corked && apart;
         let behind = self.nagles() && (self.short || torn) || partial && !sys::HAS_MSG_MORE;
         self.by_sendfile = false;
+        let waiting = match () {
+            // Under our own cork nothing more is said where the write cannot say it.
+            () if more && (sys::HAS_MSG_MORE || !corked) => Waiting::More,
+            () if behind && !pushed => Waiting::BehindShort,
+            () => Waiting::Nothing,
+        };
         // The acknowledgement of a full segment sends the rest (tcp_data_snd_check), which no option remembers to be followed by more.
-        self.took(behind && !pushed, more, torn || partial || more && long && !corked);
+        self.took(waiting, torn || partial || !(more || corked) || more && long && !corked);
     }
 
     /// sendfile moved bytes up to this end in the file. `partial`: less than the count was moved, and `after_piece`: up to the end of one
@@ -172,13 +180,23 @@ impl SendQueue {
         let joined = self.fragments > 0;
         let full = self.takes(pages(bytes) - u64::from(again));
         let torn = full || pages(bytes) > PIPE_PAGES || self.is_layered();
-        let behind = partial || (self.nagles() && (self.short || torn));
         self.by_sendfile = true;
-        self.took(behind, false, torn || partial);
-        // If other bytes share its buffer, a piece can fill that. It was sent with "more follows", and no room for the next pushes nothing
-        // (splice_to_socket, since 6.5).
-        if joined && partial && after_piece && sys::HAS_MSG_MORE && self.has_options() {
-            self.waiting = Waiting::More;
+        let waiting = match () {
+            // If other bytes share its buffer, a piece can fill that. It was sent with "more follows", and no room for the next pushes
+            // nothing (splice_to_socket, since 6.5).
+            () if partial && joined && after_piece && sys::HAS_MSG_MORE => Waiting::More,
+            () if partial => Waiting::Short,
+            () if self.nagles() && (self.short || torn) => Waiting::BehindShort,
+            () => Waiting::Nothing,
+        };
+        self.took(waiting, torn || partial || !self.is_corked());
+    }
+
+    /// A sendfile met with a full output. So the file had not ended where the last one did.
+    pub(super) fn full(&mut self) {
+        if self.waiting == Waiting::Short && sys::HAS_MSG_MORE && self.is_plain_tcp() && !self.is_corked() {
+            self.waiting = Waiting::Nothing;
+            self.forget_fragments();
         }
     }
 
@@ -189,19 +207,14 @@ impl SendQueue {
         joined && self.fragments > MAX_SKB_FRAGS
     }
 
-    fn took(&mut self, behind: bool, more: bool, short: bool) {
-        if !self.has_options() {
-            return;
+    /// A call left this waiting, and perhaps a short segment on its way.
+    fn took(&mut self, waiting: Waiting, short: bool) {
+        if !self.has_options() || self.is_corked() && self.is_mptcp() && !self.short {
+            return; // a cork around all of it keeps the segments of MPTCP together
         }
-        let corked = self.is_corked();
-        self.waiting = match () {
-            // Under our own cork nothing more is said where the write cannot say it.
-            () if more && (sys::HAS_MSG_MORE || !corked) => Waiting::More,
-            () if behind => Waiting::BehindShort,
-            () => Waiting::Nothing,
-        };
+        self.waiting = waiting;
         // Each call can be a segment of its own where another protocol lies between, cork or not.
-        self.short |= short || self.is_layered() || !(more || corked);
+        self.short |= short || self.is_layered();
         self.forget_fragments();
     }
 
@@ -224,20 +237,19 @@ impl SendQueue {
         self.flush_if(match self.waiting {
             Waiting::Nothing => false,
             Waiting::More => true,
-            Waiting::BehindShort => !sys::HAS_MSG_MORE,
+            Waiting::Short | Waiting::BehindShort => !sys::HAS_MSG_MORE,
         })
     }
 
     fn flush_if(&self, push: bool) -> Option<Step<'static>> {
         let uncork = self.is_corked();
-        let push = push && !(uncork && self.is_mptcp());
         (self.has_options() && (uncork || push)).then_some(Step::Flush { uncork, push })
     }
 
     /// The answer to [`Step::Flush`] with this `push`.
     pub(super) fn flushed(&mut self, push: bool, result: Result<usize, Errno>) {
         self.refuses_options |= result.is_err();
-        if push || (self.is_corked() && self.is_mptcp()) {
+        if push {
             self.waiting = Waiting::Nothing;
         }
         // For a caller that flushes after every step, another cork would be followed by another flush for ever.

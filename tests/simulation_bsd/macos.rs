@@ -12,6 +12,7 @@ pub(crate) mod fd {
     pub(crate) struct BorrowedFd<'a>(pub(crate) std::marker::PhantomData<&'a ()>);
 }
 #[path = "../simulation/case.rs"]
+#[allow(dead_code)] // the kernels have a part of the outputs
 mod case;
 #[path = "../../src/cork/macos.rs"]
 mod cork;
@@ -33,7 +34,6 @@ mod machine {
 mod sys {
     pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
     pub(crate) const IOV_MAX: usize = 1024;
-    pub(crate) const SOCK_STREAM: usize = 1;
     pub(crate) const HAS_MSG_MORE: bool = false;
     pub(crate) const NATIVE_HDTR: bool = false;
     pub(crate) const CORKS_SMALL_STEPS: bool = false;
