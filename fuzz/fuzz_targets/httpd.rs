@@ -20,14 +20,15 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for name in path.as_bytes().split(|&byte| byte == b'/') {
         assert!(!matches!(name, b"" | b"." | b"..") && !name.contains(&0), "{path:?}");
     }
-    let meta = Meta { len: len as u64, modified: 784_111_777, nanoseconds: 1 };
-    let answer = answer(&request, &meta, meta.modified);
+    let meta = Meta { len: len as u64, inode: 1, changed: 784_111_777, nanoseconds: 1 };
+    let now = meta.changed + 3;
+    let answer = answer(&request, &meta, now);
     if let Answer::Part { start, end } = answer {
         assert!(start < end && end <= meta.len);
     }
     let common = Common {
-        date: &httpd::date::format(meta.modified),
-        now: meta.modified,
+        date: &httpd::date::format(now),
+        now,
         keep_alive: request.keep_alive,
         with_body: request.method == Method::Get,
     };

@@ -175,9 +175,10 @@ pub fn lend(fd: &OwnedFd) -> BorrowedFd<'_> {
 fn meta(stat: &Stat) -> Meta {
     Meta {
         len: u64::try_from(stat.st_size).unwrap_or(0),
-        // A change before 1970 counts as one in 1970.
-        modified: u64::try_from(stat.st_mtime).unwrap_or(0),
-        nanoseconds: stat.st_mtime_nsec as u32,
+        inode: stat.st_ino,
+        // A change before 1970 is none that the clock can tell.
+        changed: u64::try_from(stat.st_ctime).unwrap_or(0),
+        nanoseconds: stat.st_ctime_nsec as u32,
     }
 }
 

@@ -111,9 +111,8 @@ pub fn file(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8], meta: 
     if let Answer::Whole | Answer::Part { .. } = answer {
         head.field(b"Content-Type", content_type::of(name));
     }
-    if answer != Answer::Unsatisfiable {
-        // A file may be from the future, what the server says of it may not.
-        head.field(b"Last-Modified", &date::format(meta.modified.min(common.now)));
+    if answer != Answer::Unsatisfiable && meta.is_settled(common.now) {
+        head.field(b"Last-Modified", &date::format(meta.changed));
         head.field(b"ETag", &meta.etag());
     }
     head.push(b"\r\n\r\n");
@@ -163,8 +162,8 @@ mod tests {
     use std::string::String;
 
     const COMMON: Common<'_> =
-        Common { date: b"Sun, 06 Nov 1994 08:49:38 GMT", now: 784_111_778, keep_alive: true, with_body: true };
-    const META: Meta = Meta { len: 10, modified: 784_111_777, nanoseconds: 5 };
+        Common { date: b"Sun, 06 Nov 1994 08:49:40 GMT", now: 784_111_780, keep_alive: true, with_body: true };
+    const META: Meta = Meta { len: 10, inode: 7, changed: 784_111_777, nanoseconds: 5 };
 
     fn text(write: impl Fn(&mut [u8; MAX_HEAD]) -> usize) -> String {
         let mut bytes = [0; MAX_HEAD];
@@ -175,9 +174,10 @@ mod tests {
     #[test]
     fn files() {
         let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &META, Answer::Part { start: 2, end: 4 }));
-        let expected = "HTTP/1.1 206 Partial Content\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\nConnection: keep-alive\r\n\
+        let expected = "HTTP/1.1 206 Partial Content\r\nDate: Sun, 06 Nov 1994 08:49:40 GMT\r\nConnection: keep-alive\r\n\
             Content-Length: 2\r\nContent-Range: bytes 2-3/10\r\nContent-Type: text/plain; charset=utf-8\r\n\
-            Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"000000002ebc98a1-00000005-000000000000000a\"\r\n\r\n";
+            Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+            ETag: \"0000000000000007-000000002ebc98a1-00000005-000000000000000a\"\r\n\r\n";
         assert_eq!(head, expected);
         let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &META, Answer::Unsatisfiable));
         assert!(head.starts_with("HTTP/1.1 416 ") && head.contains("\r\nContent-Range: bytes */10\r\n"));
@@ -188,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn from_the_future() {
-        for modified in [784_111_778, 784_111_779, u64::MAX] {
-            let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &Meta { modified, ..META }, Answer::Whole));
-            assert!(head.contains("\r\nLast-Modified: Sun, 06 Nov 1994 08:49:38 GMT\r\n"), "{head}");
+    fn no_validators() {
+        for changed in [0, 1, 784_111_778, 784_111_780, 784_111_781, u64::MAX] {
+            let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &Meta { changed, ..META }, Answer::Whole));
+            assert!(!head.contains("Last-Modified") && !head.contains("ETag"), "{head}");
         }
     }
 
@@ -218,9 +218,11 @@ mod tests {
 
     #[test]
     fn largest_numbers() {
-        let meta = Meta { len: u64::MAX, modified: u64::MAX, nanoseconds: u32::MAX };
+        let meta = Meta { len: u64::MAX, inode: u64::MAX, changed: u64::MAX - 3, nanoseconds: u32::MAX };
+        let common = Common { now: u64::MAX, ..COMMON };
         let head =
-            text(|bytes| file(bytes, &COMMON, b"a.js", &meta, Answer::Part { start: u64::MAX - 2, end: u64::MAX - 1 }));
+            text(|bytes| file(bytes, &common, b"a.js", &meta, Answer::Part { start: u64::MAX - 2, end: u64::MAX - 1 }));
+        assert!(head.contains("\r\nLast-Modified: Fri, 31 Dec 9999 23:59:59 GMT\r\n"));
         assert!(head.contains("bytes 18446744073709551613-18446744073709551613/18446744073709551615\r\n"));
         assert!(head.ends_with("\r\n\r\n"));
     }
