@@ -103,7 +103,7 @@ pub fn answer(request: &Request<'_>, meta: &Meta, now: u64) -> Answer {
 
 /// Whether one of the tags is the file's. `*` is that of every file.
 fn any(tags: List<'_>, is: impl Fn(&[u8]) -> bool) -> bool {
-    tags.items().any(|tag| tag == b"*" || !tag.is_empty() && is(tag))
+    tags.is_any() || tags.tags().any(is)
 }
 
 #[cfg(test)]
@@ -160,6 +160,10 @@ mod tests {
             assert_eq!(answer(&if_none_match(head.as_bytes())), Answer::NotModified, "{head}");
         }
         assert_eq!(answer(&if_none_match(b"If-None-Match: *\r\n\r\n")), Answer::NotModified);
+        for none in ["\"x\", *", "*, \"x\"", "\"x", "", ","] {
+            let head = std::format!("If-None-Match: {none}\r\n\r\n");
+            assert_eq!(answer(&if_none_match(head.as_bytes())), Answer::Whole, "{none}");
+        }
         let other = Request { if_modified_since: Some(SINCE), ..if_none_match(b"If-None-Match: \"x\"\r\n\r\n") };
         assert_eq!(answer(&other), Answer::Whole, "a tag has precedence over a date");
         assert_eq!(answer(&if_none_match(head("X", "", "").as_bytes())), Answer::Whole, "the tag of another field");

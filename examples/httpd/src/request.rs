@@ -3,6 +3,7 @@
 //! # References
 //! - [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112), HTTP/1.1
 
+use core::iter;
 use core::net::Ipv6Addr;
 use core::str;
 
@@ -42,12 +43,42 @@ pub struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// The items of all lines.
-    pub fn items(self) -> impl Iterator<Item = &'a [u8]> {
-        let fields = lines(self.head).filter_map(|line| field(line.ok()?).ok());
-        let values = fields.filter(move |(name, _)| name.eq_ignore_ascii_case(self.name)).map(|(_, value)| value);
-        values.flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+    /// The values of all lines, which were looked at before.
+    fn values(self) -> impl Iterator<Item = &'a [u8]> {
+        let values = self.head.split(|&byte| byte == b'\n').filter_map(move |line| {
+            let (name, value) = line.split_at_checked(self.name.len())?;
+            name.eq_ignore_ascii_case(self.name).then(|| value.strip_prefix(b":"))?
+        });
+        values.map(<[u8]>::trim_ascii)
     }
+
+    /// Whether it is `*`, which stands for all, and nothing else.
+    pub fn is_any(self) -> bool {
+        let mut values = self.values();
+        values.next() == Some(b"*") && values.next().is_none()
+    }
+
+    /// The entity tags of all lines, up to what is none. A comma within the quotes is part of the tag.
+    pub fn tags(self) -> impl Iterator<Item = &'a [u8]> {
+        self.values().flat_map(|value| {
+            let mut rest = value;
+            iter::from_fn(move || {
+                let start = rest.iter().position(|byte| !b", \t".contains(byte))?;
+                let (tag, after) = split_tag(rest.get(start..)?)?;
+                rest = after;
+                Some(tag)
+            })
+        })
+    }
+}
+
+/// The entity tag at the start, and what is behind it: the end, or a comma.
+fn split_tag(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let open = if bytes.starts_with(b"W/") { 2 } else { 0 };
+    let quoted = bytes.get(open..)?.strip_prefix(b"\"")?;
+    let len = quoted.iter().position(|byte| b"\" \t".contains(byte)).filter(|&len| quoted.get(len) == Some(&b'"'))?;
+    let (tag, after) = bytes.split_at_checked(open + 1 + len + 1)?;
+    matches!(after.trim_ascii_start(), [] | [b',', ..]).then_some((tag, after))
 }
 
 /// What the bytes received until now are.
@@ -411,9 +442,37 @@ mod tests {
         let request = accepted(
             b"GET http://x HTTP/1.1\r\nHost: x\r\nif-match: \"a\",\"b\" \r\nX: \"y\"\r\nIF-MATCH:\r\nIf-Match:W/\"c\"\r\n\r\n",
         );
-        let items: Vec<_> = request.if_match.unwrap().items().collect();
-        assert_eq!(items, [b"\"a\"".as_slice(), b"\"b\"", b"", b"W/\"c\""]);
+        let tags: Vec<_> = request.if_match.unwrap().tags().collect();
+        assert_eq!(tags, [b"\"a\"".as_slice(), b"\"b\"", b"W/\"c\""]);
+        assert!(!request.if_match.unwrap().is_any());
         assert_eq!(request.if_none_match, None);
+        let list = |value: &str| std::format!("If-Match: {value}\r\n\r\n");
+        for (value, tags) in [
+            (r#""a,b""#, &[r#""a,b""#][..]),
+            (r#""a, \"b\", c", "d""#, &[]),
+            (r#""", W/"a,",,	, "b""#, &[r#""""#, r#"W/"a,""#, r#""b""#]),
+            (r#""\", "b""#, &[r#""\""#, r#""b""#]),
+            // Up to what is no tag: where the next one begins, nobody can tell.
+            (r#""a", b, "c""#, &[r#""a""#]),
+            (r#""a" "b""#, &[]),
+            (r#""a"x, "b""#, &[]),
+            (r#"w/"a""#, &[]),
+            (r#"W/ "a""#, &[]),
+            (r#""a b""#, &[]),
+            (r#""a"#, &[]),
+            (r#"*, "a""#, &[]),
+            (r#""a", *"#, &[r#""a""#]),
+        ] {
+            let head = list(value);
+            let list = List { name: b"if-match", head: head.as_bytes() };
+            let found: Vec<_> = list.tags().map(|tag| str::from_utf8(tag).unwrap()).collect();
+            assert_eq!(found, tags, "{value}");
+            assert!(!list.is_any(), "{value}");
+        }
+        for (lines, any) in [("*", true), (" * ", true), ("*,", false), ("*\r\nIf-Match: *", false), ("\"*\"", false)] {
+            let head = list(lines);
+            assert_eq!(List { name: b"if-match", head: head.as_bytes() }.is_any(), any, "{lines}");
+        }
     }
 
     #[test]

@@ -262,6 +262,40 @@ class Http(Base):
         self.assertEqual(client.get("/a.txt", "Range: bytes=1-2", f"If-Range: {tag}").status, 206)
         self.assertEqual(client.get("/a.txt", "Range: bytes=1-2", 'If-Range: "x"').status, 200)
 
+    def test_lists_of_tags(self):
+        client = self.client(self.server)
+        tag = client.get("/a.txt").fields["etag"]
+        for field, status in [
+            (f'If-None-Match: "a,b", {tag}', 304),
+            (f'If-None-Match: "a, {tag}, b"', 200),
+            (f'If-None-Match: "x{tag}', 200),
+            ('If-None-Match: "x", *', 200),
+            ("If-None-Match: *", 304),
+            ('If-Match: *, "x"', 412),
+            (f'If-Match: ",", , {tag}', 200),
+            (f"If-Match: ,{tag[:-1]},", 412),
+        ]:
+            self.assertEqual(client.get("/a.txt", field).status, status, field)
+
+    def test_conditions_take_no_longer_than_other_fields(self):
+        def ticks():
+            """User time of the server."""
+            return int(Path(f"/proc/{self.server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11])
+
+        def cost(line, count):
+            client, start = self.client(self.server), ticks()
+            for _ in range(count):
+                self.assertEqual(client.get("/empty", line).status, 200)
+            return ticks() - start
+
+        for value in ["," * 8000, ("\r\nIf-None-Match: ,") * 400]:
+            plain = f"If-None-Match: {value}".replace("If-None-Match", "If-None-Catch")
+            # As many as can be counted in ticks.
+            count = 500
+            while (least := cost(plain, count)) < 10:
+                count *= 2
+            self.assertLess(cost(f"If-None-Match: {value}", count), 4 * least, value[:20])
+
     def test_another_file_of_the_same_length_and_time(self):
         client = self.client(self.server)
         for (modified, way), path in self.twins.items():
