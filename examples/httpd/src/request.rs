@@ -92,11 +92,16 @@ pub enum Parsed<'a> {
     Refused(Status),
 }
 
-/// Parses the request at the start of `bytes`. It refuses only whole heads and those that are too long, so that it does not
-/// matter in what pieces they come.
+/// Parses the request at the start of `bytes`. It refuses whole heads, those that are too long, and at once what does not
+/// begin as a request does: who speaks another protocol waits for an answer, not for the end of a head.
+///
+/// It does not matter in what pieces they come.
 pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     let rest = after_blank_lines(bytes);
     let blank = bytes.len() - rest.len();
+    if let Err(status) = first_line(rest.get(..MAX_HEAD.saturating_sub(blank)).unwrap_or(rest)) {
+        return Parsed::Refused(status);
+    }
     match end_of_head(rest) {
         Some(end) if blank + end <= MAX_HEAD => match head(rest.get(..end).unwrap_or(&[])) {
             Ok(request) => Parsed::Request(request, blank + end),
@@ -134,6 +139,23 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
             _ => {}
         }
     }
+}
+
+/// Looks at the first line of a request, or at what has come of it.
+fn first_line(head: &[u8]) -> Result<(), Status> {
+    if let Some(end) = head.iter().position(|&byte| byte == b'\n') {
+        return without_line_end(head.get(..=end).unwrap_or(&[])).and_then(request_line).map(drop);
+    }
+    let line = head.strip_suffix(b"\r").unwrap_or(head);
+    // Of the last word any part may have come; of the first, nothing but the carriage return of an empty line.
+    let mut words = line.split(|&byte| byte == b' ').peekable();
+    let method = words.next().unwrap_or(&[]);
+    let target = words.next().unwrap_or(&[]);
+    let whole = words.peek().is_some();
+    let version = words.next().unwrap_or(&[]);
+    let graphic = target.iter().chain(version).all(u8::is_ascii_graphic);
+    let begun = line.is_empty() || is_token(method) && graphic && !(whole && target.is_empty());
+    if begun && words.next().is_none() { Ok(()) } else { Err(Status::BAD_REQUEST) }
 }
 
 /// Parses a head that ends with its empty line.
@@ -387,6 +409,34 @@ mod tests {
     }
 
     #[test]
+    fn no_http() {
+        for bytes in [
+            "\x16\x03\x01\x02",
+            "\0",
+            "\n",
+            "\rG",
+            " ",
+            "GARBAGE\r\n",
+            "GET\n",
+            "GET /\r\n",
+            "GET  ",
+            "GET /\t",
+            "GET / HTTP/1.1 ",
+            "GET / HTTP/1.1\n",
+            "GET / HTTP/1.1\rX",
+            "\r\n\r\n\u{e9}",
+            "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n",
+            "EHLO x\r\n",
+        ] {
+            assert_eq!(refused(bytes.as_bytes()), 400, "{bytes:?}");
+        }
+        assert_eq!(refused(b"PRI * HTTP/2.0\r\n"), 505);
+        for bytes in ["", "\r", "\r\n\r", "GARBAGE", "G\r", "GET ", "GET /", "GET / ", "GET / H", "GET / HTTP/1.1\r"] {
+            assert_eq!(parse(bytes.as_bytes()), Parsed::Incomplete, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn hosts() {
         let head = |host: &str| std::format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
         for host in
@@ -513,7 +563,13 @@ mod tests {
                     prop_assert_eq!(parse(&bytes[..len]), Parsed::Request(request, len));
                     len - 1
                 }
-                Parsed::Refused(_) => return Ok(()),
+                Parsed::Refused(status) => {
+                    let begin = (0..bytes.len()).find(|&end| parse(&bytes[..end]) != Parsed::Incomplete);
+                    for end in begin.unwrap_or(bytes.len())..bytes.len() {
+                        prop_assert_eq!(parse(&bytes[..end]), Parsed::Refused(status));
+                    }
+                    return Ok(());
+                }
             };
             for end in 0..len {
                 prop_assert_eq!(parse(&bytes[..end]), Parsed::Incomplete);

@@ -417,6 +417,11 @@ class Http(Base):
             self.assertEqual((answers[0].status, len(answers)), (status, count), request[:40])
             self.assertEqual(answers[-1].fields["connection"], "close")
 
+    def test_no_http_is_refused_at_once(self):
+        for data in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GARBAGE\r\n", b"\0", b"GET /a.txt\r\n", b"\n"]:
+            # Long before it is late.
+            self.assertEqual([answer.status for answer in self.client(self.server).raw(data)], [400], data)
+
     def test_no_body_after_head(self):
         for request, status in [
             (b"HEAD / HTTP/1.1\r\n\r\n", 400),
