@@ -174,7 +174,8 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
         if_unmodified_since: None,
     };
     let (mut hosts, mut close, mut keep_alive) = (0, false, minor > 0);
-    let (mut content_length, mut chunked) = (None, None);
+    let (mut content_length, mut coded) = (None, false);
+    let (mut chunked, mut other, mut behind_chunked) = (false, false, false);
     for line in lines {
         let line = line?;
         if line.is_empty() {
@@ -197,32 +198,42 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
             }
             content_length = Some(value);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            // The last coding of all lines counts.
-            let last = value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii).find(|coding| !coding.is_empty());
-            chunked = Some(last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")));
+            coded = true;
+            // The lines are one list.
+            for coding in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty())
+            {
+                behind_chunked |= chunked;
+                match coding.eq_ignore_ascii_case(b"chunked") {
+                    true => chunked = true,
+                    false => other = true,
+                }
+            }
         } else if name.eq_ignore_ascii_case(b"range") {
-            request.range = Some(value);
+            once(&mut request.range, value);
         } else if name.eq_ignore_ascii_case(b"if-range") {
-            request.if_range = Some(value);
+            once(&mut request.if_range, value);
         } else if name.eq_ignore_ascii_case(b"if-match") {
             request.if_match = Some(List { name: b"if-match", head: bytes });
         } else if name.eq_ignore_ascii_case(b"if-none-match") {
             request.if_none_match = Some(List { name: b"if-none-match", head: bytes });
         } else if name.eq_ignore_ascii_case(b"if-modified-since") {
-            request.if_modified_since = Some(value);
+            once(&mut request.if_modified_since, value);
         } else if name.eq_ignore_ascii_case(b"if-unmodified-since") {
-            request.if_unmodified_since = Some(value);
+            once(&mut request.if_unmodified_since, value);
         }
     }
-    if hosts > 1 || (hosts == 0 && minor > 0) || (chunked.is_some() && content_length.is_some()) {
+    if hosts > 1 || (hosts == 0 && minor > 0) || (coded && content_length.is_some()) {
         return Err(Status::BAD_REQUEST);
     }
     // Nobody can tell where such a body ends.
-    if chunked == Some(false) {
+    if behind_chunked || (coded && !chunked && !other) {
         return Err(Status::BAD_REQUEST);
     }
+    if other {
+        return Err(Status::NOT_IMPLEMENTED);
+    }
     // A body is not read, so nothing can follow it.
-    let body = chunked.is_some() || content_length.is_some_and(|length| length.iter().any(|&digit| digit != b'0'));
+    let body = coded || content_length.is_some_and(|length| length.iter().any(|&digit| digit != b'0'));
     request.keep_alive = keep_alive && !close && !body;
     request.method = match method {
         b"GET" => Method::Get,
@@ -234,6 +245,11 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
     };
     request.target = path_of(target)?;
     Ok(request)
+}
+
+/// Stores the value of a field that may come once. One that came twice says nothing that can be understood.
+fn once<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) {
+    *place = Some(if place.is_none() { value } else { b"" });
 }
 
 fn lines(head: &[u8]) -> impl Iterator<Item = Result<&[u8], Status>> {
@@ -273,11 +289,12 @@ fn path_of(target: &[u8]) -> Result<&[u8], Status> {
     if !scheme.eq_ignore_ascii_case(b"http://") {
         return Err(Status::BAD_REQUEST);
     }
-    match rest.iter().position(|byte| b"/?#".contains(byte)) {
-        Some(0) => Err(Status::BAD_REQUEST), // no host
-        Some(at) if rest.get(at) == Some(&b'/') => Ok(rest.get(at..).unwrap_or(b"/")),
-        _ if rest.is_empty() => Err(Status::BAD_REQUEST),
-        _ => Ok(b"/"),
+    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    match is_host(host) {
+        true if path.starts_with(b"/") => Ok(path),
+        true => Ok(b"/"),
+        false => Err(Status::BAD_REQUEST),
     }
 }
 
@@ -291,8 +308,8 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Status> {
     Ok((name, value.get(1..).unwrap_or(&[]).trim_ascii()))
 }
 
-/// A name or an address, then maybe a port; or nothing. A comma, which a name might have, is refused: it is what two lines
-/// look like that were made one.
+/// Whether it is a name or an address, then maybe a port. No `http` URI is without a name, or should say who asks. A comma,
+/// which a name might have, is refused: it is what two lines look like that were made one.
 fn is_host(value: &[u8]) -> bool {
     let end = match value {
         [b'[', ..] => value.iter().position(|&byte| byte == b']').map(|at| at + 1),
@@ -304,7 +321,8 @@ fn is_host(value: &[u8]) -> bool {
         name => {
             let text = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%".contains(byte));
             let hexadecimal = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
-            text && name.split(|&byte| byte == b'%').skip(1).all(|after| after.get(..2).is_some_and(hexadecimal))
+            text && !name.is_empty()
+                && name.split(|&byte| byte == b'%').skip(1).all(|after| after.get(..2).is_some_and(hexadecimal))
         }
     };
     host && matches!(port, [] | [b':', ..]) && port.iter().skip(1).all(u8::is_ascii_digit)
@@ -356,11 +374,19 @@ mod tests {
         assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").keep_alive);
         assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n").keep_alive);
         assert!(accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 00\r\n\r\n").keep_alive);
-        for codings in ["chunked", "gzip, Chunked", "gzip\r\nTransfer-Encoding: chunked", "chunked, ,"] {
+        for codings in ["chunked", "Chunked", "\r\nTransfer-Encoding: chunked", ", chunked, ,"] {
             let bytes = std::format!("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {codings}\r\n\r\n");
             assert!(!accepted(bytes.as_bytes()).keep_alive);
         }
-        for (target, path) in [("http://h/p?q", "/p?q"), ("HTTP://h", "/"), ("http://h?q", "/")] {
+        let twice = accepted(b"GET / HTTP/1.1\r\nHost: x\r\nRange: bytes=0-1\r\nRange: bytes=2-3\r\n\r\n");
+        assert_eq!(twice.range, Some(b"".as_slice()));
+        for (target, path) in [
+            ("http://h/p?q", "/p?q"),
+            ("http://[::1]:80/p", "/p"),
+            ("http://h:/p", "/p"),
+            ("HTTP://h", "/"),
+            ("http://h?q", "/"),
+        ] {
             let bytes = std::format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
             assert_eq!(accepted(bytes.as_bytes()).target, path.as_bytes());
         }
@@ -387,6 +413,14 @@ mod tests {
             ("GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET http:///p HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://:80/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://u@h/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://u:p@h:80/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://@h/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://h:x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://[::1/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://a,b/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.0\r\nHost:\r\n\r\n", 400),
             ("GET ftp://h/p HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET / http/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET / HTTP/1.10\r\nHost: x\r\n\r\n", 400),
@@ -394,10 +428,16 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;x=1\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ,\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 501),
             ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("get / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
@@ -440,11 +480,14 @@ mod tests {
     fn hosts() {
         let head = |host: &str| std::format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
         for host in
-            ["", "x", "a-b.c_d~", "a%2Fb", "x:", "x:80", "127.0.0.1:8080", "[::1]", "[::1]:", "[2001:db8::1.2.3.4]:80"]
+            ["x", "a-b.c_d~", "a%2Fb", "x:", "x:80", "127.0.0.1:8080", "[::1]", "[::1]:", "[2001:db8::1.2.3.4]:80"]
         {
             accepted(head(host).as_bytes());
         }
         for host in [
+            "",
+            ":",
+            ":80",
             "a b",
             "a/b",
             "a,b",
