@@ -3,10 +3,11 @@
 use core::ffi::c_int;
 use core::ops::Range;
 
+use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, Error, IoSlice, Step, Transfer, perform};
 use httpd::conditions::{Answer, answer};
 use httpd::head::{self, Common};
-use httpd::path::Path;
+use httpd::path::{self, Path};
 use httpd::request::{self, Method, Parsed, Request};
 use httpd::status::Status;
 use rustix::fd::OwnedFd;
@@ -28,8 +29,9 @@ const SOCK_STREAM: usize = 1;
 /// Of include/uapi/linux/sockios.h.
 const SIOCOUTQ: Opcode = 0x5411;
 
-/// Pages that a connection has, and uses only if it has to: what came in and was not looked at, then a head that was not sent.
-pub const KEPT: usize = (Inbox::SIZE + head::MAX_HEAD).next_multiple_of(PAGE);
+/// Pages that a connection has, and uses only if it has to: what came in and was not looked at at their start, a head that was
+/// not sent at their end. A query is in one of the two.
+pub const KEPT: usize = (Inbox::SIZE + head::MAX_PLAIN).next_multiple_of(PAGE);
 
 /// What the connections share: the machinery, and room for what is rarely kept from one event to the next.
 pub struct Shared {
@@ -255,37 +257,17 @@ impl Connection {
         }
     }
 
-    /// Sends what it can of the answer. These are the lines of `poll_send`, with two differences: what kind of socket it is
-    /// need not be asked with each answer, and a full socket is not flushed, as it is never empty before the next call.
+    /// Sends what it can of the answer.
     fn send(&mut self, kept: Range<usize>, shared: &mut Shared) -> Sent {
         let Some(response) = &mut self.response else { return Sent::All };
-        let kept = shared.kept.get_mut(kept).and_then(|kept| kept.get_mut(Inbox::SIZE..)).unwrap_or(&mut []);
-        let head = if response.kept { &*kept } else { shared.head.as_slice() };
-        let headers = [IoSlice::new(head.get(..response.head_len).unwrap_or(&[]))];
+        let fresh = shared.head.get(..response.head_len).unwrap_or(&[]);
+        let kept = shared.kept.get_mut(kept.end - response.head_len..kept.end).unwrap_or(&mut []);
+        let headers = [IoSlice::new(if response.kept { kept } else { fresh })];
         let out_fd = lend(&self.socket);
         // An answer without a file never looks at this descriptor.
         let in_fd = response.file.and_then(|id| shared.files.fd(id)).unwrap_or(out_fd);
         let before = response.transfer.progress();
-        let mut file_steps = 0;
-        let sent = loop {
-            let Ok(step) = response.transfer.next_step(&headers, &[], shared.buffer.len()) else { break Sent::Failed };
-            let result = match &step {
-                Step::Done => break Sent::All,
-                Step::SocketType => Ok(SOCK_STREAM),
-                step => perform(step, out_fd, in_fd, &mut shared.buffer),
-            };
-            match response.transfer.complete(result) {
-                Ok(()) | Err(Error::Errno(bare_sendfile::Errno::EINTR)) => {}
-                Err(Error::Errno(bare_sendfile::Errno::EAGAIN)) => break Sent::OutFull,
-                Err(_) => break Sent::Failed,
-            }
-            if let Step::SendFile { .. } | Step::Copy { .. } = step {
-                file_steps += 1;
-                if file_steps == FILE_STEPS {
-                    break Sent::Turn;
-                }
-            }
-        };
+        let sent = drive(&mut response.transfer, out_fd, in_fd, &headers, &mut shared.buffer);
         if response.transfer.progress() != before {
             self.deadline = shared.now + shared.idle;
         }
@@ -299,11 +281,8 @@ impl Connection {
                 self.linger(shared.now);
             }
         } else if !response.kept && response.transfer.progress().headers < response.head_len as u64 {
-            let head = shared.head.get(..response.head_len).unwrap_or(&[]);
-            if let Some(room) = kept.get_mut(..head.len()) {
-                room.copy_from_slice(head);
-                (response.kept, self.used) = (true, true);
-            }
+            kept.copy_from_slice(fresh);
+            (response.kept, self.used) = (true, true);
         }
         sent
     }
@@ -314,6 +293,37 @@ impl Connection {
         self.lingering = true;
         self.deadline = now + LINGER;
         let _ = shutdown(&self.socket, Shutdown::Write); // An error is one of the connection; the next read has it.
+    }
+}
+
+/// Performs what can be done of a transfer. These are the lines of `poll_send`, with two differences: what kind of socket it is
+/// need not be asked with each answer, and a full socket is not flushed, as it is never empty before the next call.
+fn drive(
+    transfer: &mut Transfer,
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    headers: &[IoSlice<'_>],
+    buffer: &mut [u8],
+) -> Sent {
+    let mut file_steps = 0;
+    loop {
+        let Ok(step) = transfer.next_step(headers, &[], buffer.len()) else { return Sent::Failed };
+        let result = match &step {
+            Step::Done => return Sent::All,
+            Step::SocketType => Ok(SOCK_STREAM),
+            step => perform(step, out_fd, in_fd, buffer),
+        };
+        match transfer.complete(result) {
+            Ok(()) | Err(Error::Errno(bare_sendfile::Errno::EINTR)) => {}
+            Err(Error::Errno(bare_sendfile::Errno::EAGAIN)) => return Sent::OutFull,
+            Err(_) => return Sent::Failed,
+        }
+        if let Step::SendFile { .. } | Step::Copy { .. } = step {
+            file_steps += 1;
+            if file_steps == FILE_STEPS {
+                return Sent::Turn;
+            }
+        }
     }
 }
 
@@ -334,16 +344,18 @@ fn respond(request: &Request<'_>, shared: &mut Shared) -> Response {
     let common = Common { date: &shared.date, now: shared.clock, keep_alive: !last, with_body };
     match found {
         Found::Folder => {
-            let head_len = head::redirection(&mut shared.head, &common, path.name());
-            Response::new(head_len, None, 0, 0, last)
+            let head_len = head::redirection(&mut shared.head, &common, path.name(), path::query(request.target));
+            Response::new(&shared.head, head_len, None, 0, 0, last)
         }
         Found::File(id, meta) => {
             let answer = answer(request, &meta, shared.clock);
             let head_len = head::file(&mut shared.head, &common, path.name(), &meta, answer);
             match answer {
-                Answer::Whole if with_body => Response::new(head_len, Some(id), 0, meta.len, last),
-                Answer::Part { start, end } => Response::new(head_len, Some(id), start, end - start, last),
-                _ => Response::new(head_len, Some(id), 0, 0, last),
+                Answer::Whole if with_body => Response::new(&shared.head, head_len, Some(id), 0, meta.len, last),
+                Answer::Part { start, end } => {
+                    Response::new(&shared.head, head_len, Some(id), start, end - start, last)
+                }
+                _ => Response::new(&shared.head, head_len, Some(id), 0, 0, last),
             }
         }
     }
@@ -362,13 +374,12 @@ fn refuse(status: Status, keep_alive: bool, with_body: bool, shared: &mut Shared
     let keep_alive = keep_alive && !shared.draining;
     let common = Common { date: &shared.date, now: shared.clock, keep_alive, with_body };
     let head_len = head::refusal(&mut shared.head, &common, status);
-    Response::new(head_len, None, 0, 0, !keep_alive)
+    Response::new(&shared.head, head_len, None, 0, 0, !keep_alive)
 }
 
 impl Response {
-    fn new(head_len: usize, file: Option<FileId>, start: u64, count: u64, last: bool) -> Self {
-        // Only the length of the head counts here.
-        let headers = [IoSlice::new(&[0; head::MAX_HEAD][..head_len])];
+    fn new(head: &[u8], head_len: usize, file: Option<FileId>, start: u64, count: u64, last: bool) -> Self {
+        let headers = [IoSlice::new(head.get(..head_len).unwrap_or(&[]))];
         let transfer = match Transfer::new(start, Count::Bytes(count), &headers, &[]) {
             Ok(transfer) => transfer,
             // No file is so large; the kernel's own numbers are signed.

@@ -3,10 +3,14 @@
 use crate::conditions::{Answer, Meta};
 use crate::content_type;
 use crate::date;
+use crate::request;
 use crate::status::Status;
 
-/// The longest head, with the text of a refusal: that of a redirection to the longest name, all of it percent-encoded.
-pub const MAX_HEAD: usize = 1280;
+/// The longest head, with the text of a refusal, without a query: that of a redirection to the longest name, all of it
+/// percent-encoded.
+pub const MAX_PLAIN: usize = 1280;
+/// The longest head: that of the same with the longest query that a request has room for.
+pub const MAX_HEAD: usize = MAX_PLAIN + request::MAX_HEAD;
 
 /// What stands in every response.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +142,8 @@ pub fn refusal(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, status: Status) 
 /// A whole response that sends the client from the folder's name to the same with a `/`; its length.
 ///
 /// The reference is relative, and all but letters and digits is encoded: no name can make another host or scheme of it.
-pub fn redirection(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8]) -> usize {
+/// `query` is the request's with its `?`, or empty: it stays as it came.
+pub fn redirection(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8], query: &[u8]) -> usize {
     let mut head = Head::new(bytes, Status::MOVED_PERMANENTLY, common);
     head.field(b"Location", b"");
     for byte in name {
@@ -150,6 +155,7 @@ pub fn redirection(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8])
         }
     }
     head.push(b"/");
+    head.push(query);
     head.length(0);
     head.push(b"\r\n\r\n");
     head.len
@@ -209,11 +215,16 @@ mod tests {
 
     #[test]
     fn redirections() {
-        let head = text(|bytes| redirection(bytes, &COMMON, b"a:b c"));
+        let head = text(|bytes| redirection(bytes, &COMMON, b"a:b c", b""));
         assert!(head.contains("\r\nLocation: a%3Ab%20c/\r\n"), "{head}");
-        // The longest of all fits.
-        let head = text(|bytes| redirection(bytes, &Common { keep_alive: true, ..COMMON }, &[b' '; 255]));
-        assert!(head.ends_with("/\r\nContent-Length: 0\r\n\r\n") && head.contains(&"%20".repeat(255)));
+        let head = text(|bytes| redirection(bytes, &COMMON, b"a", b"?b=/c?%20"));
+        assert!(head.contains("\r\nLocation: a/?b=/c?%20\r\n"), "{head}");
+        // The longest of all fits, and without a query it is no longer than it says.
+        let longest = |query: &[u8]| text(|bytes| redirection(bytes, &COMMON, &[b' '; 255], query));
+        let plain = longest(b"");
+        assert!(plain.ends_with("/\r\nContent-Length: 0\r\n\r\n") && plain.contains(&"%20".repeat(255)));
+        assert!(plain.len() <= MAX_PLAIN);
+        assert_eq!(longest(&[b'?'; request::MAX_HEAD]).len(), plain.len() + request::MAX_HEAD);
     }
 
     #[test]

@@ -194,7 +194,9 @@ class Http(Base):
         client = self.client(self.server)
         self.assertEqual(client.get("/").body, b"<p>root\n")
         self.assertEqual(client.get("/sub/").body, b"<p>sub\n")
-        for target, location in [("/sub", "sub/"), ("/a%20b", "a%20b/"), ("/a:b", "a%3Ab/"), ("//sub", "sub/")]:
+        for target, location in [("/sub", "sub/"), ("/a%20b", "a%20b/"), ("/a:b", "a%3Ab/"), ("//sub", "sub/"),
+                                 ("/sub?a=1&b=/../%20?c", "sub/?a=1&b=/../%20?c"), ("/sub?", "sub/?"), ("/sub#a?b", "sub/"),
+                                 ("http://test/sub?a", "sub/?a"), ("/sub?" + "q" * 8100, "sub/?" + "q" * 8100)]:
             response = client.get(target)
             self.assertEqual((response.status, response.fields["location"]), (301, location))
         for target in ["/sub/deep/", "/sub%2Fdeep", "/sub%2findex.html", "/a.txt/", "/none", "/none/", "/" + "x" * 300]:
@@ -395,6 +397,19 @@ class Http(Base):
             if i % 1000 == 0:
                 self.assertEqual(other.get("/sub/").body, b"<p>sub\n")
             self.assertEqual(Response(client.stream, "HEAD").fields["etag"], expected)
+        sender.join()
+
+    def test_long_heads_that_do_not_fit(self):
+        client = self.client(self.server)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+        # Of all lengths, so that much of the next requests is put aside with a part of a head.
+        lengths = [i * 97 % 8100 for i in range(4000)]
+        requests = b"".join(b"GET /sub?%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"q" * length) for length in lengths)
+        sender = threading.Thread(target=client.socket.sendall, args=(requests,))
+        sender.start()
+        time.sleep(0.5)
+        for length in lengths:
+            self.assertEqual(Response(client.stream).fields["location"], "sub/?" + "q" * length)
         sender.join()
 
     def test_ends(self):
