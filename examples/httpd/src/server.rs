@@ -17,14 +17,15 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::arguments::Arguments;
 use crate::connection::{self, Connection, Inbox, KEPT, Next, Shared};
-use crate::files::{self, Files};
+use crate::files::{Files, MAX_CACHED};
 use crate::slab::Slab;
 use crate::{Out, memory, signals};
 
 /// Clients at a time, if there are as many descriptors: one for the socket and one for a file.
 const MAX_CONNECTIONS: u64 = 16384;
-/// Descriptors for the rest: standard streams, root, listener, epoll, signals, a folder being looked at.
-const OTHER_DESCRIPTORS: u64 = 16;
+/// Descriptors for the rest: standard streams, root, listener, epoll, signals, two of files being looked up. There are no
+/// others: what the program inherited is closed.
+const OTHER_DESCRIPTORS: u64 = 9;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
 /// Names of the two descriptors that are no connections.
@@ -48,8 +49,8 @@ pub type Failure = (&'static str, Errno);
 /// Serves until it is told to end.
 pub fn run(arguments: &Arguments) -> core::result::Result<(), Failure> {
     let signals = signals::termination().map_err(|errno| ("signals", errno))?;
-    let connections = connections_for(raise_descriptors());
-    let files = Files::new(arguments.root, connections).map_err(|errno| ("--root", errno))?;
+    let (connections, cached) = share(raise_descriptors()).ok_or(("descriptors", Errno::MFILE))?;
+    let files = Files::new(arguments.root, connections, cached).map_err(|errno| ("--root", errno))?;
     let (listener, address) = listen_on(arguments).map_err(|errno| ("--bind, --port", errno))?;
     let mut server =
         Server::new(listener, signals, files, connections, arguments.idle).map_err(|errno| ("start", errno))?;
@@ -68,9 +69,12 @@ fn raise_descriptors() -> u64 {
     }
 }
 
-fn connections_for(descriptors: u64) -> u32 {
-    let left = descriptors.saturating_sub(OTHER_DESCRIPTORS + u64::from(files::CACHED));
-    (left / 2).clamp(1, MAX_CONNECTIONS) as u32
+/// How many connections there can be, and files that stay open for the next one, with so many descriptors.
+fn share(descriptors: u64) -> Option<(u32, u32)> {
+    let left = descriptors.checked_sub(OTHER_DESCRIPTORS)?;
+    let cached = (left / 4).min(MAX_CACHED.into());
+    let connections = ((left - cached) / 2).min(MAX_CONNECTIONS);
+    (connections > 0).then_some((connections as u32, cached as u32))
 }
 
 fn listen_on(arguments: &Arguments) -> Result<(OwnedFd, SocketAddr)> {
@@ -157,6 +161,7 @@ impl Server {
             let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(socket) => socket,
                 Err(Errno::AGAIN) => return,
+                Err(Errno::MFILE | Errno::NFILE) if self.shared.files.evict() => continue,
                 // The client left before it was looked at, or the network says something that is not this socket's.
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(),
                 Err(_) => continue,

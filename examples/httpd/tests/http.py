@@ -30,6 +30,7 @@ HUGE = 50_000_000
 LIBC = ctypes.CDLL(None)
 PR_CAPBSET_DROP = 24
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+IN_OPEN = 0x20
 YESTERDAY = int(time.time()) - 86400
 # Seconds after which what is said of a file is a validator.
 SETTLED = 3.1
@@ -41,7 +42,7 @@ def pattern(length):
 
 
 class Server:
-    def __init__(self, root, *arguments, files=None, closed=(), drop=()):
+    def __init__(self, root, *arguments, files=None, closed=(), drop=(), inherited=()):
         def limit():
             if files:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
@@ -51,7 +52,7 @@ class Server:
                 os.close(descriptor)
 
         command = [*HTTPD, "--root", root, "--port", "0", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=limit)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=limit, pass_fds=inherited)
         line = self.process.stdout.readline().decode()
         host, port = re.fullmatch(r"listening on (.*):(\d+)\n", line).groups()
         self.address = (host.strip("[]"), int(port))
@@ -149,6 +150,11 @@ class Base(unittest.TestCase):
         (root / "proc").symlink_to("/proc/self/cwd")
         (root / "loop").symlink_to("loop")
         (root / "within").symlink_to("sub/deep")
+        (root / "whole path").symlink_to(root / "sub" / "deep")
+        (root / "whole path out").symlink_to(outside)
+        (root / "whole path beside").symlink_to(f"{root} beside")
+        Path(f"{root} beside").mkdir()
+        (Path(f"{root} beside") / "secret").write_bytes(b"secret")
         os.mkfifo(root / "pipe")
 
     def start(self, *arguments, **limits):
@@ -204,7 +210,8 @@ class Http(Base):
 
     def test_nothing_outside_of_the_root(self):
         client = self.client(self.server)
-        for target in ["/out", "/absolute", "/up/secret", "/proc/secret", "/proc/root/secret", "/loop", "/pipe", "/up/"]:
+        for target in ["/out", "/absolute", "/up/secret", "/proc/secret", "/proc/root/secret", "/loop", "/pipe", "/up/",
+                       "/whole%20path%20out/secret", "/whole%20path%20out", "/whole%20path%20beside/secret"]:
             self.assertEqual(client.get(target).status, 404, target)
         self.assertEqual(client.get("/..%2fsecret").status, 404)
         for target in ["/../secret", "/%2e%2e/secret", "/sub/../../secret", "/a%00", "/%", "/%g0"]:
@@ -214,10 +221,27 @@ class Http(Base):
         self.assertEqual(client.get("/" + "x/" * 600).status, 414)
 
     def test_links_within_the_root(self):
-        response = self.client(self.server).get("/within/x.png")
-        # qemu-user 7.2 has no openat2(2), without which no link is followed.
-        expected = (404, b"Not Found\n") if EMULATED else (200, pattern(1000))
-        self.assertEqual((response.status, response.body), expected)
+        client = self.client(self.server)
+        for target in ["/within/x.png", "/whole%20path/x.png"]:
+            response = client.get(target)
+            # qemu-user 7.2 has no openat2(2), without which no link is followed.
+            expected = (404, b"Not Found\n") if EMULATED else (200, pattern(1000))
+            self.assertEqual((response.status, response.body), expected, target)
+
+    def test_a_pipe_is_not_opened(self):
+        def events():
+            with contextlib.suppress(BlockingIOError):
+                return os.read(watch, 4096)
+
+        watch = LIBC.inotify_init1(os.O_NONBLOCK)
+        self.addCleanup(os.close, watch)
+        self.assertGreater(LIBC.inotify_add_watch(watch, os.fsencode(self.root / "pipe"), IN_OPEN), 0)
+        client = self.client(self.server)
+        for _ in range(3):
+            self.assertEqual(client.get("/pipe").status, 404)
+        self.assertIsNone(events())
+        os.close(os.open(self.root / "pipe", os.O_RDONLY | os.O_NONBLOCK))
+        self.assertIsNotNone(events())
 
     def test_ranges(self):
         client = self.client(self.server)
@@ -656,7 +680,7 @@ class Limits(Base):
 
     @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
     def test_more_clients_than_there_is_room_for(self):
-        server = self.start(files=16 + 256 + 2 * 3)
+        server = self.start(files=9 + 2 + 2 * 3)
         clients = [self.client(server) for _ in range(3)]
         for client in clients:
             self.assertEqual(client.get("/a.txt").body, b"hello\n")
@@ -668,6 +692,100 @@ class Limits(Base):
         late.socket.settimeout(PATIENCE)
         late = socket.SocketIO(late.socket, "r")
         self.assertTrue(late.readline().startswith(b"HTTP/1.1 200 "))
+
+    def many_files(self):
+        folder = self.root / "many"
+        if not folder.exists():
+            folder.mkdir()
+            for i in range(300):
+                (folder / str(i)).write_bytes(b"%d" % i)
+        return [f"/many/{i}" for i in range(300)]
+
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_few_descriptors(self):
+        names = self.many_files()
+        # Some are inherited, and more than are left.
+        inherited = [os.open("/dev/null", os.O_RDONLY) for _ in range(60)]
+        server = self.start(files=64, inherited=inherited)
+        for descriptor in inherited:
+            os.close(descriptor)
+        clients = [self.client(server) for _ in range(20)]
+        for client in clients:
+            client.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.stream.peek(1)
+        # Each holds a file of its own, and all places of the cache are taken.
+        loud = self.client(server)
+        for name in names:
+            response = loud.get(name)
+            self.assertEqual((response.status, response.body), (200, name.rsplit("/", 1)[1].encode()))
+        self.assertLessEqual(len(server.descriptors()), 64)
+
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_cached_files_make_room(self):
+        server = self.start()
+        client, names = self.client(server), self.many_files()
+        for name in names[:100]:
+            self.assertEqual(client.get(name).status, 200)
+        opened = len(server.descriptors())
+        self.assertGreater(opened, 60)
+        pid = server.process.pid
+        hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (opened, hard))
+        self.assertEqual(client.get(names[200]).status, 200)
+        other = self.client(server)
+        self.assertEqual(other.get(names[201]).status, 200)
+
+    def test_too_few_descriptors(self):
+        if not EMULATED:
+            limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10))
+            failed = subprocess.run([*HTTPD, "--port", "0"], preexec_fn=limit, capture_output=True, timeout=PATIENCE)
+            self.assertEqual((failed.returncode, failed.stdout), (1, b""))
+            self.assertIn(b"httpd: descriptors: ", failed.stderr)
+
+    def test_a_deployment(self):
+        """The root is a link that is swapped, then a folder that is replaced."""
+        folder = Path(self.folder.name) / "deployment"
+        for name in ("one", "two", "three"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "index.html").write_bytes(name.encode())
+        current = folder / "current"
+        for first in ("link", "folder"):
+            if first == "link":
+                current.symlink_to("one")
+            server = Server(current)
+            self.addCleanup(server.kill)
+            client = self.client(server)
+            expected = b"one" if first == "link" else b"two"
+            self.assertEqual(client.get("/").body, expected)
+            if first == "link":
+                (folder / "new").symlink_to("two")
+                (folder / "new").rename(current)
+                self.comes(client, b"two")
+                current.unlink()
+                (folder / "two").rename(current)
+                self.comes(client, b"two")
+            else:
+                current.rename(folder / "old")
+                deadline = time.monotonic() + PATIENCE
+                while client.get("/").status != 404 and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                self.assertEqual(client.get("/").status, 404)
+                (folder / "three").rename(current)
+                self.comes(client, b"three")
+            self.assertEqual(server.end(), 0)
+
+    def comes(self, client, body):
+        deadline = time.monotonic() + PATIENCE
+        while (got := client.get("/").body) != body and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(got, body)
+
+    def test_files_that_are_made_when_they_are_read(self):
+        for root, target in [("/proc", "/version"), ("/proc/self", "/status"), ("/sys", "/kernel/mm/transparent_hugepage/enabled"),
+                             ("/sys", "/kernel/uevent_seqnum")]:
+            server = Server(root)
+            self.addCleanup(server.kill)
+            self.assertEqual(self.client(server).get(target).status, 404, target)
 
     def test_ipv6_and_wrong_arguments(self):
         server = self.start("--bind", "::1")
