@@ -18,7 +18,7 @@ use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use crate::files::{FileId, Files, Found, lend};
 use crate::memory::{self, PAGE};
 
-/// Seconds for the client to close after the last answer.
+/// Seconds for the client to close after the last answer, or to send a request when the server is to end.
 const LINGER: u64 = 5;
 /// Answers, or reads of what is not looked at, after which the others have their turn.
 const TURN: usize = 16;
@@ -38,6 +38,8 @@ pub struct Shared {
     pub files: Files,
     /// Seconds of a clock that nobody sets.
     pub now: u64,
+    /// The same without those for which the server was stopped: in these, it was not the clients who waited.
+    pub watched: u64,
     /// Seconds for a whole request to come, and for a part of an answer to go.
     pub idle: u64,
     /// Seconds since 1970, by a clock that may be set.
@@ -151,8 +153,8 @@ struct Response {
 pub struct Connection {
     socket: OwnedFd,
     deadline: u64,
-    /// Bytes that the kernel had yet to bring to the client when it was last asked.
-    unsent: c_int,
+    /// Bytes that the kernel had yet to bring to the client when it was asked, if it was since the deadline was set.
+    unsent: Option<c_int>,
     response: Option<Response>,
     /// Bytes that were put aside.
     received: usize,
@@ -160,29 +162,30 @@ pub struct Connection {
     used: bool,
     /// All is sent; what still comes is not looked at.
     lingering: bool,
+    /// No request has come.
+    fresh: bool,
 }
 
 impl Connection {
     pub fn new(socket: OwnedFd, deadline: u64) -> Self {
-        Self { socket, deadline, unsent: 0, response: None, received: 0, used: false, lingering: false }
+        Self { socket, deadline, unsent: None, response: None, received: 0, used: false, lingering: false, fresh: true }
     }
 
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
     }
 
-    /// To be asked once a second. The kernel takes more of an answer only when it has brought much of the last part to the
-    /// client, for which a slow one needs longer than `idle`. It is not late as long as that becomes less.
-    pub fn is_late(&mut self, now: u64, idle: u64) -> bool {
-        if self.response.is_some() {
-            // SAFETY: the kernel writes a number of this type.
-            let unsent = unsafe { ioctl(&self.socket, Getter::<SIOCOUTQ, c_int>::new()) }.unwrap_or(0);
-            if unsent < self.unsent {
-                self.deadline = now + idle;
-            }
-            self.unsent = unsent;
+    /// The kernel takes more of an answer only when it has brought much of the last part to the client, for which a slow one
+    /// needs longer than `idle`. It is not late as long as that becomes less.
+    pub fn is_late(&mut self, watched: u64, idle: u64) -> bool {
+        if watched <= self.deadline {
+            return false;
         }
-        now > self.deadline
+        // SAFETY: the kernel writes a number of this type.
+        let unsent = unsafe { ioctl(&self.socket, Getter::<SIOCOUTQ, c_int>::new()) }.unwrap_or(0);
+        let late = unsent == 0 || self.unsent.is_some_and(|before| unsent >= before);
+        (self.deadline, self.unsent) = (watched + idle, Some(unsent));
+        late
     }
 
     /// Lets go of what is shared. `kept` are its pages.
@@ -231,6 +234,7 @@ impl Connection {
             } else {
                 match request::parse(inbox.waiting()) {
                     Parsed::Request(request, len) => {
+                        self.fresh = false;
                         self.response = Some(respond(&request, shared));
                         inbox.start += len;
                     }
@@ -247,8 +251,13 @@ impl Connection {
                         match received {
                             Received::Bytes => {}
                             Received::Nothing if !shared.draining || !inbox.is_blank() => return Next::Wait,
+                            // Its request may be on the way.
+                            Received::Nothing if self.fresh => {
+                                self.deadline = self.deadline.min(shared.watched + LINGER);
+                                return Next::Wait;
+                            }
                             // No request has begun, and none is to begin.
-                            Received::Nothing if done > 0 => self.linger(shared.now),
+                            Received::Nothing if done > 0 => self.linger(shared.watched),
                             Received::Nothing | Received::End => return Next::Close,
                         }
                     }
@@ -269,7 +278,7 @@ impl Connection {
         let before = response.transfer.progress();
         let sent = drive(&mut response.transfer, out_fd, in_fd, &headers, &mut shared.buffer);
         if response.transfer.progress() != before {
-            self.deadline = shared.now + shared.idle;
+            (self.deadline, self.unsent) = (shared.watched + shared.idle, None);
         }
         if let Sent::All = sent {
             let last = response.last;
@@ -278,7 +287,7 @@ impl Connection {
             }
             self.response = None;
             if last {
-                self.linger(shared.now);
+                self.linger(shared.watched);
             }
         } else if !response.kept && response.transfer.progress().headers < response.head_len as u64 {
             kept.copy_from_slice(fresh);
@@ -289,9 +298,9 @@ impl Connection {
 
     /// Says that this was all, and waits for the client to close. Closing at once would answer what the client may still be
     /// sending with a reset, which can take the answer back from it.
-    fn linger(&mut self, now: u64) {
+    fn linger(&mut self, watched: u64) {
         self.lingering = true;
-        self.deadline = now + LINGER;
+        (self.deadline, self.unsent) = (watched + LINGER, None);
         let _ = shutdown(&self.socket, Shutdown::Write); // An error is one of the connection; the next read has it.
     }
 }

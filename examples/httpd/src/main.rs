@@ -23,12 +23,17 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io;
 use syscalls::{Sysno, syscall};
 
-use arguments::{Arguments, USAGE};
+use arguments::{Arguments, HELP, USAGE};
 
 /// The status to exit with.
 fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
     let arguments = match Arguments::parse(arguments) {
-        Ok(arguments) => arguments,
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            // SAFETY: as below.
+            let stdout = unsafe { rustix::stdio::stdout() };
+            return u8::from(writeln!(Out(stdout), "{USAGE}\n{HELP}").is_err());
+        }
         Err(wrong) => {
             // SAFETY: nobody closes it here. If it was closed before, writing to it fails, as nothing else is open yet.
             let stderr = unsafe { rustix::stdio::stderr() };
@@ -37,7 +42,9 @@ fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
         }
     };
     match fill_standard_streams().and_then(|()| server::run(&arguments)) {
-        Ok(()) => 0,
+        Ok(None) => 0,
+        // Told twice, it ends with answers on their way; the status is that of a program that a signal ends.
+        Ok(Some(signal)) => 128 + signal,
         Err((what, errno)) => {
             // SAFETY: nobody closes it here, and if it was closed before, it is filled.
             let stderr = unsafe { rustix::stdio::stderr() };

@@ -561,6 +561,40 @@ class Http(Base):
         self.assertEqual(busy.stream.read(), b"")
         self.assertEqual(self.server.process.wait(PATIENCE), 0)
 
+    def test_a_second_signal_ends_it(self):
+        for second, status in [(signal.SIGTERM, 143), (signal.SIGINT, 130)]:
+            server = self.start()
+            busy = self.client(server)
+            busy.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+            busy.stream.peek(1)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            self.assertIsNone(server.process.poll())
+            server.process.send_signal(second)
+            self.assertEqual(server.process.wait(PATIENCE), status)
+
+    def test_termination_answers_who_waits_to_be_accepted(self):
+        self.server.process.send_signal(signal.SIGSTOP)
+        clients = [self.client(self.server) for _ in range(100)]
+        for client in clients[1:]:
+            client.socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.server.process.send_signal(signal.SIGTERM)
+        self.server.process.send_signal(signal.SIGCONT)
+        time.sleep(0.5)
+        # The request of one was still on its way.
+        clients[0].socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        for client in clients:
+            response = Response(client.stream)
+            self.assertEqual((response.body, response.fields["connection"]), (b"hello\n", "close"))
+            client.close()
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+    def test_termination_waits_for_no_client_that_says_nothing(self):
+        self.client(self.server)
+        self.client(self.server).socket.sendall(b"\r\n")
+        time.sleep(0.2)
+        self.assertEqual(self.server.end(), 0)
+
     def test_descriptors_are_given_back(self):
         def count():
             return len(self.server.descriptors())
@@ -656,6 +690,69 @@ class Limits(Base):
             received += len(client.socket.recv(2500))
             time.sleep(0.05)
         self.assertGreater(received + len(client.stream.read()), HUGE)
+
+    def test_a_client_that_is_slow_at_the_end_is_not_closed(self):
+        client = self.client(self.start("--idle", "60"))
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
+        client.socket.sendall(b"GET /medium HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        # The server has nothing more to say long before the client has it all, which says something that needs no answer.
+        received, start = 0, time.monotonic()
+        while piece := client.socket.recv(1200):
+            received += len(piece)
+            if time.monotonic() < start + 8:
+                client.socket.sendall(b"\r\n")
+                time.sleep(0.05)
+        self.assertGreater(received, len(self.files["/medium"]))
+
+    def test_a_server_that_was_stopped_closes_nobody(self):
+        server = self.start("--idle", "1")
+        count = 300
+        clients = [self.client(server) for _ in range(count)]
+        downloads = [self.client(server) for _ in range(3)]
+        for client in clients:
+            self.assertEqual(client.get("/a.txt").body, b"hello\n")
+        for client in clients[:20]:
+            client.socket.sendall(b"GET /sub/ HTTP/1.1\r\nHost")
+        for client in downloads:
+            client.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+        bodies = [client.socket.recv(1000) for client in downloads]
+        server.process.send_signal(signal.SIGSTOP)
+        # What the kernel has for them goes out meanwhile.
+        for i, client in enumerate(downloads):
+            client.socket.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                while piece := client.socket.recv(1 << 20):
+                    bodies[i] += piece
+            client.socket.settimeout(PATIENCE)
+        time.sleep(3)
+        for client in clients[:20]:
+            client.socket.sendall(b": x\r\n\r\n")
+        for client in clients[40:]:
+            client.socket.sendall(b"GET /sub/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.process.send_signal(signal.SIGCONT)
+        for client in clients[20:40]:
+            client.socket.sendall(b"GET /sub/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        for client in clients:
+            self.assertEqual(Response(client.stream).body, b"<p>sub\n")
+        for i, client in enumerate(downloads):
+            received = len(bodies[i])
+            while received < HUGE and (piece := client.socket.recv(1 << 20)):
+                received += len(piece)
+            self.assertGreaterEqual(received, HUGE)
+
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_termination_with_more_clients_than_there_is_room_for(self):
+        server = self.start(files=9 + 2 + 2 * 3)
+        server.process.send_signal(signal.SIGSTOP)
+        clients = [self.client(server) for _ in range(20)]
+        for client in clients:
+            client.socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            self.assertEqual(Response(client.stream).body, b"hello\n")
+            client.close()
+        self.assertEqual(server.process.wait(PATIENCE), 0)
 
     def test_a_folder_that_cannot_be_listed(self):
         # It may be entered.
@@ -790,10 +887,19 @@ class Limits(Base):
     def test_ipv6_and_wrong_arguments(self):
         server = self.start("--bind", "::1")
         self.assertEqual(self.client(server).get("/a.txt").body, b"hello\n")
-        for wrong in (["--port"], ["--port", "x"], ["--port", "65536"], ["--bind", "x"], ["--help"], ["--root", "/none"]):
+        for wrong in (["--port"], ["--port", "x"], ["--port", "65536"], ["--bind", "x"], ["--root", "/none"]):
             failed = subprocess.run([*HTTPD, *wrong], capture_output=True, timeout=PATIENCE)
             self.assertEqual((failed.returncode, failed.stdout), (1 if "/none" in wrong else 2, b""), wrong)
             self.assertIn(b"httpd: ", failed.stderr)
+
+    def test_help(self):
+        for option in ("--help", "-h"):
+            shown = subprocess.run([*HTTPD, "--port", "0", option], capture_output=True, timeout=PATIENCE)
+            self.assertEqual((shown.returncode, shown.stderr), (0, b""))
+            for word in (b"usage: httpd ", b"--root", b"--port", b"--bind", b"--idle", b"SIGTERM"):
+                self.assertIn(word, shown.stdout)
+        with open("/dev/full", "w") as full:
+            self.assertEqual(subprocess.run([*HTTPD, "--help"], stdout=full, timeout=PATIENCE).returncode, 1)
 
 
 if __name__ == "__main__":
