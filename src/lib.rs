@@ -23,11 +23,14 @@
 //! | you have | use |
 //! |---|---|
 //! | one call to make, and a loop of your own | [`sendfile`] |
-//! | a blocking output, and all of it to send | [`send_file`] |
+//! | a blocking output, and all of a file to send (what `write_all` is to `write`) | [`sendfile_all`] |
 //! | Python's or FreeBSD's second form, with its flags and its stop at `EINTR` | [`sendfile_hdtr`] |
-//! | a nonblocking output and an event loop | a [`Transfer`] with each connection, and [`poll_send`] |
-//! | an async runtime, a progress bar | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
-//! | io_uring | the same, by calls of its own; [`Transfer::complete`] is told what came of each |
+//! | the same with headers and trailers, or a buffer to fall back on | [`sendfile_hdtr_all`] |
+//! | a blocking output, and a transfer that goes on later | a [`Transfer`] and [`Transfer::send_all`] |
+//! | a nonblocking output and an event loop | a [`Transfer`] with each connection, and [`Transfer::poll_send`] |
+//! | an async runtime | the same between two waits of the runtime |
+//! | a progress bar, rate limits | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
+//! | io_uring | the same, by calls of its own; report each result to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
 //!
@@ -36,7 +39,7 @@
 //! ```text
 //!                your program
 //! ────────────────────────────────────────────────────────────────────────────────────
-//! send           performs a transfer's steps on real files: sendfile_hdtr, send_all, poll_send
+//! drive          performs a transfer's steps on real files: sendfile_all, sendfile_hdtr, send_all, poll_send
 //! transfer       what to do next, without doing it: headers, file, trailers; resume, fallback, flush
 //! sendfile       the first form
 //! vocabulary     Errno, descriptors, IoSlice, flags
@@ -54,7 +57,9 @@
 //! - **No byte is lost, doubled or reordered**, and an error takes nothing back: every answer has the bytes of each section.
 //! - **The flush promise: no byte waits** in the kernel for longer than after one plain write of the same bytes. A driver
 //!   keeps it on every way out; a loop of your own calls [`Transfer::flush`] when it stops early. A `TCP_CORK` that the caller set is
-//!   left alone, and nothing is flushed under it.
+//!   left alone, and nothing is flushed under it. ([`Output`] has what other streams than TCP can keep of it.)
+//! - **A byte that counts as sent survives an orderly shutdown and close**, on kTLS, MPTCP and SCTP too.
+//! - **[`Transfer::poll_send`] returns** after a budget of bytes, whatever the speed of the reader.
 //! - **Nothing is copied through user space** unless a buffer is lent. Without one a refusal is the error.
 //! - **A count of 0 sends nothing of the file**; "to the end" is [`Count::ToEnd`]. A file that is shorter than the count is
 //!   [`Error::Truncated`], and its trailers are withheld.
@@ -71,9 +76,11 @@
 //! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, and where a filter refuses it, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
-//! | [`send_file`], [`send_all`], [`poll_send`], [`perform`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
-//! | … with a buffer | and `pread64` | |
-//! | … with a buffer, and from the position of the file (`Transfer::from_position`, Linux alone) | and `lseek` | |
+//! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
+//! | … all of these, with a buffer, to the end, or of a file that is shorter than the count | and `pread64` | |
+//! | … all of these, to kTLS, MPTCP or SCTP | and `statx` | 4.13 |
+//! | … the last two, from the position of the file (`None`, [`Transfer::from_position`], Linux alone) | and `lseek` | |
+//! | [`Output::of`] | `getsockopt` | 2.2 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
 //! | [`StreamCopy`] | `splice`, `read`, `writev` | 2.6.17; without splice it copies |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
@@ -133,6 +140,7 @@ mod cork;
 #[cfg(target_os = "macos")]
 #[path = "cork/macos.rs"]
 mod cork;
+mod drive;
 mod errno;
 pub mod fd;
 mod flags;
@@ -143,23 +151,23 @@ mod iovec;
 mod misuse;
 #[cfg(not(target_os = "linux"))]
 mod native;
-mod send;
 mod sendfile;
 mod sigpipe;
 mod stream;
 mod sys;
 mod transfer;
 
+pub use drive::{FlushOnDrop, Report, Sent, Status, sendfile_all, sendfile_hdtr, sendfile_hdtr_all};
 pub use errno::{Errno, Result};
 pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
 #[cfg(not(target_os = "linux"))]
-pub use native::{Native, sendfile_native};
-pub use send::{FlushOnDrop, Sent, Status, perform, poll_send, send_all, send_file, sendfile_hdtr};
+pub use native::sendfile_native;
+
 pub use sendfile::{available, sendfile};
 pub use sigpipe::SigpipeGuard;
 pub use stream::StreamCopy;
-pub use transfer::{Count, Error, Mechanisms, Progress, Slices, Step, Transfer};
+pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
 /// Compiles and runs the code in the README.
 #[cfg(all(doctest, feature = "std"))]

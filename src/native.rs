@@ -5,17 +5,7 @@ use crate::fd::AsFd;
 use crate::flags::SfFlags;
 use crate::iovec::IoSlice;
 use crate::sys;
-use crate::transfer::Count;
-
-/// What one call of the system's own sendfile did: it can have sent bytes and failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "it may have failed, and less may have been sent than was asked for"]
-pub struct Native {
-    /// Bytes of headers, file and trailers together. Which section they are of is only known while the trailers had no part.
-    pub sent: u64,
-    /// Why it stopped.
-    pub error: Option<Errno>,
-}
+use crate::transfer::{Count, Moved};
 
 /// The native second form: one sendfile(2) of FreeBSD or macOS, with its meaning. [`sendfile_hdtr`](crate::sendfile_hdtr) is
 /// what to use, unless it is this one call that is wanted.
@@ -36,6 +26,8 @@ pub struct Native {
 /// | a signal whose handler was set with `SA_RESTART`, while the call waits for room in a blocking socket | ends the call: the bytes, or `EINTR` | **is followed by the same call once more, from the same offset on and with the bytes sent as its count**: they are sent twice, and if they were none, all of the file is. So is every sendfile there: set handlers without `SA_RESTART`, or make the socket nonblocking |
 /// | `flags` | as [`SfFlags`] says | anything but 0 is `EINVAL` |
 ///
+/// The bytes are those of headers, file and trailers together. Which section they are of is only known while the trailers had no part.
+///
 /// System calls: `sendfile`.
 ///
 /// # References
@@ -49,8 +41,8 @@ pub fn sendfile_native(
     headers: &[IoSlice<'_>],
     trailers: &[IoSlice<'_>],
     flags: SfFlags,
-) -> Native {
-    let refused = Native { sent: 0, error: Some(Errno::EINVAL) };
+) -> Moved {
+    let refused = Moved { bytes: 0, error: Some(Errno::EINVAL) };
     let count = match count.into() {
         Count::ToEnd => 0,
         Count::Bytes(count) if count > isize::MAX as u64 => return refused,
@@ -59,7 +51,7 @@ pub fn sendfile_native(
             count => count,
         },
     };
-    let (sent, error) =
+    let (bytes, error) =
         sys::sendfile_hdtr(out_fd.as_fd(), in_fd.as_fd(), offset, count, headers, trailers, flags.bits());
-    Native { sent: sent as u64, error }
+    Moved { bytes, error }
 }

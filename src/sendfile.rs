@@ -14,7 +14,7 @@ use crate::sys;
 /// - With `None`, reading starts at the current position of `in_fd`, which is advanced; on an error it is unchanged.
 ///
 /// It is exactly one system call with the arguments as they are: no retry after `EINTR`, no loop, no fallback. For those see
-/// [`send_file`](crate::send_file), which sends all of it; for headers and trailers [`sendfile_hdtr`](crate::sendfile_hdtr) and
+/// [`sendfile_all`](crate::sendfile_all), which sends all of it; for headers and trailers [`sendfile_hdtr`](crate::sendfile_hdtr) and
 /// [`Transfer`](crate::Transfer).
 ///
 /// **The pages are shared, not copied.** What is sent to a socket or pipe refers to the file's pages in the page cache: a

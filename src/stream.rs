@@ -1,9 +1,10 @@
 //! Input that cannot be read twice: pipes, sockets, terminals, eventfds.
 
+use crate::drive::Status;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd};
 use crate::iovec::IoSlice;
-use crate::send::Status;
+
 use crate::sys;
 use crate::transfer::{Count, Error};
 
@@ -90,7 +91,7 @@ impl<'b> StreamCopy<'b> {
     pub fn send_all(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<(), Error> {
         match self.run(out_fd.as_fd(), in_fd.as_fd(), false)? {
             Status::Done => Ok(()),
-            Status::OutFull | Status::InEmpty => Err(Error::Errno(Errno::EAGAIN)),
+            Status::Yielded | Status::OutFull | Status::InEmpty => Err(Error::Errno(Errno::EAGAIN)),
         }
     }
 

@@ -3,23 +3,23 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer, perform,
-    poll_send, send_all, send_file, sendfile_hdtr,
-};
+use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer};
 use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep};
+use common::sent::{send_file, sendfile_hdtr};
 use common::{
-    Message, available_bytes, drain, fd, fd_of_std, file, forked, memfd, not_checked, pattern, pipe, position,
+    Message, available_bytes, drain, fd, fd_of_std, file, in_child, memfd, not_checked, pattern, pipe, position,
 };
 use common::{receive, set_nonblocking, stopped, tcp, tty, unread, wait_readable};
 
@@ -33,7 +33,7 @@ fn tiny_buffers(sender: &impl AsRawFd, receiver: &impl AsRawFd) {
 
 /// Sends it with `send_all`, no buffer lent.
 fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd) -> Result<(), Error> {
-    send_all(transfer, fd(out), fd(&message.file), &message.headers(), &message.trailers(), &mut [])
+    transfer.send_all(fd(out), fd(&message.file), &message.headers(), &message.trailers(), &mut [])
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn poll_to_the_end(
     let mut some = [0; 3001];
     loop {
         let (out, file) = (fd(&sender), fd(&message.file));
-        match poll_send(&mut transfer, out, file, &message.headers(), &message.trailers(), buffer) {
+        match transfer.poll_send(out, file, &message.headers(), &message.trailers(), buffer) {
             Ok(Status::Done) => break,
             Ok(Status::OutFull) => {
                 full += 1;
@@ -189,7 +189,7 @@ fn full_output_that_is_no_socket(sender: File, receiver: File) {
         }
         let mut poll = |transfer: &mut Transfer| {
             let (out, file) = (fd(&sender), fd(&message.file));
-            poll_send(transfer, out, file, &message.headers(), &message.trailers(), &mut buffer)
+            transfer.poll_send(out, file, &message.headers(), &message.trailers(), &mut buffer)
         };
         // A terminal hands on what it holds in the background, and has room again once or twice.
         let mut before = Progress::default();
@@ -263,7 +263,7 @@ fn from_position(copying: bool, sender: impl AsRawFd, mut receiver: impl Read) {
     set_nonblocking(&sender);
     let (mut arrived, mut full) = (Vec::new(), 0);
     loop {
-        let status = poll_send(&mut transfer, fd(&sender), fd(&message.file), &headers, &trailers, &mut buffer);
+        let status = transfer.poll_send(fd(&sender), fd(&message.file), &headers, &trailers, &mut buffer);
         assert_eq!(position(&message.file), Message::OFFSET + transfer.progress().file);
         match status.unwrap() {
             Status::Done => break,
@@ -449,7 +449,7 @@ fn overwritten(input: &File, sender: impl AsRawFd, mut receiver: impl Read, copy
     if copying {
         transfer = transfer.copying();
     }
-    send_all(&mut transfer, fd(&sender), fd(input), &[], &[], &mut buffer).unwrap();
+    transfer.send_all(fd(&sender), fd(input), &[], &[], &mut buffer).unwrap();
     assert_eq!(transfer.progress().file, LEN as u64);
     input.write_all_at(&[b'b'; LEN], 0).unwrap();
     receive(&mut receiver, LEN)
@@ -474,7 +474,7 @@ fn copying_needs_a_buffer() {
     let mut transfer = message.transfer().copying();
     assert_eq!(send(&message, &mut transfer, &sender), Err(Error::NoBuffer));
     let (out, file) = (fd(&sender), fd(&message.file));
-    send_all(&mut transfer, out, file, &message.headers(), &message.trailers(), &mut [0; 100]).unwrap();
+    transfer.send_all(out, file, &message.headers(), &message.trailers(), &mut [0; 100]).unwrap();
     drop(sender);
     message.assert_all_arrived(&drain(receiver).join().unwrap(), transfer.progress());
 }
@@ -489,7 +489,7 @@ fn steps(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer:
         if let Step::Done = step {
             return names;
         }
-        transfer.complete(perform(&step, fd(out), fd(&message.file), buffer)).unwrap();
+        transfer.perform(&step, fd(out), fd(&message.file), buffer).unwrap();
     }
 }
 
@@ -510,15 +510,15 @@ fn a_small_body_goes_out_with_header_and_trailer_in_one_write() {
     let message = Message::new(200, 500, 100);
     let (sender, receiver) = UnixStream::pair().unwrap();
     let mut transfer = message.transfer();
-    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 800]), ["SocketType", "Gather", "Done"]);
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 800]), ["Identify", "Gather", "Done"]);
     assert_eq!(transfer.mechanisms(), Mechanisms { sendfile: 0, copy: 500, refused: None, ..Mechanisms::default() });
     message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     // One byte less, and the trailer does not fit; 101 less, and the header has to go first.
     let mut transfer = message.transfer();
-    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 799]), ["SocketType", "Gather", "Write", "Done"]);
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 799]), ["Identify", "Gather", "Write", "Done"]);
     message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     let mut transfer = message.transfer();
-    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 699]), ["SocketType", "Write", "Gather", "Done"]);
+    assert_eq!(steps(&message, &mut transfer, &sender, &mut [0; 699]), ["Identify", "Write", "Gather", "Done"]);
     message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     // No room for the body.
     let mut transfer = message.transfer();
@@ -540,7 +540,7 @@ fn a_small_body_goes_out_in_one_segment() {
         let (sender, mut receiver) = tcp();
         let (mut transfer, mut buffer) = (message.transfer(), vec![0; buffer]);
         let (out, file) = (fd(&sender), fd(&message.file));
-        send_all(&mut transfer, out, file, &message.headers(), &message.trailers(), &mut buffer).unwrap();
+        transfer.send_all(out, file, &message.headers(), &message.trailers(), &mut buffer).unwrap();
         message.assert_all_arrived(&receive(&mut receiver, 800), transfer.progress());
         assert_eq!(data_segments(&sender), segments);
     }
@@ -557,7 +557,7 @@ fn a_gathered_write_goes_on_from_every_byte() {
         // SAFETY: it only reads `limit`.
         unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }
     };
-    let status = forked(|| {
+    let status = in_child(|| {
         // SAFETY: to ignore a signal runs no code.
         unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
         let mut buffer = [0; 100];
@@ -571,12 +571,12 @@ fn a_gathered_write_goes_on_from_every_byte() {
                 return 2;
             }
             limit(at);
-            let result = send_all(&mut transfer, fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
+            let result = transfer.send_all(fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
             if result != Err(Error::Errno(Errno::EFBIG)) || transfer.progress().total() != at {
                 return 3;
             }
             limit(libc::RLIM_INFINITY);
-            let result = send_all(&mut transfer, fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
+            let result = transfer.send_all(fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
             if result != Ok(()) || transfer.progress() != (Progress { headers: 20, file: 30, trailers: 10 }) {
                 return 4;
             }
@@ -616,14 +616,14 @@ fn a_gathered_body_that_is_shorter_goes_out_without_the_trailer() {
         let mut transfer = message.transfer();
         let owed = 500 - there;
         for _ in 0..2 {
-            let outcome = send_all(&mut transfer, out, file, &headers, &trailers, &mut buffer);
+            let outcome = transfer.send_all(out, file, &headers, &trailers, &mut buffer);
             assert_eq!(outcome, Err(Error::Truncated { owed }));
             assert_eq!(transfer.progress(), Progress { headers: 200, file: there, trailers: 0 });
         }
         // It can go on when the file has grown.
         let rest = &message.body()[there as usize..];
         message.file.write_all_at(rest, Message::OFFSET + there).unwrap();
-        assert_eq!(send_all(&mut transfer, out, file, &headers, &trailers, &mut buffer), Ok(()));
+        assert_eq!(transfer.send_all(out, file, &headers, &trailers, &mut buffer), Ok(()));
         message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
     }
 }
@@ -638,11 +638,11 @@ fn a_buffer_that_has_shrunk_is_efault() {
         for mut transfer in [message.transfer(), message.transfer().copying().with_small(0)] {
             loop {
                 let step = transfer.next_step(&headers, &trailers, 800).unwrap();
-                let result = perform(&step, fd(&sender), fd(&message.file), &mut vec![0; len]);
+                let result = transfer.perform(&step, fd(&sender), fd(&message.file), &mut vec![0; len]);
                 match step {
-                    Step::Gather { .. } => break assert_eq!(result, Err(Errno::EFAULT), "{len}"),
+                    Step::Gather { .. } => break assert_eq!(result, Err(Errno::EFAULT.into()), "{len}"),
                     Step::Copy { .. } => break assert_eq!(result.is_err(), len < 500, "{len}"),
-                    _ => transfer.complete(result).unwrap(),
+                    _ => result.unwrap(),
                 }
                 assert_eq!(transfer.progress().headers as usize, available_bytes(&receiver).len());
             }
@@ -661,8 +661,7 @@ fn a_guard_flushes_when_it_is_dropped() {
     let mut guard = FlushOnDrop::new(message.transfer(), fd(&sender));
     while guard.progress().headers == 0 {
         let step = guard.next_step(&headers, &trailers, 0).unwrap();
-        let result = perform(&step, guard.out_fd(), fd(&message.file), &mut []);
-        guard.complete(result).unwrap();
+        guard.perform(&step, fd(&message.file), &mut []).unwrap();
     }
     assert!(guard.flush_owed());
     drop(guard);
@@ -682,7 +681,7 @@ fn a_driver_flushes_when_it_stops() {
     {
         let (sender, mut receiver) = tcp();
         let mut transfer = message.transfer();
-        assert_eq!(send_all(&mut transfer, fd(&sender), fd(input), &headers, &trailers, &mut []), Err(outcome));
+        assert_eq!(transfer.send_all(fd(&sender), fd(input), &headers, &trailers, &mut []), Err(outcome));
         assert_eq!((transfer.flush_owed(), data_segments(&sender)), (false, 1));
         assert_eq!(receive(&mut receiver, 200), message.whole[..200]);
     }
@@ -700,9 +699,9 @@ fn a_flush_after_every_step_comes_to_the_end() {
         let mut turns = 0;
         while transfer.progress().total() < 800 {
             let step = transfer.next_step(&headers, &trailers, 0).unwrap();
-            transfer.complete(perform(&step, fd(&sender), fd(&message.file), &mut [])).unwrap();
+            transfer.perform(&step, fd(&sender), fd(&message.file), &mut []).unwrap();
             if let Some(step) = transfer.flush() {
-                transfer.complete(perform(&step, fd(&sender), fd(&message.file), &mut [])).unwrap();
+                transfer.perform(&step, fd(&sender), fd(&message.file), &mut []).unwrap();
             }
             turns += 1;
             assert!(turns < 100, "{transfer:?}");
@@ -720,8 +719,7 @@ fn a_guard_takes_its_cork_out() {
     let mut guard = FlushOnDrop::new(message.transfer(), fd(&sender));
     while guard.progress().file == 0 {
         let step = guard.next_step(&headers, &trailers, 0).unwrap();
-        let result = perform(&step, guard.out_fd(), fd(&message.file), &mut []);
-        guard.complete(result).unwrap();
+        guard.perform(&step, fd(&message.file), &mut []).unwrap();
     }
     assert!(corked());
     drop(guard);
@@ -742,7 +740,7 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     let sockets = [libc::SYS_getsockopt, libc::SYS_setsockopt, libc::SYS_sendmsg, libc::SYS_sendfile];
     let confined = |calls: &[libc::c_long], body: &dyn Fn() -> Result<(), Error>| {
         let filter = allowlist(&[calls, &ends].concat());
-        let status = forked(|| match seccompiler::apply_filter(&filter) {
+        let status = in_child(|| match seccompiler::apply_filter(&filter) {
             Err(_) => 2,
             Ok(()) => body().is_err().into(),
         });
@@ -763,17 +761,119 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     confined(&copying, &|| send_file(out, fd(&maps), 0, Count::ToEnd, &headers, &trailers, &mut [0; 999]).outcome);
     confined(&[&copying[..], &[libc::SYS_lseek]].concat(), &|| {
         let mut transfer = Transfer::from_position(Count::ToEnd, &headers, &trailers)?;
-        send_all(&mut transfer, out, fd(&maps), &headers, &trailers, &mut [0; 999])
+        transfer.send_all(out, fd(&maps), &headers, &trailers, &mut [0; 999])
     });
     drop(sender);
     receiver.join().unwrap();
     // To what is no socket.
-    let (sender, receiver) = pipe();
-    let receiver = drain(receiver);
+    let (sender, mut receiver) = pipe();
+    let whole = message.whole.clone();
+    let arrived = Arc::new(AtomicBool::new(false));
+    let all = arrived.clone();
+    let _receiver = thread::spawn(move || {
+        let mut bytes = vec![0; whole.len()];
+        all.store(receiver.read_exact(&mut bytes).is_ok() && bytes == whole, SeqCst);
+    });
     let out = fd(&sender);
     confined(&[libc::SYS_getsockopt, libc::SYS_writev, libc::SYS_sendfile], &|| {
-        send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome
+        send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome?;
+        while !arrived.load(SeqCst) {
+            std::hint::spin_loop(); // to wait otherwise is another system call
+        }
+        Ok(())
     });
-    drop(sender);
-    assert_eq!(receiver.join().unwrap(), message.whole);
+}
+
+/// D6: with a reader that is as fast as the sender.
+#[test]
+fn d6_a_call_of_poll_send_moves_its_budget_at_the_most() {
+    let message = Message::new(100_000, 20 << 20, 100_000);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    for budget in [None, Some(70_000), Some(1 << 20)] {
+        for lent in [0, 64 << 10] {
+            let (sender, receiver) = tcp();
+            let receiver = drain(receiver);
+            set_nonblocking(&sender);
+            let mut transfer = message.transfer().with_cap(usize::MAX);
+            if lent > 0 {
+                transfer = transfer.copying();
+            }
+            if let Some(budget) = budget {
+                transfer = transfer.with_budget(budget);
+            }
+            let most = budget.unwrap_or(Transfer::DEFAULT_BUDGET) as u64;
+            let (mut buffer, mut yielded) = (vec![0; lent], 0);
+            loop {
+                let before = transfer.progress().total();
+                let (out, input) = (fd(&sender), fd(&message.file));
+                let status = transfer.poll_send(out, input, &headers, &trailers, &mut buffer).unwrap();
+                let moved = transfer.progress().total() - before;
+                assert!(moved <= most, "{moved} of {most}");
+                match status {
+                    Status::Done => break,
+                    Status::Yielded => {
+                        assert_eq!(moved, most, "a budget that is not used up");
+                        yielded += 1;
+                    }
+                    Status::OutFull => wait_writable(&sender),
+                    Status::InEmpty => panic!("a file is always ready"),
+                }
+            }
+            assert!(yielded > 0);
+            drop(sender);
+            message.assert_all_arrived(&receiver.join().unwrap(), transfer.progress());
+        }
+    }
+    // None at all would come to no end.
+    let (sender, _receiver) = tcp();
+    let mut transfer = message.transfer().with_budget(0);
+    let status = transfer.poll_send(fd(&sender), fd(&message.file), &headers, &trailers, &mut []);
+    assert_eq!((status, transfer.progress().total()), (Ok(Status::Yielded), 1));
+}
+
+fn wait_writable(socket: &impl AsRawFd) {
+    let socket = fd_of_std(socket);
+    rustix::event::poll(&mut [rustix::event::PollFd::new(&socket, rustix::event::PollFlags::OUT)], None).unwrap();
+}
+
+/// D12: sendfile refuses the range, and so does a read of it.
+#[test]
+fn d12_a_lent_buffer_serves_a_file_opened_with_o_direct() {
+    let data = pattern(100_000);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("o_direct-{}", std::process::id()));
+    fs::write(&path, &data).unwrap();
+    let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(&path);
+    fs::remove_file(&path).unwrap();
+    let Ok(direct) = direct else { return not_checked("a file system that has O_DIRECT") };
+    for (offset, count) in [(0, Count::ToEnd), (1, Count::ToEnd), (511, Count::Bytes(3)), (4097, Count::Bytes(50_000))]
+    {
+        for len in [8192 + 4095, 64 << 10] {
+            let (sender, receiver) = UnixStream::pair().unwrap();
+            let receiver = drain(receiver);
+            let header = [IoSlice::new(b"header")];
+            let sent = send_file(fd(&sender), fd(&direct), offset, count, &header, &[], &mut vec![0; len]);
+            assert_eq!(sent.outcome, Ok(()), "{offset} {count:?} {len}");
+            drop(sender);
+            let end = match count {
+                Count::Bytes(count) => offset + count,
+                Count::ToEnd => data.len() as u64,
+            };
+            let expected = [b"header", &data[offset as usize..end as usize]].concat();
+            assert!(receiver.join().unwrap() == expected, "{offset} {count:?} {len}");
+        }
+    }
+}
+
+/// D12: nothing is there to read, and the output has room.
+#[test]
+#[cfg_attr(qemu_user, ignore = "the messages of the kernel are the host's")]
+fn d12_eagain_of_the_input_is_not_the_outputs() {
+    let kmsg = File::options().read(true).custom_flags(libc::O_NONBLOCK).open("/dev/kmsg");
+    let Ok(mut kmsg) = kmsg else { return not_checked("a kernel's log that may be read") };
+    kmsg.seek(SeekFrom::End(0)).unwrap();
+    let (sender, _receiver) = UnixStream::pair().unwrap();
+    set_nonblocking(&sender);
+    let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[]).unwrap();
+    let status = transfer.poll_send(fd(&sender), fd(&kmsg), &[], &[], &mut [0; 8192]);
+    assert_eq!(status, Ok(Status::InEmpty));
 }

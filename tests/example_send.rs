@@ -460,7 +460,7 @@ fn a_disk_that_is_full_in_the_middle() {
 #[test]
 fn a_reader_that_is_gone() {
     let folder = Folder::new(100);
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     drop(reader);
     let mut command = command(&[&folder.source, "-"]);
     command.stdout(writer);
@@ -609,7 +609,7 @@ fn a_peer_that_is_not_there() {
 #[test]
 fn a_standard_output_that_is_nonblocking_and_full() {
     let folder = Folder::new(1_000_000);
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
     let mut command = command(&[&folder.source, "-", "--header", "a", "--trailer", "b"]);
     command.stdout(writer);
@@ -696,11 +696,11 @@ fn a_standard_error_that_is_closed_or_full_changes_nothing() {
 
 /// A terminal: what its user sees, and the program's end of it.
 fn terminal() -> (File, OwnedFd) {
-    let screen = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    let screen = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     rustix::pty::grantpt(&screen).unwrap();
     rustix::pty::unlockpt(&screen).unwrap();
     let path = rustix::pty::ptsname(&screen, Vec::new()).unwrap();
-    let end = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    let end = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
     (File::from(screen), end)
 }
 

@@ -15,13 +15,11 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bare_sendfile::{
-    Count, Errno, Error, Mechanisms, Progress, Status, StreamCopy, Transfer, available, perform, poll_send, send_all,
-};
+use bare_sendfile::{Count, Errno, Error, Mechanisms, Output, Progress, Status, StreamCopy, Transfer, available};
 use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
-    Message, available_bytes, drain, fd, fd_of_std, file, forked, not_checked, pattern, pipe, position, sha256, tcp,
+    Message, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe, position, sha256, tcp,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -29,14 +27,14 @@ use seccompiler::{
 
 /// Drives it until done or an error, as `send_all`, on the descriptors of a message.
 fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {
-    send_all(transfer, fd(out), fd(&message.file), &message.headers(), &message.trailers(), buffer)
+    transfer.send_all(fd(out), fd(&message.file), &message.headers(), &message.trailers(), buffer)
 }
 
 /// One step.
 fn step(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {
     let (headers, trailers) = (message.headers(), message.trailers());
     let step = transfer.next_step(&headers, &trailers, buffer.len())?;
-    transfer.complete(perform(&step, fd(out), fd(&message.file), buffer))
+    transfer.perform(&step, fd(out), fd(&message.file), buffer)
 }
 
 const BODY: u64 = 100_000;
@@ -159,7 +157,7 @@ fn d5_nothing_is_sent_from_a_position_that_may_not_move() {
         let (source, (out, end)) = (file(b"0123456789"), pipe());
         let mut transfer = Transfer::from_position(Count::Bytes(10), &[], &[]).unwrap().copying();
         refuse_lseek(SeccompCmpOp::Ne, 0);
-        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
+        let outcome = transfer.send_all(fd(&out), fd(&source), &[], &[], &mut [0; 4]);
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), 0));
         assert_eq!(available_bytes(&end), []);
     });
@@ -171,7 +169,7 @@ fn d5_nothing_is_sent_from_a_position_that_does_not_move() {
     let (source, (out, end)) = (File::open("/dev/urandom").unwrap(), pipe());
     for count in [Count::Bytes(10), Count::ToEnd] {
         let mut transfer = Transfer::from_position(count, &[], &[]).unwrap().copying();
-        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 4]);
+        let outcome = transfer.send_all(fd(&out), fd(&source), &[], &[], &mut [0; 4]);
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::ESPIPE)), 0));
         assert_eq!(available_bytes(&end), []);
     }
@@ -190,18 +188,17 @@ fn d5_bytes_count_though_the_position_cannot_follow() {
         let start = || Transfer::from_position(Count::Bytes(5000), &[], &[]).unwrap().copying();
         refuse_lseek(SeccompCmpOp::Gt, i64::MAX as u64);
         let mut transfer = start();
-        let outcome = send_all(&mut transfer, fd(&out), fd(&source), &[], &[], &mut [0; 5000]);
+        let outcome = transfer.send_all(fd(&out), fd(&source), &[], &[], &mut [0; 5000]);
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), PAGE));
         assert_eq!(available_bytes(&end), bytes[..PAGE as usize]);
 
         // D2: step by step the same.
         let mut transfer = start();
-        for file in [0, PAGE] {
+        for (file, outcome) in [(0, Ok(())), (PAGE, Err(Errno::EPERM.into()))] {
             let step = transfer.next_step(&[], &[], 5000).unwrap();
-            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 5000]), Ok(()));
+            assert_eq!(transfer.perform(&step, fd(&out), fd(&source), &mut [0; 5000]), outcome);
             assert_eq!(transfer.progress().file, file);
         }
-        assert_eq!(transfer.next_step(&[], &[], 5000).unwrap_err(), Error::Errno(Errno::EPERM));
     });
 }
 
@@ -465,7 +462,7 @@ fn f2_a_limit_of_the_file_size() {
             // SAFETY: it only reads `limit`.
             unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) };
         };
-        let status = forked(|| {
+        let status = in_child(|| {
             let handler: extern "C" fn(libc::c_int) = handler;
             // SAFETY: the handler only adds to an atomic.
             unsafe { libc::signal(libc::SIGXFSZ, handler as libc::sighandler_t) };
@@ -485,10 +482,11 @@ fn f2_a_limit_of_the_file_size() {
                 return 3;
             }
             limit(libc::RLIM_INFINITY);
-            send(&message, &mut transfer, &out, &mut buffer).is_err().into()
+            assert_eq!(send(&message, &mut transfer, &out, &mut buffer), Ok(()));
+            assert_eq!(sha256(&contents(&out)), sha256(&message.whole));
+            0
         });
         assert_eq!(status.code(), Some(0), "{status}");
-        assert_eq!(sha256(&contents(&out)), sha256(&message.whole));
     }
 }
 
@@ -521,7 +519,7 @@ impl Stopped {
 
     fn poll(&mut self) -> Result<Status, Error> {
         let (out, file) = (fd(&self.sender), fd(&self.message.file));
-        poll_send(&mut self.transfer, out, file, &self.message.headers(), &[], &mut self.buffer)
+        self.transfer.poll_send(out, file, &self.message.headers(), &[], &mut self.buffer)
     }
 
     /// To the end, or an error; what has arrived then is as much as was reported.
@@ -752,4 +750,28 @@ fn signals_by_the_thousand_in_a_stream() {
     };
     let (sender, receiver) = UnixStream::pair().unwrap();
     a_thousand_signals(sender, receiver, &message, send);
+}
+
+/// D11: the output takes nothing, or the file system states too small a size.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d11_a_sendfile_of_0_is_not_the_end_where_a_read_finds_more() {
+    in_a_thread(|| {
+        let message = Message::new(0, 10_000, 0);
+        message.file.set_len(Message::OFFSET + 10_000).unwrap();
+        answer(&[libc::SYS_sendfile], 0);
+        for count in [Count::ToEnd, Count::Bytes(10_000)] {
+            let start = || Transfer::new(Message::OFFSET, count, &[], &[]).unwrap().with_small(0);
+            let (sender, receiver) = UnixStream::pair().unwrap();
+            for mut transfer in [start(), start().with_output(Output::Layered)] {
+                assert_eq!(send(&message, &mut transfer, &sender, &mut []), Err(Error::Stuck), "{count:?}");
+                assert_eq!(transfer.progress().total(), 0);
+            }
+            for mut transfer in [start(), start().with_output(Output::Layered)] {
+                assert_eq!(send(&message, &mut transfer, &sender, &mut [0; 777]), Ok(()), "{count:?}");
+                message.assert_all_arrived(&available_bytes(&receiver), transfer.progress());
+                assert_eq!(transfer.mechanisms(), Mechanisms { copy: 10_000, ..Mechanisms::default() });
+            }
+        }
+    });
 }

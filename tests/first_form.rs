@@ -14,9 +14,10 @@ use std::os::unix::thread::JoinHandleExt;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bare_sendfile::{Count, Errno, Transfer, send_all, sendfile};
-use common::{REFUSED, fd, file, forked, linux, memfd, pattern, position, receive, undisturbed, unread, zeros};
+use bare_sendfile::{Count, Errno, Transfer, sendfile};
+use common::{REFUSED, fd, file, in_child, linux, memfd, pattern, position, receive, undisturbed, unread, zeros};
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::OFlags;
 use rustix::net::sockopt;
 
 fn read_only() -> File {
@@ -230,7 +231,7 @@ fn b5_the_copying_mode_takes_a_snapshot() {
     let (mut reader, writer) = io::pipe().unwrap();
     for out_fd in [fd(&sender), fd(&writer)] {
         let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[]).unwrap().copying();
-        send_all(&mut transfer, out_fd, fd(&source), &[], &[], &mut [0; 4]).unwrap();
+        transfer.send_all(out_fd, fd(&source), &[], &[], &mut [0; 4]).unwrap();
     }
     source.write_all_at(b"after!", 0).unwrap();
     assert_eq!(receive(&mut receiver, 6), b"before");
@@ -240,7 +241,7 @@ fn b5_the_copying_mode_takes_a_snapshot() {
 #[test]
 fn b6_o_nonblock_on_the_input_is_ignored() {
     let source = file(&pattern(1000));
-    rustix::fs::fcntl_setfl(&source, rustix::fs::OFlags::NONBLOCK).unwrap();
+    rustix::fs::fcntl_setfl(&source, OFlags::NONBLOCK).unwrap();
     let (sender, mut receiver) = UnixStream::pair().unwrap();
     assert_eq!(sendfile(fd(&sender), fd(&source), None, 1000), Ok(1000));
     assert_eq!(receive(&mut receiver, 1000), pattern(1000));
@@ -354,7 +355,7 @@ fn a_full_nonblocking_output_is_eagain() {
     let (sender, _receiver) = UnixStream::pair().unwrap();
     sender.set_nonblocking(true).unwrap();
     let (_reader, writer) = io::pipe().unwrap();
-    rustix::fs::fcntl_setfl(&writer, rustix::fs::OFlags::NONBLOCK).unwrap();
+    rustix::fs::fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
     for out_fd in [fd(&sender), fd(&writer)] {
         while sendfile(out_fd, fd(&source), Some(&mut 0), 1 << 20).is_ok() {}
         assert_eq!(sendfile(out_fd, fd(&source), Some(&mut 0), 1), Err(Errno::EAGAIN));
@@ -375,7 +376,8 @@ fn the_wrong_access_is_ebadf() {
     let source = memfd(10);
     assert_eq!(sendfile(fd(&read_only()), fd(&source), None, 1), Err(Errno::EBADF));
     assert_eq!(sendfile(fd(&write_only()), fd(&write_only()), None, 1), Err(Errno::EBADF));
-    let path_only = File::from(rustix::fs::open("/", rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap());
+    let path_only =
+        File::from(rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, rustix::fs::Mode::empty()).unwrap());
     assert_eq!(sendfile(fd(&write_only()), fd(&path_only), None, 1), Err(Errno::EBADF));
     assert_eq!(sendfile(fd(&path_only), fd(&source), None, 1), Err(Errno::EBADF));
 }
@@ -424,7 +426,7 @@ fn f2_a_file_that_may_not_grow_is_a_short_count_and_then_efbig_with_sigxfsz() {
     let (source, target) = (memfd(100), memfd(0));
     let (source_fd, target_fd) = (fd(&source), fd(&target));
     let limited = |action: libc::sighandler_t| {
-        forked(|| {
+        in_child(|| {
             let limit = libc::rlimit { rlim_cur: 60, rlim_max: 60 };
             // SAFETY: the kernel reads `limit`; the action runs no code of this program.
             unsafe {

@@ -8,7 +8,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::net::TcpStream;
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, SfFlags, Transfer, sendfile, sendfile_hdtr};
+use bare_sendfile::{Count, Errno, Error, IoSlice, SfFlags, Transfer, sendfile};
+use common::sent::sendfile_hdtr;
 use common::{fd, file, pattern, receive, tcp};
 use rustix::net::SocketType;
 
@@ -61,7 +62,7 @@ fn socket_sendfile(socket: &TcpStream, input: &mut File, offset: u64, count: Opt
     let count = count.map_or(Count::ToEnd, Count::Bytes);
     let mut transfer = Transfer::new(offset, count, &[], &[]).map_err(io::Error::other)?;
     let mut buffer = [0; 8192];
-    let outcome = bare_sendfile::send_all(&mut transfer, fd(socket), fd(input), &[], &[], &mut buffer);
+    let outcome = transfer.send_all(fd(socket), fd(input), &[], &[], &mut buffer);
     let sent = transfer.progress().file;
     if sent > 0 {
         input.seek(SeekFrom::Start(offset + sent))?;

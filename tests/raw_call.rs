@@ -10,8 +10,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{Count, Errno, Error, SfFlags, Step, Transfer, available, sendfile, sendfile_hdtr};
-use common::{REFUSED, fd, file, forked, linux, memfd, position, undisturbed, unread, zeros};
+use bare_sendfile::{Count, Errno, Error, Output, SfFlags, Step, Transfer, available, sendfile};
+use common::sent::sendfile_hdtr;
+use common::{REFUSED, fd, file, in_child, linux, memfd, position, undisturbed, unread, zeros};
 
 const I64_MAX: u64 = i64::MAX as u64;
 const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -23,8 +24,8 @@ fn null() -> File {
 /// What a transfer asks of the file first.
 fn first_file_step(offset: u64, count: impl Into<Count>, cap: usize) -> (Option<u64>, usize) {
     let mut transfer = Transfer::new(offset, count, &[], &[]).unwrap().with_cap(cap);
-    assert!(matches!(transfer.next_step(&[], &[], 0), Ok(Step::SocketType)));
-    transfer.complete(Err(Errno::ENOTSOCK)).unwrap();
+    assert!(matches!(transfer.next_step(&[], &[], 0), Ok(Step::Identify)));
+    transfer.identified(Ok(Output::NotSocket)).unwrap();
     match transfer.next_step(&[], &[], 0) {
         Ok(Step::SendFile { offset, count }) => (offset, count),
         step => panic!("{step:?}"),
@@ -148,7 +149,7 @@ fn a5_count_0_still_raises_sigpipe() {
         return;
     }
     assert_eq!(sendfile(fd(&writer), fd(&source), None, 0), Err(Errno::EPIPE), "where SIGPIPE is ignored");
-    let ended = forked(|| {
+    let ended = in_child(|| {
         // SAFETY: the default action runs no code of this program.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         let _ = sendfile(fd(&writer), fd(&source), None, 0);
@@ -170,7 +171,7 @@ fn f1_sigpipe_and_epipe_come_together() {
     drop(receiver);
     let writer = unread(common::pipe);
     for (name, out_fd) in [("pipe without reader", fd(&writer)), ("shut TCP socket", fd(&sender))] {
-        let ended = forked(|| {
+        let ended = in_child(|| {
             // SAFETY: the handler only stores to an atomic.
             unsafe { libc::signal(libc::SIGPIPE, note as *const () as usize) };
             let result = sendfile(out_fd, fd(&source), None, 1);
@@ -251,14 +252,14 @@ fn the_first_form_is_one_system_call() {
     let (_reader, writer) = io::pipe().unwrap();
     let (source, sink) = (fd(&source), fd(&writer));
     // Any other call ends the child, and a second sendfile would move the offset on.
-    let ended = forked(|| {
+    let ended = in_child(|| {
         filter(libc::SECCOMP_RET_KILL_PROCESS, libc::SECCOMP_RET_ALLOW);
         let mut offset = 3;
         let result = sendfile(sink, source, Some(&mut offset), 5);
         u8::from(result != Ok(5) || offset != 8)
     });
     assert_eq!(ended.code(), Some(0), "{ended}");
-    let ended = forked(|| {
+    let ended = in_child(|| {
         filter(libc::SECCOMP_RET_KILL_PROCESS, libc::SECCOMP_RET_ALLOW);
         // SAFETY: it has no precondition.
         unsafe { libc::getppid() };

@@ -17,9 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Step, Transfer, perform, send_all, sendfile_hdtr,
-};
+use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Status, Step, Transfer};
+use common::sent::sendfile_hdtr;
 use common::{fd, memfd, pattern, receive, tcp};
 use rustix::net::sockopt;
 
@@ -240,12 +239,12 @@ impl Response {
         let (headers, trailers) = ([IoSlice::new(&headers)], [IoSlice::new(&trailers)]);
         let mut transfer = Transfer::new(0, self.count, &headers, &trailers).unwrap().copying();
         let source = file(&body);
-        let outcome = send_all(&mut transfer, fd(sender), fd(&source), &headers, &trailers, &mut vec![0; buffer]);
+        let outcome = transfer.send_all(fd(sender), fd(&source), &headers, &trailers, &mut vec![0; buffer]);
         assert_eq!((outcome, transfer.progress().total()), (self.outcome(), self.bytes().len() as u64), "{self:?}");
     }
 
-    /// By steps of at most `cap` bytes of the file; the flush that is then owed.
-    fn steps(&self, out: BorrowedFd<'_>, cap: usize) -> Option<Step<'static>> {
+    /// By steps of at most `cap` bytes of the file, without the flush that is then owed.
+    fn steps(&self, out: BorrowedFd<'_>, cap: usize) -> Transfer {
         let [headers, body, trailers] = self.parts();
         let (headers, trailers) = ([IoSlice::new(&headers)], [IoSlice::new(&trailers)]);
         let source = file(&body);
@@ -255,12 +254,12 @@ impl Response {
             if let Step::Done | Step::Flush { .. } = step {
                 break Ok(());
             }
-            if let Err(error) = transfer.complete(perform(&step, out, fd(&source), &mut [])) {
+            if let Err(error) = transfer.perform(&step, out, fd(&source), &mut []) {
                 break Err(error);
             }
         };
         assert_eq!((outcome, transfer.progress().total()), (self.outcome(), self.bytes().len() as u64), "{self:?}");
-        transfer.flush()
+        transfer
     }
 }
 
@@ -366,15 +365,15 @@ fn c15_c16_by_hand_they_are_torn_or_wait() {
     let after = watch(NAGLE, separate);
     assert_eq!((after.segments, after.waiting), (1, 600));
     // The same for steps of which the last, the flush, is left out.
-    let after = watch(NAGLE, |sender| assert!(Response::new(0, 500, 0).steps(fd(sender), 100).is_some()));
-    assert_eq!((after.segments, after.waiting), (1, 400));
+    let after = watch(NAGLE, |sender| {
+        assert!(Response::new(200, 0, 0).asking(Count::ToEnd).steps(fd(sender), 1 << 20).flush_owed())
+    });
+    assert_eq!((after.segments, after.waiting), (0, 200));
 }
 
 /// By steps of at most `cap` bytes of the file, and the flush that is owed.
 fn steps_and_flush(response: Response, cap: usize, sender: &TcpStream) {
-    if let Some(flush) = response.steps(fd(sender), cap) {
-        perform(&flush, fd(sender), fd(sender), &mut []).unwrap();
-    }
+    drop(FlushOnDrop::new(response.steps(fd(sender), cap), fd(sender)));
 }
 
 #[test]
@@ -490,7 +489,7 @@ fn c16_a_transfer_that_is_abandoned_owes_a_flush_and_performs_it() {
             if stop(&step) {
                 return transfer;
             }
-            transfer.complete(perform(&step, fd(sender), fd(&source), &mut [])).unwrap();
+            transfer.perform(&step, fd(sender), fd(&source), &mut []).unwrap();
         }
     };
     let before_the_headers = |step: &Step<'_>| matches!(step, Step::Write { .. });
@@ -506,7 +505,7 @@ fn c16_a_transfer_that_is_abandoned_owes_a_flush_and_performs_it() {
                 let mut transfer = begin(sender, stop);
                 assert!(transfer.flush_owed());
                 let step = transfer.flush().unwrap();
-                transfer.complete(perform(&step, fd(sender), fd(sender), &mut [])).unwrap();
+                transfer.perform(&step, fd(sender), fd(sender), &mut []).unwrap();
                 assert!(!transfer.flush_owed());
                 assert!(transfer.flush().is_none());
             });
@@ -531,12 +530,12 @@ fn c16_after_a_flush_the_rest_does_not_wait() {
                 for step in 0.. {
                     if step == pause {
                         if let Some(flush) = transfer.flush() {
-                            transfer.complete(perform(&flush, fd(sender), fd(sender), &mut [])).unwrap();
+                            transfer.perform(&flush, fd(sender), fd(sender), &mut []).unwrap();
                         }
                     }
                     match transfer.next_step(&headers, &trailers, 0).unwrap() {
                         Step::Done => break,
-                        step => transfer.complete(perform(&step, fd(sender), fd(&source), &mut [])).unwrap(),
+                        step => transfer.perform(&step, fd(sender), fd(&source), &mut []).unwrap(),
                     }
                 }
             });
@@ -582,17 +581,17 @@ fn c18_the_cork_is_asked_for_again_after_a_pause() {
         let after = watch(connection, |sender| {
             sockopt::set_tcp_cork(sender, true).unwrap();
             let mut transfer = Transfer::new(0, 500, &[], &trailers).unwrap();
-            for step in ["SocketType", "Cork"] {
+            for step in ["Identify", "Cork"] {
                 let next = transfer.next_step(&[], &trailers, 0).unwrap();
                 assert!(format!("{next:?}").starts_with(step), "{next:?}");
-                transfer.complete(perform(&next, fd(sender), fd(&source), &mut [])).unwrap();
+                transfer.perform(&next, fd(sender), fd(&source), &mut []).unwrap();
             }
             transfer.next_step(&[], &trailers, 0).unwrap();
             assert_eq!(transfer.complete(Err(Errno::EAGAIN)), Err(Errno::EAGAIN.into()));
             assert!(!transfer.flush_owed());
             assert!(transfer.flush().is_none());
             sockopt::set_tcp_cork(sender, false).unwrap();
-            send_all(&mut transfer, fd(sender), fd(&source), &[], &trailers, &mut []).unwrap();
+            transfer.send_all(fd(sender), fd(&source), &[], &trailers, &mut []).unwrap();
         });
         assert_eq!(after, After { segments: 1, waiting: 0, received: bytes.clone() }, "{connection:?}");
     }
@@ -648,7 +647,7 @@ fn c16_a_short_read_of_a_copy_does_not_let_the_rest_wait() {
                         loop {
                             match transfer.next_step(&headers, &trailers, buffer.len())? {
                                 Step::Done => return Ok(()),
-                                step => transfer.complete(perform(&step, fd(sender), fd(source), &mut buffer))?,
+                                step => transfer.perform(&step, fd(sender), fd(source), &mut buffer)?,
                             }
                         }
                     };
@@ -669,7 +668,7 @@ fn c16_a_short_read_of_a_copy_does_not_let_the_rest_wait() {
 #[test]
 fn c18_unix_sockets_and_pipes_have_no_such_options() {
     let (unix, mut unix_end) = UnixStream::pair().unwrap();
-    let (pipe_end, pipe) = rustix::pipe::pipe().unwrap();
+    let (pipe_end, pipe) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
     let mut pipe_end = File::from(pipe_end);
     let outputs: [(BorrowedFd<'_>, &mut dyn Read); 2] = [(fd(&unix), &mut unix_end), (fd(&pipe), &mut pipe_end)];
     for (out, end) in outputs {
@@ -680,12 +679,53 @@ fn c18_unix_sockets_and_pipes_have_no_such_options() {
                 let mut received = vec![0; response.bytes().len()];
                 end.read_exact(&mut received).unwrap();
                 assert!(received == response.bytes(), "{response:?}");
-                if let Some(flush) = response.steps(out, 100) {
-                    let _ = perform(&flush, out, out, &mut []); // refused: there is nothing to flush
-                }
+                assert!(!response.steps(out, 100).flush_owed(), "it holds nothing back");
                 end.read_exact(&mut received).unwrap();
                 assert!(received == response.bytes(), "{response:?}");
             }
         }
     }
+}
+
+/// Without the cork each step would be a segment, and from the eleventh on each round trip would admit a few of them.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn d8_a_cap_below_a_segment_makes_no_more_segments_than_a_write() {
+    for cap in [100, 500, 1459, 20_000] {
+        let response = Response::new(200, 8000, 0);
+        for count in [response.count, Count::ToEnd] {
+            let response = response.asking(count);
+            for connection in CONNECTIONS {
+                let capped = watch(connection, |sender| steps_and_flush(response, cap, sender));
+                assert_eq!(capped, plain(connection, &response.bytes()), "{connection:?}, {count:?}, {cap}");
+            }
+        }
+    }
+}
+
+/// C18: between two calls the option is the caller's.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c18_a_cork_that_the_caller_sets_while_the_transfer_waits_stays() {
+    let bytes = pattern(8 << 20);
+    let (file_part, trailer) = bytes.split_at(bytes.len() - 100);
+    let trailers = [IoSlice::new(trailer)];
+    let source = file(file_part);
+    let (sender, mut receiver) = connect();
+    sender.set_nonblocking(true).unwrap();
+    let mut transfer = Transfer::new(0, file_part.len() as u64, &[], &trailers).unwrap().with_cap(8 << 20);
+    let poll = |transfer: &mut Transfer| transfer.poll_send(fd(&sender), fd(&source), &[], &trailers, &mut []).unwrap();
+    while poll(&mut transfer) != Status::OutFull {
+        assert!(!sockopt::tcp_cork(&sender).unwrap());
+    }
+    assert!(!sockopt::tcp_cork(&sender).unwrap(), "our cork is left on a full socket");
+    sockopt::set_tcp_cork(&sender, true).unwrap();
+    let len = bytes.len();
+    let reader = std::thread::spawn(move || receive(&mut receiver, len));
+    while poll(&mut transfer) != Status::Done {
+        assert!(sockopt::tcp_cork(&sender).unwrap(), "the caller's cork is cleared");
+    }
+    assert!(sockopt::tcp_cork(&sender).unwrap(), "the caller's cork is cleared");
+    sockopt::set_tcp_cork(&sender, false).unwrap();
+    assert!(reader.join().unwrap() == bytes);
 }

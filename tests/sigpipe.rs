@@ -10,18 +10,25 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, send_file, sendfile};
+use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, sendfile};
 use common::faults::{allowlist, answering};
-use common::{fd, file, forked, pipe, tcp, unread};
+use common::sent::send_file;
+use common::{fd, file, in_child, pipe, tcp, unread};
 
-/// Runs `body` in a child where SIGPIPE has its default action.
+/// Runs `body` in a child where SIGPIPE has its default action, and where no other thread takes it.
 fn with_default_action(body: impl FnOnce() -> u8) -> ExitStatus {
-    forked(|| {
+    in_child(|| {
+        unblock_all();
         // SAFETY: the default action runs no code of this process.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         body()
     })
 }
+
+/// Runs before `main`: every thread begins with SIGPIPE blocked, also that of the harness.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static AT_THE_START: extern "C" fn() = block_sigpipe;
 
 /// Signals as bits, signal 1 the lowest.
 fn bits(get: impl FnOnce(*mut libc::sigset_t) -> libc::c_int) -> u64 {
@@ -47,7 +54,7 @@ fn pending() -> u64 {
 
 const SIGPIPE: u64 = 1 << (libc::SIGPIPE - 1);
 
-fn block_sigpipe() {
+extern "C" fn block_sigpipe() {
     let mut set = std::mem::MaybeUninit::uninit();
     // SAFETY: sigemptyset fills the set, which the others change and read.
     unsafe {
@@ -100,14 +107,14 @@ impl Broken {
                 "writev to a pipe",
                 Box::new(move || {
                     let (out, input) = (fd(&self.pipe), fd(&self.input));
-                    send_file(out, input, 0, 10, &header, &[], &mut []).outcome.err().and_then(Error::errno)
+                    send_file(out, input, 0, 10, &header, &[], &mut []).outcome.err().map(Error::errno)
                 }),
             ),
             (
                 "splice to a pipe",
                 Box::new(|| {
                     let mut copy = StreamCopy::new(Count::ToEnd, &mut []);
-                    copy.send_all(fd(&self.pipe), fd(&self.stream)).err().and_then(Error::errno)
+                    copy.send_all(fd(&self.pipe), fd(&self.stream)).err().map(Error::errno)
                 }),
             ),
             (
@@ -115,7 +122,7 @@ impl Broken {
                 Box::new(|| {
                     let mut buffer = [0; 10];
                     let mut copy = StreamCopy::new(Count::ToEnd, &mut buffer);
-                    copy.send_all(fd(&self.unix), fd(&self.input)).err().and_then(Error::errno)
+                    copy.send_all(fd(&self.unix), fd(&self.input)).err().map(Error::errno)
                 }),
             ),
         ]

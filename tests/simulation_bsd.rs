@@ -57,7 +57,7 @@ fn c6a_headers_are_not_joined_with_an_empty_range() {
     let headers = [bare_sendfile::IoSlice::new(b"header")];
     for (before, joins) in [(1, true), (0, false)] {
         let offset = i64::MAX as u64 - before;
-        let mut transfer = Transfer::new(offset, 2, &headers, &[]).unwrap().for_stream_socket();
+        let mut transfer = Transfer::new(offset, 2, &headers, &[]).unwrap().with_output(Output::Tcp);
         match transfer.next_step(&headers, &[], 0).unwrap() {
             Step::SendFileHdtr { count: 1, .. } if joins => {}
             Step::Cork if !joins => {

@@ -3,19 +3,20 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::mem::ManuallyDrop;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::LazyLock;
 
 use bare_sendfile::{
-    Count, FlushOnDrop, IoSlice, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, perform, send_all, send_file,
-    sendfile, sendfile_hdtr,
+    Count, Error, FlushOnDrop, IoSlice, Output, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, sendfile,
+    sendfile_all,
 };
 
 mod common;
-use common::{fd, file, pattern, tcp};
+use common::sent::{send_file, sendfile_hdtr};
+use common::{fd, file, in_child, memfd, pattern, tcp};
 
 const HEADER: &[IoSlice<'_>] = &[IoSlice::new(b"header")];
 const TRAILER: &[IoSlice<'_>] = &[IoSlice::new(b"trailer")];
@@ -48,13 +49,14 @@ fn number(name: &str) -> u32 {
         "sendmsg" => libc::SYS_sendmsg,
         "setsockopt" => libc::SYS_setsockopt,
         "splice" => libc::SYS_splice,
+        "statx" => libc::SYS_statx,
         "writev" => libc::SYS_writev,
         _ => panic!("what is {name}?"),
     };
     number as u32
 }
 
-/// What the calls are tried on, anew each time: a child that ends in mid-transfer leaves its cork behind.
+/// What the calls are tried on, anew for each child.
 struct Files {
     input: File,
     tcp: TcpStream,
@@ -69,20 +71,18 @@ struct Files {
 
 impl Files {
     fn new() -> Self {
-        // Made once: an emulated processor takes its time for it.
-        static INPUT: LazyLock<Vec<u8>> = LazyLock::new(|| pattern(3 << 20));
-        let (input, (tcp, mut peer)) = (file(&INPUT), tcp());
-        let memfd = rustix::fs::memfd_create("out", rustix::fs::MemfdFlags::empty()).unwrap();
+        let (input, (tcp, mut peer)) = (file(&pattern(3 << 20)), tcp());
+        let memfd = memfd(0).into();
         let append = tempfile::tempfile().unwrap();
         rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();
-        let (pipe, writer) = rustix::pipe::pipe().unwrap();
+        let (pipe, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         rustix::io::write(&writer, &[b'x'; 100]).unwrap();
         peer.write_all(&[b'x'; 100]).unwrap();
 
         let mut begun = Transfer::new(0, 4, HEADER, &[]).unwrap();
         while begun.progress().headers == 0 {
             let step = begun.next_step(HEADER, &[], 0).unwrap();
-            begun.complete(perform(&step, fd(&tcp), fd(&input), &mut [])).unwrap();
+            begun.perform(&step, fd(&tcp), fd(&input), &mut []).unwrap();
         }
         assert!(begun.flush_owed());
         Self { input, tcp, peer, memfd, append, pipe, begun }
@@ -93,7 +93,6 @@ type Body<'a> = &'a dyn Fn(&Files) -> bool;
 
 /// Runs `body` in a child that ends with SIGSYS at any other call than these. It exits with 0 if `body` returns true.
 fn with_only(calls: &[&str], body: Body<'_>) -> ExitStatus {
-    let files = Files::new();
     let filter = |code, jt, k| libc::sock_filter { code: code as u16, jt, jf: 0, k };
     let load =
         filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, std::mem::offset_of!(libc::seccomp_data, nr) as u32);
@@ -108,25 +107,17 @@ fn with_only(calls: &[&str], body: Body<'_>) -> ExitStatus {
     program.push(answer(libc::SECCOMP_RET_KILL_PROCESS));
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
 
-    // SAFETY: the child calls nothing that another thread of the parent could have locked: no allocator, no stdio.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
+    in_child(|| {
+        let files = ManuallyDrop::new(Files::new()); // to close them is another system call
         let on = |option, a: libc::c_ulong, b: *const libc::sock_fprog| {
-            // SAFETY: the kernel copies the program, which lives in this copy of the parent's memory.
+            // SAFETY: the kernel copies the program, which lives as long as this closure.
             unsafe { libc::prctl(option, a, b, 0_u64, 0_u64) == 0 }
         };
         let filtered = on(libc::PR_SET_DUMPABLE, 0, std::ptr::null()) // SIGSYS leaves no core behind
             && on(libc::PR_SET_NO_NEW_PRIVS, 1, std::ptr::null())
             && on(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER.into(), &program);
-        let code = i32::from(!(filtered && body(&files)));
-        // SAFETY: it ends the child, running nothing.
-        unsafe { libc::_exit(code) };
-    }
-    assert!(child > 0);
-    let mut status = 0;
-    // SAFETY: the kernel writes to `status`.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    ExitStatus::from_raw(status)
+        u8::from(!(filtered && body(&files)))
+    })
 }
 
 /// Each of `bodies` needs only what the rows list; and of that each call is needed by one of them.
@@ -145,8 +136,9 @@ fn check(rows: &[&str], bodies: &[Body<'_>]) {
     }
 }
 
-const SENDS: &str = "[`send_file`], [`send_all`], [`poll_send`], [`perform`]";
-const WITH_BUFFER: &str = "… with a buffer";
+const SENDS: &str = "[`sendfile_all`], [`sendfile_hdtr_all`]";
+const READS: &str = "… all of these, with a buffer";
+const LAYERED: &str = "… all of these, to kTLS";
 
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
@@ -185,17 +177,37 @@ fn of_the_drivers() {
     }
     check(&[SENDS], &[&|files| send(&files.tcp, files, &mut []), &|files| send(&files.memfd, files, &mut [])]);
     check(
-        &[SENDS, WITH_BUFFER],
+        &[SENDS, READS],
         &[&|files| send(&files.tcp, files, &mut [0; 999]), &|files| send(&files.append, files, &mut [0; 999])],
     );
 
-    fn from_position(out: &impl AsRawFd, files: &Files) -> bool {
-        let mut transfer = Transfer::from_position(100, HEADER, TRAILER).unwrap();
-        send_all(&mut transfer, fd(out), fd(&files.input), HEADER, TRAILER, &mut [0; 999]).is_ok()
+    fn to_the_end(out: &impl AsRawFd, files: &Files) -> bool {
+        sendfile_all(fd(out), fd(&files.input), Some(3), Count::ToEnd).bytes().is_ok()
     }
     check(
-        &[SENDS, WITH_BUFFER, "… with a buffer, and from the position of the file"],
-        &[&|files| from_position(&files.tcp, files), &|files| from_position(&files.append, files)],
+        &[SENDS, READS],
+        &[&|files| to_the_end(&files.memfd, files) && send(&files.tcp, files, &mut []), &|files| {
+            send(&files.memfd, files, &mut [])
+        }],
+    );
+
+    fn layered(transfer: Result<Transfer, Error>, files: &Files) -> bool {
+        let mut transfer = transfer.unwrap().with_output(Output::Layered);
+        transfer.send_all(fd(&files.tcp), fd(&files.input), HEADER, TRAILER, &mut []).is_ok()
+    }
+    let to_the_end = |files: &Files| layered(Transfer::new((3 << 20) - 100, Count::ToEnd, HEADER, TRAILER), files);
+    check(&[SENDS, READS, LAYERED], &[&to_the_end, &|files| send(&files.memfd, files, &mut [])]);
+    check(
+        &[SENDS, READS, LAYERED, "… the last two, from the position of the file"],
+        &[&to_the_end, &|files| layered(Transfer::from_position(100, HEADER, TRAILER), files), &|files| {
+            send(&files.memfd, files, &mut [])
+        }],
+    );
+    check(
+        &["[`Output::of`]"],
+        &[&|files| {
+            Output::of(fd(&files.tcp)) == Ok(Output::Tcp) && Output::of(fd(&files.pipe)) == Ok(Output::NotSocket)
+        }],
     );
 }
 
@@ -255,7 +267,9 @@ fn of_a_descriptor() {
 fn of_everything_else() {
     let ended = with_only(&[], &|_| {
         let mut transfer = Transfer::new(0, 10, HEADER, TRAILER).unwrap();
-        transfer.next_step(HEADER, TRAILER, 0).is_ok() && transfer.complete(Ok(1)).is_ok() && transfer.flush().is_none()
+        transfer.next_step(HEADER, TRAILER, 0).is_ok()
+            && transfer.identified(Ok(Output::Tcp)).is_ok()
+            && transfer.flush().is_none()
     });
     assert_eq!(ended.code(), Some(0), "{ended}");
 }

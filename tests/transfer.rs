@@ -27,7 +27,7 @@ enum Seen {
 impl From<Step<'_>> for Seen {
     fn from(step: Step<'_>) -> Self {
         match step {
-            Step::SocketType => Self::SocketType,
+            Step::Identify => Self::SocketType,
             Step::Write { slices, more, socket } => {
                 Self::Write { slices: slices.as_slice().iter().map(|slice| slice.to_vec()).collect(), more, socket }
             }
@@ -379,15 +379,15 @@ fn d2_an_error_takes_nothing_back_and_the_step_is_given_again() {
 fn d2_an_error_beside_progress_is_kept_for_the_next_step() {
     let mut script = Script::new(0, 100, &HEADERS, &[]).on(FILE);
     assert_eq!(script.next(), headers(true, false));
-    assert_eq!(script.transfer.complete_with_error(4, Errno::ECONNRESET), Ok(()));
+    assert_eq!(script.transfer.complete(Moved { bytes: 4, error: Some(Errno::ECONNRESET) }), Ok(()));
     script.sent(4, 0, 0);
     assert_eq!(script.try_next(), Err(Error::Errno(Errno::ECONNRESET)));
     // Once, and it changes nothing else.
     script.goes(write(&[b"ers"], true, false), 3);
     assert_eq!(script.next(), send_file(0, 100));
-    assert_eq!(script.transfer.complete_with_error(0, Errno::EIO), Err(Error::Errno(Errno::EIO)));
+    assert_eq!(script.transfer.complete(Moved { bytes: 0, error: Some(Errno::EIO) }), Err(Error::Errno(Errno::EIO)));
     assert_eq!(script.next(), send_file(0, 100));
-    assert_eq!(script.transfer.complete_with_error(100, Errno::EIO), Ok(()));
+    assert_eq!(script.transfer.complete(Moved { bytes: 100, error: Some(Errno::EIO) }), Ok(()));
     // A flush does not lose it.
     assert!(script.transfer.flush().is_none());
     assert_eq!(script.try_next(), Err(Error::Errno(Errno::EIO)));
@@ -713,7 +713,7 @@ proptest! {
             prop_assert_eq!(clone.next(), Seen::from(step));
             let (bytes, asked): (Vec<u8>, usize) = match step {
                 Step::Done => break Ok(()),
-                Step::SocketType => {
+                Step::Identify => {
                     script.transfer.complete(if socket { Ok(STREAM) } else { Err(Errno::ENOTSOCK) }).unwrap();
                     continue;
                 }
@@ -748,7 +748,7 @@ proptest! {
             }
             let result = match (moved, errno) {
                 (0, Some(errno)) => script.transfer.complete(Err(errno)),
-                (moved, Some(errno)) => script.transfer.complete_with_error(moved, errno),
+                (moved, Some(errno)) => script.transfer.complete(Moved { bytes: moved, error: Some(errno) }),
                 (0, None) if !bytes.is_empty() => script.transfer.complete(Err(Errno::EAGAIN)),
                 (moved, None) => script.transfer.complete(Ok(moved)),
             };

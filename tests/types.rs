@@ -7,8 +7,8 @@ use std::mem::{align_of, size_of};
 
 use bare_sendfile::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use bare_sendfile::{
-    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, Progress, Result, Sent, SfFlags, Slices, Status, Step,
-    StreamCopy, Transfer,
+    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, Moved, Output, Progress, Report, Result, Sent, SfFlags,
+    Slices, Status, Step, StreamCopy, Transfer,
 };
 
 const fn send_and_sync<T: Send + Sync>() {}
@@ -30,6 +30,9 @@ fn all_is_send_and_sync() {
     owned::<SfFlags>();
     owned::<FlagsReport>();
     owned::<Sent>();
+    owned::<Report>();
+    owned::<Moved>();
+    owned::<Output>();
     owned::<Status>();
 }
 
@@ -45,7 +48,7 @@ fn constants() {
     const NUMBER: i32 = Errno::EPIPE.raw_os_error();
     const NAME: Option<&str> = Errno::EPIPE.name();
     const DESCRIPTION: &str = Errno::EPIPE.description();
-    const ERROR: Option<Errno> = Error::Errno(Errno::EPIPE).errno();
+    const ERROR: Errno = Error::Errno(Errno::EPIPE).errno();
     static HEADERS: [IoSlice<'static>; 2] = [IoSlice::new(b"a: b"), IoSlice::new(b"\r\n")];
     const NEWLINE: &[u8] = HEADERS_IN_CONST[1].as_slice();
     const HEADERS_IN_CONST: [IoSlice<'static>; 2] = [IoSlice::new(b"a: b"), IoSlice::new(b"\r\n")];
@@ -54,7 +57,7 @@ fn constants() {
     const TOTAL: u64 = Progress { headers: 1, file: 2, trailers: 3 }.total();
     // SAFETY: the standard input is never closed here, and not used.
     const STDIN: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(0) };
-    assert_eq!((ERRNO, NUMBER, NAME, ERROR), (Some(Errno::EPIPE), 32, Some("EPIPE"), Some(Errno::EPIPE)));
+    assert_eq!((ERRNO, NUMBER, NAME, ERROR), (Some(Errno::EPIPE), 32, Some("EPIPE"), Errno::EPIPE));
     assert_eq!((DESCRIPTION, NEWLINE, PAGES, TOTAL), ("Broken pipe", &b"\r\n"[..], 3, 6));
     assert_eq!((HEADERS[0].len(), STDIN.as_raw_fd()), (4, 0));
 }

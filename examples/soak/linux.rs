@@ -322,9 +322,10 @@ fn file(rng: &mut Rng, sizes: Sizes, out: OwnedFd, leaves: bool, faults: &mut Fa
             source.set_len(there)?;
         }
         let result = match driver {
-            Driver::SendAll => send_all(&mut transfer, &out, &source, &headers, &trailers, &mut buffer).map(|()| true),
-            Driver::PollSend => poll_send(&mut transfer, &out, &source, &headers, &trailers, &mut buffer)
-                .map(|status| status == Status::Done),
+            Driver::SendAll => transfer.send_all(&out, &source, &headers, &trailers, &mut buffer).map(|()| true),
+            Driver::PollSend => {
+                transfer.poll_send(&out, &source, &headers, &trailers, &mut buffer).map(|status| status == Status::Done)
+            }
             Driver::Steps(n) => steps(n, &mut transfer, &out, &source, &headers, &trailers, &mut buffer),
         };
         match result {
@@ -386,7 +387,7 @@ fn steps(
     for _ in 0..n {
         outcome = match transfer.next_step(headers, trailers, buffer.len()) {
             Ok(Step::Done) => Ok(true),
-            Ok(step) => transfer.complete(perform(&step, out, source, buffer)).map(|()| false),
+            Ok(step) => transfer.perform(&step, out, source, buffer).map(|()| false),
             Err(error) => Err(error),
         };
         if outcome != Ok(false) {
@@ -394,7 +395,7 @@ fn steps(
         }
     }
     if let Some(step) = transfer.flush() {
-        transfer.complete(perform(&step, out, source, &mut []))?;
+        transfer.perform(&step, out, source, &mut [])?;
     }
     outcome
 }

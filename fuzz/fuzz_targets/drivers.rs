@@ -46,7 +46,7 @@ libfuzzer_sys::fuzz_target!(init: files::ignore_sigpipe(), |bytes: &[u8]| {
     let mut received = Vec::new();
     for _ in 0..20 {
         let (out_fd, in_fd) = (pair.output.as_fd(), pair.input.as_fd());
-        let outcome = poll_send(&mut transfer, out_fd, in_fd, &headers, &trailers, &mut buffer);
+        let outcome = transfer.poll_send(out_fd, in_fd, &headers, &trailers, &mut buffer);
         received.extend(pair.receive());
         assert_eq!(received.len() as u64, transfer.progress().total());
         assert!(expected.starts_with(&received));

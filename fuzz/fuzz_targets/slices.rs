@@ -2,7 +2,7 @@
 //! The input's first byte is the number of slices; then their lengths; the rest are the short counts.
 #![no_main]
 
-use bare_sendfile::{Count, IoSlice, Step, Transfer};
+use bare_sendfile::{Output, Count, IoSlice, Step, Transfer};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((&slices, bytes)) = bytes.split_first() else { return };
@@ -22,7 +22,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         .collect();
     let list = IoSlice::from_std(&list);
 
-    let mut transfer = Transfer::new(0, Count::Bytes(0), list, &[]).unwrap().for_stream_socket();
+    let mut transfer = Transfer::new(0, Count::Bytes(0), list, &[]).unwrap().with_output(Output::Tcp);
     let mut received = Vec::new();
     loop {
         let asked = match transfer.next_step(list, &[], 0).unwrap() {

@@ -26,10 +26,14 @@ pub(crate) const IOV_MAX: usize = 1024;
 pub(crate) const SOCK_STREAM: usize = 1;
 /// Whether sendmsg(2) can be told that more follows.
 pub(crate) const HAS_MSG_MORE: bool = false;
+/// Whether the cork may span calls that wait for room: here what it holds back can be what they wait for.
+pub(crate) const CORKS_SMALL_STEPS: bool = false;
 
 const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
-const IPPROTO_TCP: c_int = 6;
+/// The answer of [`socket_protocol`].
+pub(crate) const IPPROTO_TCP: usize = 6;
+const SOL_TCP: c_int = IPPROTO_TCP as c_int;
 const TCP_NODELAY: c_int = 1;
 #[cfg(not(target_os = "macos"))]
 const TCP_NOPUSH: c_int = 4;
@@ -170,26 +174,46 @@ pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
 }
 
+/// Nothing lies on top of TCP that would keep bytes: nobody is asked.
+pub(crate) fn has_tcp_ulp(_out: BorrowedFd<'_>) -> Result<bool> {
+    Err(Errno::ENOPROTOOPT)
+}
+
+/// Every stream is taken for TCP; one that is not refuses its options.
+pub(crate) fn socket_protocol(_out: BorrowedFd<'_>) -> Result<usize> {
+    Ok(IPPROTO_TCP)
+}
+
+/// The room is asked only where "more follows" can be said.
+pub(crate) fn queue_room(_out: BorrowedFd<'_>) -> Result<usize> {
+    Err(Errno::ENOSYS)
+}
+
+/// The size is asked only for outputs that there are on Linux alone.
+pub(crate) fn file_size(_in: BorrowedFd<'_>) -> Result<u64> {
+    Err(Errno::ENOSYS)
+}
+
 /// Whether `TCP_NOPUSH` is set (any number but 0); an error on all that is not TCP.
 #[cfg(not(target_os = "macos"))]
 pub(crate) fn tcp_nopush(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, IPPROTO_TCP, TCP_NOPUSH)
+    getsockopt(out_fd, SOL_TCP, TCP_NOPUSH)
 }
 
 /// Sets or clears `TCP_NOPUSH`. Clearing it sends what waits.
 #[cfg(not(target_os = "macos"))]
 pub(crate) fn set_tcp_nopush(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
-    setsockopt(out_fd, IPPROTO_TCP, TCP_NOPUSH, on.into())
+    setsockopt(out_fd, SOL_TCP, TCP_NOPUSH, on.into())
 }
 
 /// Whether `TCP_NODELAY` is set (any number but 0); an error on all that is not TCP.
 pub(crate) fn tcp_nodelay(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, IPPROTO_TCP, TCP_NODELAY)
+    getsockopt(out_fd, SOL_TCP, TCP_NODELAY)
 }
 
 /// Sets or clears `TCP_NODELAY`, for the writes that follow.
 pub(crate) fn set_tcp_nodelay(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
-    setsockopt(out_fd, IPPROTO_TCP, TCP_NODELAY, on.into())
+    setsockopt(out_fd, SOL_TCP, TCP_NODELAY, on.into())
 }
 
 /// A set of signals: the lower ones, as many as are of interest.

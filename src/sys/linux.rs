@@ -37,14 +37,22 @@ pub(crate) const HAS_MSG_MORE: bool = true;
 pub(crate) const NATIVE_HDTR: bool = false;
 /// Whether a file alone needs the cork.
 pub(crate) const CORKS_FILES: bool = false;
+/// Whether the cork may span calls that wait for room: what is full is sent under it all the same.
+pub(crate) const CORKS_SMALL_STEPS: bool = true;
 /// `SOCK_STREAM` of include/linux/net.h, the answer of [`socket_type`] for TCP and stream sockets of the Unix domain.
 pub(crate) const SOCK_STREAM: usize = 1;
 
 const SOL_SOCKET: c_int = 1;
 const SO_TYPE: c_int = 3;
-const IPPROTO_TCP: c_int = 6;
+const SO_SNDBUF: c_int = 7;
+const SO_PROTOCOL: c_int = 38;
+/// The answer of [`socket_protocol`] for TCP.
+pub(crate) const IPPROTO_TCP: usize = 6;
+const SOL_TCP: c_int = IPPROTO_TCP as c_int;
 const TCP_NODELAY: c_int = 1;
 const TCP_CORK: c_int = 3;
+const TCP_NOTSENT_LOWAT: c_int = 25;
+const TCP_ULP: c_int = 31;
 const MSG_NOSIGNAL: c_int = 0x4000;
 const MSG_MORE: c_int = 0x8000;
 const RWF_NOWAIT: c_int = 8;
@@ -175,6 +183,32 @@ pub(crate) fn splice(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>, count: usize
     Errno::check(result)
 }
 
+/// statx(2): the size that the file states.
+pub(crate) fn file_size(in_fd: BorrowedFd<'_>) -> Result<u64> {
+    /// `struct statx` of include/uapi/linux/stat.h, the same on all processors.
+    #[repr(C)]
+    struct Statx {
+        before: [u64; 5],
+        size: u64,
+        after: [u64; 26],
+    }
+    const AT_EMPTY_PATH: isize = 0x1000;
+    const STATX_SIZE: isize = 0x200;
+    let mut stat = Statx { before: [0; 5], size: 0, after: [0; 26] };
+    // SAFETY: the kernel reads the empty path and writes the 256 bytes of `stat`, of this frame.
+    let result = unsafe {
+        arch::syscall5(
+            nr::STATX,
+            fd(in_fd),
+            c"".as_ptr().cast_mut().cast(),
+            word(AT_EMPTY_PATH),
+            word(STATX_SIZE),
+            (&raw mut stat).cast(),
+        )
+    };
+    Errno::check(result).map(|_| stat.size)
+}
+
 /// lseek(2) from the current position: the new position.
 pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
     // SAFETY: it touches no memory of this process.
@@ -213,6 +247,11 @@ pub(crate) fn fadvise(in_fd: BorrowedFd<'_>, offset: u64, len: u64, advice: Advi
 
 /// getsockopt(2) of an `int`.
 fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usize> {
+    getsockopt_len(out_fd, level, option).map(|(value, _)| value as usize)
+}
+
+/// getsockopt(2): up to the first four bytes of the value, and their number.
+fn getsockopt_len(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<(c_int, u32)> {
     let mut value: c_int = 0;
     let mut len = size_of::<c_int>() as u32;
     // SAFETY: the kernel writes at most `len` bytes to `value` and the length to `len`, both of this frame.
@@ -226,7 +265,7 @@ fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usi
             (&raw mut len).cast(),
         )
     };
-    Errno::check(result).map(|_| value as usize)
+    Errno::check(result).map(|_| (value, len))
 }
 
 /// setsockopt(2) of an `int`.
@@ -250,24 +289,46 @@ pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
 }
 
+/// Which protocol it is: `SO_PROTOCOL`, a number of the socket's family.
+pub(crate) fn socket_protocol(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    getsockopt(out_fd, SOL_SOCKET, SO_PROTOCOL)
+}
+
+/// Whether another protocol lies on top of TCP, such as kTLS: whether `TCP_ULP` has a name. An error on all that is not TCP, and
+/// before Linux 4.13.
+pub(crate) fn has_tcp_ulp(out_fd: BorrowedFd<'_>) -> Result<bool> {
+    getsockopt_len(out_fd, SOL_TCP, TCP_ULP).map(|(_, len)| len > 0)
+}
+
 /// Whether `TCP_CORK` is set; an error on all that is not TCP.
 pub(crate) fn tcp_cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, IPPROTO_TCP, TCP_CORK)
+    getsockopt(out_fd, SOL_TCP, TCP_CORK)
 }
 
 /// Sets or clears `TCP_CORK`.
 pub(crate) fn set_tcp_cork(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
-    setsockopt(out_fd, IPPROTO_TCP, TCP_CORK, on.into())
+    setsockopt(out_fd, SOL_TCP, TCP_CORK, on.into())
+}
+
+/// The bytes that the socket queues, sent or not, before it is full: the smaller of `SO_SNDBUF`, which counts the kernel's overhead,
+/// and `TCP_NOTSENT_LOWAT`.
+pub(crate) fn queue_room(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    let buffer = getsockopt(out_fd, SOL_SOCKET, SO_SNDBUF)?;
+    // 0 is the sysctl's, which is without limit by default. Before 3.12 there is no such option.
+    match getsockopt(out_fd, SOL_TCP, TCP_NOTSENT_LOWAT) {
+        Ok(0) | Err(_) => Ok(buffer),
+        Ok(unsent) => Ok(buffer.min(unsent as u32 as usize)),
+    }
 }
 
 /// Whether `TCP_NODELAY` is set; an error on all that is not TCP.
 pub(crate) fn tcp_nodelay(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, IPPROTO_TCP, TCP_NODELAY)
+    getsockopt(out_fd, SOL_TCP, TCP_NODELAY)
 }
 
 /// Sets or clears `TCP_NODELAY`. Setting it sends what waits.
 pub(crate) fn set_tcp_nodelay(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
-    setsockopt(out_fd, IPPROTO_TCP, TCP_NODELAY, on.into())
+    setsockopt(out_fd, SOL_TCP, TCP_NODELAY, on.into())
 }
 
 /// A set of signals as the kernel has it.

@@ -25,7 +25,7 @@ pub fn answer(calls: &[libc::c_long], errno: i32) {
     seccompiler::apply_filter(&answering(calls, errno)).unwrap();
 }
 
-/// The filter for that, made beforehand: a forked child may not allocate.
+/// The filter for that.
 pub fn answering(calls: &[libc::c_long], errno: i32) -> BpfProgram {
     filter(calls, SeccompAction::Errno(errno as u32), SeccompAction::Allow)
 }

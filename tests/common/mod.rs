@@ -1,6 +1,7 @@
 //! What the tests share. They run with and without the feature `std`: descriptors go through [`fd`].
 #![allow(dead_code, unreachable_pub)] // each test uses a part
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -8,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::Location;
-use std::process::ExitStatus;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 #[cfg(target_os = "linux")]
 pub mod faults;
+pub mod sent;
 
 /// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.
 pub fn fd(file: &impl AsRawFd) -> BorrowedFd<'_> {
@@ -120,21 +122,22 @@ pub fn pipe() -> (File, File) {
 /// A terminal in raw mode: the terminal, and the side of its user.
 #[cfg(target_os = "linux")]
 pub fn tty() -> (File, File) {
-    use std::os::fd::FromRawFd;
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::OpenptFlags;
 
-    let (mut user, mut terminal) = (-1, -1);
+    let user = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    rustix::pty::grantpt(&user).unwrap();
+    rustix::pty::unlockpt(&user).unwrap();
+    let name = rustix::pty::ptsname(&user, Vec::new()).unwrap();
+    let terminal = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap();
     let mut raw = std::mem::MaybeUninit::<libc::termios>::zeroed();
-    // SAFETY: all of its fields are integers, for which zero is a value, and it is written by the call.
-    let raw = unsafe {
+    // SAFETY: all of its fields are integers, for which zero is a value, and the second call reads it.
+    let set = unsafe {
         libc::cfmakeraw(raw.as_mut_ptr());
-        raw.assume_init_mut()
+        libc::tcsetattr(terminal.as_raw_fd(), libc::TCSANOW, raw.as_ptr())
     };
-    // SAFETY: both numbers and `raw` are writable; the name and the window size may be null.
-    assert_eq!(unsafe { libc::openpty(&mut user, &mut terminal, std::ptr::null_mut(), raw, std::ptr::null()) }, 0);
-    // SAFETY: openpty has just opened it and nobody else knows it.
-    let terminal = unsafe { File::from_raw_fd(terminal) };
-    // SAFETY: the same.
-    (terminal, unsafe { File::from_raw_fd(user) })
+    assert_eq!(set, 0);
+    (terminal.into(), user.into())
 }
 
 /// Makes reads and writes fail with EAGAIN rather than wait, for the whole file description.
@@ -259,65 +262,102 @@ pub fn undisturbed<T>(call: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Held while a child of [`forked`] lives.
-static CHILD: Mutex<()> = Mutex::new(());
+/// In the environment of a child: how those before it ended, as the system's numbers.
+const CHILD: &str = "TEST_CHILDREN_BEFORE";
 
-/// An output that nobody can read any more: not even a child of [`forked`], which would keep a copy of the other end.
+/// Held while a child lives.
+static ONE_CHILD: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    /// How the children of this test ended so far.
+    static ENDED: RefCell<Vec<ExitStatus>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An output that nobody can read any more: not even a child that is just being started, and has a copy of the other end until
+/// it is another program.
 pub fn unread<Out, End>(pair: impl FnOnce() -> (Out, End)) -> Out {
-    let _none = CHILD.lock().unwrap_or_else(PoisonError::into_inner);
+    let _none = ONE_CHILD.lock().unwrap_or_else(PoisonError::into_inner);
     pair().0
 }
 
-/// Gives `body` the number of a forked child that is stopped with all of its threads: under qemu-user each child starts one that
-/// is not the program's. Then the child is ended.
-pub fn stopped(body: impl FnOnce(libc::pid_t)) {
-    struct Child(libc::pid_t);
-
-    impl Drop for Child {
-        fn drop(&mut self) {
-            // SAFETY: neither touches memory of this process; the child was not waited for to its end.
-            unsafe {
-                libc::kill(self.0, libc::SIGKILL);
-                libc::waitpid(self.0, std::ptr::null_mut(), 0);
-            }
-        }
-    }
-
-    let _one = CHILD.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: the child makes two system calls.
-    let child = match unsafe { libc::fork() } {
-        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
-        // SAFETY: neither runs a handler of the parent's, and the second ends the process.
-        0 => unsafe {
-            libc::raise(libc::SIGSTOP);
-            libc::_exit(0)
-        },
-        child => Child(child),
-    };
-    let mut status = 0;
-    // SAFETY: `status` is writable, and nobody else waits for this child.
-    assert_eq!(unsafe { libc::waitpid(child.0, &mut status, libc::WUNTRACED) }, child.0);
-    assert!(libc::WIFSTOPPED(status), "{status}");
-    body(child.0);
+/// Runs `body` in a process of its own and returns how that ended. What `body` returns is the exit status.
+///
+/// A program with threads cannot fork: locks that other threads hold stay held in the copy. So the child is this test program,
+/// started anew for this one test, which runs from its beginning: files, sockets and threads that were made before this call
+/// are made again, and the child has those. It is told how the children before it ended. Beside the test's thread it has that of
+/// the harness.
+pub fn in_child(body: impl FnOnce() -> u8) -> ExitStatus {
+    in_child_of(&[], body)
 }
 
-/// Runs `body` in a forked child and tells how it ended; what `body` returns is the exit status. Other threads' locks may be
-/// held forever there: `body` does not allocate, print or panic.
-pub fn forked(body: impl FnOnce() -> u8) -> ExitStatus {
-    let _one = CHILD.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: the child runs only `body`, which by this function's contract is content with async-signal-safe calls.
-    match unsafe { libc::fork() } {
-        -1 => panic!("fork: {}", std::io::Error::last_os_error()),
-        0 => {
-            let status = body();
-            // SAFETY: it ends the process and runs no handler of the parent's.
-            unsafe { libc::_exit(status.into()) }
-        }
-        child => {
-            let mut status = 0;
-            // SAFETY: `status` is writable, and nobody else waits for this child.
-            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-            ExitStatus::from_raw(status)
+/// The same, started by a program that becomes the one in its last arguments.
+pub fn in_child_of(starter: &[&str], body: impl FnOnce() -> u8) -> ExitStatus {
+    if let Some(earlier) = as_child(body) {
+        return earlier;
+    }
+    let _one = ONE_CHILD.lock().unwrap_or_else(PoisonError::into_inner);
+    let child = child(starter).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
+    print!("{stdout}{stderr}"); // kept back by the harness if the test passes
+    assert!(!stdout.contains("test result: "), "the child has not come to its body: {}", child.status);
+    ENDED.with_borrow_mut(|ended| ended.push(child.status));
+    child.status
+}
+
+/// Gives `body` the number of a child that is stopped with all of its threads. Then the child is ended.
+pub fn stopped(body: impl FnOnce(libc::pid_t)) {
+    struct Ended(Child);
+
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            self.0.kill().unwrap();
+            self.0.wait().unwrap();
         }
     }
+
+    let stop = || {
+        // SAFETY: it runs no code of this process.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        0
+    };
+    if as_child(stop).is_some() {
+        return;
+    }
+    let _one = ONE_CHILD.lock().unwrap_or_else(PoisonError::into_inner);
+    let child = Ended(child(&[]).stdout(Stdio::null()).spawn().unwrap());
+    let id = child.0.id() as libc::pid_t;
+    let mut status = 0;
+    // SAFETY: `status` is writable, and nobody else waits for this child.
+    assert_eq!(unsafe { libc::waitpid(id, &mut status, libc::WUNTRACED) }, id);
+    assert!(libc::WIFSTOPPED(status), "{status}");
+    ENDED.with_borrow_mut(|ended| ended.push(ExitStatus::default()));
+    body(id);
+}
+
+/// In a child: runs `body` and ends the process, or returns how an earlier child ended if it is that one's turn.
+fn as_child(body: impl FnOnce() -> u8) -> Option<ExitStatus> {
+    let before = std::env::var(CHILD).ok()?;
+    let turn = ENDED.with_borrow(Vec::len);
+    let Some(earlier) = before.split_whitespace().nth(turn) else {
+        let status = body();
+        // SAFETY: it ends the process and runs nothing more of it.
+        unsafe { libc::_exit(status.into()) }
+    };
+    let earlier = ExitStatus::from_raw(earlier.parse().unwrap());
+    ENDED.with_borrow_mut(|ended| ended.push(earlier));
+    Some(earlier)
+}
+
+/// This test program, for the running test alone: where it is run by an emulator, by the same.
+fn child(starter: &[&str]) -> Command {
+    let cpu = format!("CARGO_TARGET_{}", std::env::consts::ARCH.to_uppercase());
+    let runner = std::env::vars().find(|(name, _)| name.starts_with(&cpu) && name.ends_with("_LINUX_GNU_RUNNER"));
+    let runner = runner.map_or(String::new(), |(_, runner)| runner);
+    let program = std::env::current_exe().unwrap();
+    let mut words = starter.iter().copied().chain(runner.split_whitespace()).chain([program.to_str().unwrap()]);
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).arg(thread::current().name().unwrap()).args(["--exact", "--nocapture", "--test-threads=1"]);
+    let before: Vec<_> = ENDED.with_borrow(|ended| ended.iter().map(|status| status.into_raw().to_string()).collect());
+    command.env(CHILD, before.join(" ")).stdin(Stdio::null());
+    command
 }

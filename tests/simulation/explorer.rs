@@ -82,7 +82,7 @@ impl Explorer<'_> {
             return;
         };
         match step {
-            Step::SocketType => self.answer(&world, &step, Answer::SocketType(2), faults),
+            Step::Identify => self.answer(&world, &step, Answer::SocketType(2), faults),
             Step::Cork | Step::Flush { .. } => {
                 return self.answer(&world, &step, Answer::Fails(0, Errno::EPERM), faults);
             }
@@ -100,7 +100,7 @@ impl Explorer<'_> {
 
     fn answer<'a>(&mut self, world: &World<'a>, step: &Step<'a>, answer: Answer, faults: u32) {
         // A fault of SocketType that is none.
-        if matches!((step, answer), (Step::SocketType, Answer::Fails(_, Errno::ENOTSOCK))) {
+        if matches!((step, answer), (Step::Identify, Answer::Fails(_, Errno::ENOTSOCK))) {
             return;
         }
         self.path.push(Some(answer));

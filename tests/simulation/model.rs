@@ -1,7 +1,7 @@
 //! A kernel that does what a script says, and a receiver that knows what has to arrive. Nothing here asks the transfer what
 //! is right: the model keeps its own account and compares after every step.
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Progress, Step, Transfer};
+use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Output, Progress, Step, Transfer};
 
 pub(crate) use super::case::{Answer, Case, Output};
 
@@ -113,7 +113,7 @@ impl<'a> World<'a> {
             transfer = transfer.copying();
         }
         if case.known {
-            transfer = transfer.for_stream_socket();
+            transfer = transfer.with_output(Output::Tcp);
         }
         Self {
             case,
@@ -240,7 +240,7 @@ impl<'a> World<'a> {
         let left = self.left();
         assert_ne!(self.idle, Some(core::mem::discriminant(step)), "a step is repeated without progress: {step:?}");
         match *step {
-            Step::SocketType => assert!(!self.type_known),
+            Step::Identify => assert!(!self.type_known),
             _ if !self.type_known => panic!("the output is unknown: {step:?}"),
             Step::Gather { headers: all_headers, sent, offset, count, trailers: joined, more, socket } => {
                 assert!(self.gathers());
@@ -356,7 +356,7 @@ impl<'a> World<'a> {
 
     /// Whether the step is one that moves bytes.
     pub(crate) fn moves(step: &Step<'_>) -> bool {
-        !matches!(step, Step::SocketType | Step::Cork | Step::Flush { .. } | Step::Done)
+        !matches!(step, Step::Identify | Step::Cork | Step::Flush { .. } | Step::Done)
     }
 
     /// Performs the step as `answer` says, tells the transfer, and compares what it makes of it.
@@ -377,7 +377,7 @@ impl<'a> World<'a> {
             Answer::SocketType(kind) => (Ok(kind), Err(Error::NotAStream(kind))),
         };
         let outcome = match answer {
-            Answer::Fails(moved, errno) => self.transfer.complete_with_error(moved, errno),
+            Answer::Fails(moved, errno) => self.transfer.complete(Moved { bytes: moved, error: Some(errno) }),
             _ => self.transfer.complete(told),
         };
         assert_eq!(outcome, expected, "{step:?} {answer:?}");
@@ -465,7 +465,7 @@ impl<'a> World<'a> {
     /// What must come of an error.
     fn fail(&mut self, step: &Step<'a>, errno: Errno) -> Result<(), Error> {
         match step {
-            Step::SocketType if errno == Errno::ENOTSOCK => panic!("that is no fault"),
+            Step::Identify if errno == Errno::ENOTSOCK => panic!("that is no fault"),
             // Then the output has no such options, as a socket of the Unix domain has none.
             Step::Cork | Step::Flush { .. } => {
                 self.no_options = true;
@@ -488,7 +488,7 @@ impl<'a> World<'a> {
     /// What a kernel answers to a step that moves no bytes.
     fn control(&mut self, step: &Step<'a>) -> Result<usize, Errno> {
         match *step {
-            Step::SocketType => {
+            Step::Identify => {
                 self.type_known = true;
                 if self.is_socket() { Ok(SOCK_STREAM) } else { Err(Errno::ENOTSOCK) }
             }

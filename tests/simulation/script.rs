@@ -141,7 +141,7 @@ pub(crate) fn drive(case: &Case<'_>, mut choices: Choices<'_>, most_steps: u32) 
             160..=191 => Answer::Fails(0, choices.errno()),
             192..=219 => Answer::Fails(choices.up_to(most), choices.errno()),
             220..=225 if World::moves(&step) => Answer::Moves(0),
-            220..=225 if matches!(step, Step::SocketType) => Answer::SocketType(choices.one(&[0, 2, 3, 5])),
+            220..=225 if matches!(step, Step::Identify) => Answer::SocketType(choices.one(&[0, 2, 3, 5])),
             226..=239 => {
                 world.leave();
                 continue;
@@ -159,7 +159,7 @@ pub(crate) fn drive(case: &Case<'_>, mut choices: Choices<'_>, most_steps: u32) 
         };
         // To a socket this would be a lie, and to others no fault.
         let answer = match (step, answer) {
-            (Step::SocketType, Answer::Fails(_, Errno::ENOTSOCK)) => Answer::Honest,
+            (Step::Identify, Answer::Fails(_, Errno::ENOTSOCK)) => Answer::Honest,
             _ => answer,
         };
         match world.perform(&step, answer) {

@@ -270,7 +270,7 @@ impl<'a> World<'a> {
 
     /// Whether the step is one that moves bytes.
     pub(crate) fn moves(step: &Step<'_>) -> bool {
-        !matches!(step, Step::SocketType | Step::Cork | Step::Flush { .. } | Step::Done)
+        !matches!(step, Step::Identify | Step::Cork | Step::Flush { .. } | Step::Done)
     }
 
     /// Bytes of the file from there on.
@@ -431,7 +431,7 @@ impl<'a> World<'a> {
                 // Headers, file and trailers go each by itself then.
                 let apart = matches!(step, Step::Gather { .. }) && errno == Errno::EINVAL;
                 let expected = if refused || option || apart { Ok(()) } else { Err(Error::Errno(errno)) };
-                (self.transfer.complete_with_error(0, errno), expected)
+                (self.transfer.complete(Moved { bytes: 0, error: Some(errno) }), expected)
             }
             Answer::Moves(0) => self.nothing(step),
             Answer::Moves(moved) => (self.take(step, moved, None), Ok(())),
@@ -460,8 +460,8 @@ impl<'a> World<'a> {
     fn control(&mut self, step: &Step<'_>) -> Result<(), Error> {
         let fd = BorrowedFd(PhantomData);
         let result = match *step {
-            Step::SocketType if self.case.output == Output::Pipe => Err(Errno::ENOTSOCK),
-            Step::SocketType => Ok(1),
+            Step::Identify if self.case.output == Output::Pipe => Err(Errno::ENOTSOCK),
+            Step::Identify => Ok(1),
             Step::Cork => cork::cork(fd),
             Step::Flush { uncork, push } => cork::flush(fd, uncork, push),
             _ => panic!("{step:?} moves bytes"),
@@ -513,7 +513,7 @@ impl<'a> World<'a> {
         self.kernel.put(&bytes[..moved]);
         self.kept = errno;
         match errno {
-            Some(errno) => self.transfer.complete_with_error(moved, errno),
+            Some(errno) => self.transfer.complete(Moved { bytes: moved, error: Some(errno) }),
             None => self.transfer.complete(Ok(moved)),
         }
     }
@@ -542,7 +542,7 @@ impl<'a> World<'a> {
             Some(Errno::EAGAIN | Errno::EINTR) if sent == count + headers.len() => self.transfer.complete(Ok(sent)),
             Some(errno) => {
                 self.kept = Some(errno);
-                self.transfer.complete_with_error(sent, errno)
+                self.transfer.complete(Moved { bytes: sent, error: Some(errno) })
             }
             None => self.transfer.complete(Ok(sent)),
         }

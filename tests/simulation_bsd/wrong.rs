@@ -20,7 +20,7 @@ mod cork;
 pub(crate) mod explorer;
 #[path = "model.rs"]
 pub(crate) mod model;
-#[path = "../../src/transfer.rs"]
+#[path = "../../src/transfer/mod.rs"]
 #[allow(dead_code, unreachable_pub)] // the scripts use a part
 mod transfer;
 
@@ -37,6 +37,7 @@ mod sys {
     pub(crate) const SOCK_STREAM: usize = 1;
     pub(crate) const HAS_MSG_MORE: bool = false;
     pub(crate) const NATIVE_HDTR: bool = true;
+    pub(crate) const CORKS_SMALL_STEPS: bool = false;
     pub(crate) const CORKS_FILES: bool = true;
     pub(crate) use super::model::options::*;
 }

@@ -307,7 +307,7 @@ fn resumed(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
     let mut outcome = Ok(Status::OutFull);
     while outcome == Ok(Status::OutFull) || at < SIZE + 10_000 {
         if outcome == Ok(Status::OutFull) {
-            outcome = poll_send(&mut transfer, &sender, file, &headers, &trailers, &mut []);
+            outcome = transfer.poll_send(&sender, file, &headers, &trailers, &mut []);
             stops += 1;
         }
         let read = kernel::read(&receiver, &mut buffer);

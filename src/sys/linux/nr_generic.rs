@@ -19,3 +19,4 @@ pub(crate) const SENDMSG: usize = 211;
 pub(crate) const SETSOCKOPT: usize = 208;
 pub(crate) const SPLICE: usize = 76;
 pub(crate) const WRITEV: usize = 66;
+pub(super) const STATX: usize = 291;

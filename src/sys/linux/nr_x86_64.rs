@@ -19,3 +19,4 @@ pub(crate) const SENDMSG: usize = 46;
 pub(crate) const SETSOCKOPT: usize = 54;
 pub(crate) const SPLICE: usize = 275;
 pub(crate) const WRITEV: usize = 20;
+pub(super) const STATX: usize = 332;

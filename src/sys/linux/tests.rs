@@ -59,7 +59,9 @@ fn constants_are_those_of_libc() {
     assert_eq!(IOV_MAX, libc::UIO_MAXIOV as usize);
     assert_eq!(SOCK_STREAM, libc::SOCK_STREAM as usize);
     assert_eq!((SOL_SOCKET, SO_TYPE), (libc::SOL_SOCKET, libc::SO_TYPE));
-    assert_eq!((IPPROTO_TCP, TCP_NODELAY, TCP_CORK), (libc::IPPROTO_TCP, libc::TCP_NODELAY, libc::TCP_CORK));
+    assert_eq!((SOL_TCP, TCP_NODELAY, TCP_CORK), (libc::IPPROTO_TCP, libc::TCP_NODELAY, libc::TCP_CORK));
+    assert_eq!((SO_SNDBUF, SO_PROTOCOL), (libc::SO_SNDBUF, libc::SO_PROTOCOL));
+    assert_eq!((TCP_NOTSENT_LOWAT, TCP_ULP), (libc::TCP_NOTSENT_LOWAT, libc::TCP_ULP));
     assert_eq!((MSG_NOSIGNAL, MSG_MORE), (libc::MSG_NOSIGNAL, libc::MSG_MORE));
     assert_eq!((RWF_NOWAIT, SEEK_CUR), (libc::RWF_NOWAIT, libc::SEEK_CUR));
     assert_eq!(Advice::WillNeed as c_int, libc::POSIX_FADV_WILLNEED);

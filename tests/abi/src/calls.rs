@@ -57,7 +57,7 @@ macro_rules! steps {
 }
 
 steps! {
-    probe_socket_type |_offset, _count, _slices| Step::SocketType;
+    probe_socket_type |_offset, _count, _slices| Step::Identify;
     probe_send |_offset, _count, slices| Step::Write { slices, more: false, socket: true };
     probe_send_more |_offset, _count, slices| Step::Write { slices, more: true, socket: true };
     probe_write |_offset, _count, slices| Step::Write { slices, more: true, socket: false };

@@ -27,7 +27,7 @@ impl Connection {
 
     /// Sends all that is left.
     pub fn send(&mut self, file: impl AsFd) -> Result<u64, Error> {
-        send_all(&mut self.transfer, &self.fd, file, &[IoSlice::new(&self.header)], &[], &mut [])?;
+        self.transfer.send_all(&self.fd, file, &[IoSlice::new(&self.header)], &[], &mut [])?;
         Ok(self.transfer.progress().total())
     }
 }

@@ -74,7 +74,7 @@ fn steps(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
             black_box(slices.as_slice());
         }
         match black_box(perform(&step, output, input, &mut buffer)) {
-            Err(errno) if errno == Errno::EINTR => transfer.complete_with_error(0, errno)?,
+            Err(errno) if errno == Errno::EINTR => transfer.complete(Moved { bytes: 0, error: Some(errno) })?,
             result => transfer.complete(result)?,
         }
     }
@@ -92,10 +92,10 @@ fn drivers(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     send_file(output, input, black_box(0), black_box(Count::ToEnd), &[], &[], &mut buffer).outcome?;
     let transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?;
     let mut transfer = FlushOnDrop::new(transfer, output);
-    send_all(&mut transfer, output, input, &[], &[], &mut buffer)?;
+    transfer.send_all(output, input, &[], &[], &mut buffer)?;
     black_box(transfer.out_fd());
     let mut transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?;
-    while poll_send(&mut transfer, output, input, &[], &[], &mut buffer)? != Status::Done {}
+    while transfer.poll_send(output, input, &[], &[], &mut buffer)? != Status::Done {}
     Ok(())
 }
 

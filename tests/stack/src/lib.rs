@@ -5,7 +5,7 @@
 use core::hint::black_box;
 
 use bare_sendfile::fd::{BorrowedFd, OwnedFd};
-use bare_sendfile::{
+use bare_sendfile::{Output, 
     Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, Result, Sent, SfFlags, SigpipeGuard, Slices,
     Status, Step, StreamCopy, Transfer,
 };
@@ -68,7 +68,7 @@ functions! {
     "Transfer::with_cap": (transfer: Transfer, bytes: usize) -> Transfer = transfer.with_cap(bytes);
     "Transfer::with_small": (transfer: Transfer, bytes: usize) -> Transfer = transfer.with_small(bytes);
     "Transfer::copying": (transfer: Transfer) -> Transfer = transfer.copying();
-    "Transfer::for_stream_socket": (transfer: Transfer) -> Transfer = transfer.for_stream_socket();
+    "Transfer::for_stream_socket": (transfer: Transfer) -> Transfer = transfer.with_output(Output::Tcp);
     "Transfer::progress": (transfer: &Transfer) -> Progress = transfer.progress();
     "Transfer::mechanisms": (transfer: &Transfer) -> Mechanisms = transfer.mechanisms();
     "Transfer::flush_owed": (transfer: &Transfer) -> bool = transfer.flush_owed();
@@ -85,7 +85,7 @@ functions! {
         transfer: &mut Transfer, result: Result<usize>,
     ) -> Result<(), Error> = transfer.complete(result);
     "Transfer::complete_with_error": (transfer: &mut Transfer, moved: usize, errno: Errno) -> Result<(), Error> =
-        transfer.complete_with_error(moved, errno);
+        transfer.complete(Moved { bytes: moved, error: Some(errno) });
 
     "FlushOnDrop::new": (
         transfer: Transfer, out: Fd<'static>,

@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Instant;
 
-use bare_sendfile::{Step, Transfer, perform};
+use bare_sendfile::{Output, Step, Transfer, perform};
 
 /// Sends all of the file from its start; the number of its system calls, where they are counted.
 type Way = fn(&File, &mut File, usize) -> usize;
@@ -41,7 +41,7 @@ const WAYS: &[(&str, Way)] = &[
     }),
     ("Transfer", |out, file, len| drive(Transfer::new(0, len as u64, &[], &[]).unwrap(), out, file)),
     (FOR_SOCKETS, |out, file, len| {
-        drive(Transfer::new(0, len as u64, &[], &[]).unwrap().for_stream_socket(), out, file)
+        drive(Transfer::new(0, len as u64, &[], &[]).unwrap().with_output(Output::Tcp), out, file)
     }),
     ("rustix in a loop", |out, file, len| {
         let (mut offset, mut calls) = (0, 0);
@@ -69,7 +69,7 @@ fn drive(mut transfer: Transfer, out: &File, file: &File) -> usize {
     loop {
         match transfer.next_step(&[], &[], 0).unwrap() {
             Step::Done => return calls,
-            step => transfer.complete(perform(&step, out, file, &mut [])).unwrap(),
+            step => transfer.perform(&step, out, file, &mut []).unwrap(),
         }
         calls += 1;
     }

@@ -30,8 +30,8 @@ fn respond(
             match transfer.next_step(&head, &[], lent.len()).unwrap() {
                 Step::Done => break,
                 // A server knows that it has a TCP socket.
-                Step::SocketType => transfer.complete(Ok(1)).unwrap(),
-                step => transfer.complete(perform(&step, server, file, lent)).unwrap(),
+                Step::Identify => transfer.complete(Ok(1)).unwrap(),
+                step => transfer.perform(&step, server, file, lent).unwrap(),
             }
         }
         client.read_exact(&mut received[..250 + body]).unwrap();

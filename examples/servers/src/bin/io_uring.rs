@@ -53,7 +53,7 @@ fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> 
             Ok(()) | Err(Error::Errno(Errno::EINTR)) => {}
             Err(Error::Errno(Errno::EAGAIN)) => {
                 if let Some(step) = transfer.flush() {
-                    transfer.complete(perform(&step, socket, file, &mut []))?;
+                    transfer.perform(&step, socket, file, &mut [])?;
                 }
                 complete(ring, &opcode::PollAdd::new(fd, libc::POLLOUT as u32).build())?.map_err(io::Error::from)?;
             }

@@ -1,0 +1,392 @@
+//! Drives a transfer on real files: bounded, flushed on every way out.
+
+mod flush_on_drop;
+mod perform;
+
+pub use self::flush_on_drop::FlushOnDrop;
+use self::perform::{Stop, flush};
+use crate::errno::Errno;
+use crate::fd::{AsFd, BorrowedFd};
+use crate::flags::{FlagsReport, SfFlags};
+use crate::hints::Hints;
+use crate::iovec::IoSlice;
+use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
+
+/// What a call sent, and the error that ended it, if one did. Each way to look at it consumes it, so that neither is dropped unseen.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the call may have failed, and less may have been sent than was asked for"]
+pub struct Sent {
+    report: Report,
+    outcome: core::result::Result<(), Error>,
+}
+
+/// The details of what was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// Bytes per section.
+    pub progress: Progress,
+    /// How the bytes of the file were moved.
+    pub mechanisms: Mechanisms,
+    /// What became of the flags.
+    pub flags: FlagsReport,
+}
+
+impl Sent {
+    /// Returns the bytes of all sections if all were sent, else the error.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stopped the call.
+    pub fn bytes(self) -> core::result::Result<u64, Error> {
+        self.outcome.map(|()| self.report.progress.total())
+    }
+
+    /// Returns the bytes of all sections by the rule of FreeBSD's sendfile(2) and of Python's `os.sendfile`: bytes that were sent before
+    /// `EAGAIN`, `EINTR` or `EBUSY` are a success.
+    ///
+    /// # Errors
+    ///
+    /// Any other error, and these three if nothing was sent.
+    pub fn bytes_first(self) -> core::result::Result<u64, Error> {
+        match (self.report.progress.total(), self.outcome) {
+            (1.., Err(Error::Errno(Errno::EAGAIN | Errno::EINTR | Errno::EBUSY))) | (_, Ok(())) => {
+                Ok(self.report.progress.total())
+            }
+            (_, Err(error)) => Err(error),
+        }
+    }
+
+    /// Returns the details, and whether all was sent or why not.
+    pub fn into_parts(self) -> (Report, core::result::Result<(), Error>) {
+        (self.report, self.outcome)
+    }
+}
+
+/// How far a nonblocking call got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it may have to be called again"]
+pub enum Status {
+    /// All is sent.
+    Done,
+    /// The budget is used up. Call again at once, or when others had their turn: the output may still be writable, and edge-triggered
+    /// epoll does not report that again.
+    Yielded,
+    /// Call again when the output is writable.
+    OutFull,
+    /// Call again when the input is readable.
+    InEmpty,
+}
+
+/// `sendfile(out, in, offset, count, headers, trailers, flags)`: writes the headers, `count` bytes of `in_fd` from `offset`
+/// on, and the trailers, in this order, and returns how much of each was sent.
+///
+/// It goes on after a short count. It stops when all is sent, on `EAGAIN`, on `EINTR` and on errors; what was sent until then
+/// is in the answer. For going on from there keep a [`Transfer`], whose driver this is.
+///
+/// - `offset` is in bytes from the start of the file. The position of `in_fd` is neither used nor changed.
+/// - `count` is [`Count::Bytes`] (a plain `u64` will do) or [`Count::ToEnd`]. A count of 0 bytes sends headers and trailers.
+/// - `headers` and `trailers` are of any number and length, empty ones included.
+/// - `flags` are FreeBSD's; [`SfFlags`] says what each does here.
+/// - `out_fd` is a stream socket, pipe or file. Other sockets are refused before a byte is sent.
+///
+/// **Segments.** On TCP, what fits one segment goes out as one: the headers say "more follows" (`MSG_MORE`), and where
+/// trailers join the file `TCP_CORK` is set around them. **No byte waits** in the kernel, on any way out, for longer than after
+/// one plain write of the same bytes; a `TCP_CORK` that the caller had set is left as it is and nothing is flushed under it.
+///
+/// **The pages are shared, not copied**: a later write to the file can still reach the receiver. [`Transfer::copying`] takes
+/// a snapshot instead.
+///
+/// **SIGPIPE** can be raised while the file is sent, as by [`sendfile`](crate::sendfile); headers and trailers to a socket
+/// raise none (`MSG_NOSIGNAL`).
+///
+/// System calls: `getsockopt`, `sendmsg` (sockets) or `writev` (others), `sendfile`, `setsockopt`; with flags `preadv2` and
+/// `fadvise64`. Linux 2.6.33 or later.
+///
+/// # Errors
+///
+/// In [`Sent`]: those of [`Transfer::new`], [`Transfer::next_step`] and [`Transfer::complete`];
+/// [`Error::UnknownFlags`]; `EBUSY` for [`SfFlags::NODISKIO`]. [`Error::Truncated`] when the file has fewer bytes than
+/// `count`: the trailers are withheld then.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "std")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bare_sendfile::{Count, IoSlice, SfFlags, sendfile_hdtr};
+/// # let file = std::fs::File::open("Cargo.toml")?;
+/// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+/// let header = [IoSlice::new(b"200 OK\r\n"), IoSlice::new(b"\r\n")];
+/// let sent = sendfile_hdtr(&socket, &file, 0, 100, &header, &[], SfFlags::empty());
+/// assert_eq!(sent.bytes()?, 10 + 100);
+/// # drop(receiver);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "std"))]
+/// # fn main() {}
+/// ```
+///
+/// # References
+/// - [os.sendfile](https://docs.python.org/3/library/os.html#os.sendfile), the second form
+/// - [FreeBSD sendfile(2)](https://man.freebsd.org/cgi/man.cgi?query=sendfile&sektion=2), `struct sf_hdtr`
+/// - [Linux tcp(7)](https://man7.org/linux/man-pages/man7/tcp.7.html), `TCP_CORK`; [send(2)](https://man7.org/linux/man-pages/man2/send.2.html), `MSG_MORE`
+pub fn sendfile_hdtr(
+    out_fd: impl AsFd,
+    in_fd: impl AsFd,
+    offset: u64,
+    count: impl Into<Count>,
+    headers: &[IoSlice<'_>],
+    trailers: &[IoSlice<'_>],
+    flags: SfFlags,
+) -> Sent {
+    if let Some(unknown) = flags.unknown() {
+        let ignored = flags.without_readahead();
+        let flags = FlagsReport { ignored, ..FlagsReport::default() };
+        return Sent { report: Report { flags, ..Report::default() }, outcome: Err(Error::UnknownFlags(unknown)) };
+    }
+    let hints = Some(Hints::new(flags, offset));
+    let drive = Drive { out_fd: out_fd.as_fd(), in_fd: in_fd.as_fd(), headers, trailers, buffer: &mut [], hints };
+    drive.run(Transfer::new(offset, count, headers, trailers), false)
+}
+
+/// Sends `count` of the file, all of it, on a blocking output: as `write_all` is to `write`, so is this to
+/// [`sendfile`](crate::sendfile), which is one system call. It goes on after short counts and `EINTR`.
+///
+/// With an `offset` (in bytes), reading starts there, and the position of `in_fd` is neither used nor changed. With `None` it starts at
+/// the position, which advances; FreeBSD and macOS do not have that (`EINVAL`).
+///
+/// Nothing is copied through user space: where sendfile is refused, the refusal is the error. For headers, trailers and a buffer to fall
+/// back on, use [`sendfile_hdtr_all`].
+///
+/// System calls: those of [`Transfer::send_all`] without a buffer.
+///
+/// # Errors
+///
+/// In [`Sent`]: those of [`Transfer::send_all`].
+///
+/// ```
+/// # #[cfg(feature = "std")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bare_sendfile::{Count, sendfile_all};
+/// # let file = std::fs::File::open("Cargo.toml")?;
+/// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+/// let sent = sendfile_all(&socket, &file, Some(0), Count::ToEnd).bytes()?;
+/// assert_eq!(sent, file.metadata()?.len());
+/// # drop(receiver);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "std"))]
+/// # fn main() {}
+/// ```
+pub fn sendfile_all(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<u64>, count: impl Into<Count>) -> Sent {
+    sendfile_hdtr_all(out_fd, in_fd, offset, count, &[], &[], &mut [])
+}
+
+/// Sends headers, `count` of the file and trailers, all of it, on a blocking output: [`sendfile_all`] with all that goes with it. It is
+/// [`Transfer::send_all`] with a transfer of its own.
+///
+/// A `buffer` of any length but 0 is the consent to copy through it what sendfile refuses, and small bodies.
+///
+/// System calls and errors: those of [`Transfer::send_all`].
+///
+/// ```
+/// # #[cfg(all(feature = "std", target_os = "linux"))]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bare_sendfile::{Count, IoSlice, sendfile_hdtr_all};
+/// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+/// let limits = std::fs::File::open("/proc/self/limits")?; // refuses sendfile
+/// let header = [IoSlice::new(b"limits:\n")];
+/// let sent = sendfile_hdtr_all(&socket, &limits, Some(0), Count::ToEnd, &header, &[], &mut [0; 4096]);
+/// assert!(sent.bytes()? > 8);
+/// # drop(receiver);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "std", target_os = "linux")))]
+/// # fn main() {}
+/// ```
+pub fn sendfile_hdtr_all(
+    out_fd: impl AsFd,
+    in_fd: impl AsFd,
+    offset: Option<u64>,
+    count: impl Into<Count>,
+    headers: &[IoSlice<'_>],
+    trailers: &[IoSlice<'_>],
+    buffer: &mut [u8],
+) -> Sent {
+    let transfer = match offset {
+        Some(offset) => Transfer::new(offset, count, headers, trailers),
+        #[cfg(target_os = "linux")]
+        None => Transfer::from_position(count, headers, trailers),
+        #[cfg(not(target_os = "linux"))]
+        None => Err(Error::Errno(Errno::EINVAL)),
+    };
+    let (out_fd, in_fd) = (out_fd.as_fd(), in_fd.as_fd());
+    Drive { out_fd, in_fd, headers, trailers, buffer, hints: None }.run(transfer, true)
+}
+
+impl Transfer {
+    /// Sends until all is sent or an error, going on after `EINTR`: for blocking outputs. It has no budget. It returns on `EAGAIN`, so
+    /// that a socket's `SO_SNDTIMEO` works, and never polls. Go on with the same transfer.
+    ///
+    /// `headers` and `trailers` are those that the transfer was made with. Lending a `buffer` (any length but 0) is the consent to
+    /// copy through it what sendfile refuses, and small bodies; an empty one is none.
+    ///
+    /// System calls: those of [`perform`](Self::perform).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next_step`](Self::next_step) and [`complete`](Self::complete). What was sent stands in
+    /// [`progress`](Self::progress), and the flush promise holds on every way out.
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bare_sendfile::{Count, IoSlice, Transfer};
+    /// # let file = std::fs::File::open("Cargo.toml")?;
+    /// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+    /// let header = [IoSlice::new(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")];
+    /// let mut transfer = Transfer::new(0, Count::Bytes(100), &header, &[])?;
+    /// transfer.send_all(&socket, &file, &header, &[], &mut [])?;
+    /// # drop(receiver);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "std"))]
+    /// # fn main() {}
+    /// ```
+    pub fn send_all(
+        &mut self,
+        out_fd: impl AsFd,
+        in_fd: impl AsFd,
+        headers: &[IoSlice<'_>],
+        trailers: &[IoSlice<'_>],
+        buffer: &mut [u8],
+    ) -> core::result::Result<(), Error> {
+        let (out_fd, in_fd) = (out_fd.as_fd(), in_fd.as_fd());
+        match (Drive { out_fd, in_fd, headers, trailers, buffer, hints: None }).drive(self, true, u64::MAX)? {
+            Status::Done => Ok(()),
+            _ => Err(Error::Errno(Errno::EAGAIN)),
+        }
+    }
+
+    /// Sends until all is sent, the budget is used up ([`with_budget`](Self::with_budget)), or it would block, going on after `EINTR`:
+    /// for nonblocking outputs and an event loop. Arguments and system calls are those of [`send_all`](Self::send_all).
+    ///
+    /// [`Status::InEmpty`] is rare: a file is always ready, except for a few (`/proc/kmsg`, some of FUSE opened with `O_NONBLOCK`). They are
+    /// for [`StreamCopy`](crate::StreamCopy), because what a short write leaves of them cannot be read again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send_all`](Self::send_all), except for `EAGAIN`, which is a [`Status`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use bare_sendfile::{Count, Status, Transfer};
+    /// # let file = std::fs::File::open("Cargo.toml")?;
+    /// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+    /// socket.set_nonblocking(true)?;
+    /// let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[])?;
+    /// match transfer.poll_send(&socket, &file, &[], &[], &mut [])? {
+    ///     Status::Done => {}
+    ///     Status::Yielded => { /* call again when others had their turn */ }
+    ///     Status::OutFull | Status::InEmpty => { /* back to epoll_wait */ }
+    /// }
+    /// # drop(receiver);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "std"))]
+    /// # fn main() {}
+    /// ```
+    pub fn poll_send(
+        &mut self,
+        out_fd: impl AsFd,
+        in_fd: impl AsFd,
+        headers: &[IoSlice<'_>],
+        trailers: &[IoSlice<'_>],
+        buffer: &mut [u8],
+    ) -> core::result::Result<Status, Error> {
+        let (out_fd, in_fd, budget) = (out_fd.as_fd(), in_fd.as_fd(), self.budget());
+        Drive { out_fd, in_fd, headers, trailers, buffer, hints: None }.drive(self, true, budget)
+    }
+}
+
+/// What the drivers have in common.
+struct Drive<'a> {
+    out_fd: BorrowedFd<'a>,
+    in_fd: BorrowedFd<'a>,
+    headers: &'a [IoSlice<'a>],
+    trailers: &'a [IoSlice<'a>],
+    buffer: &'a mut [u8],
+    hints: Option<Hints>,
+}
+
+impl Drive<'_> {
+    /// A transfer from beginning to end.
+    fn run(mut self, transfer: core::result::Result<Transfer, Error>, restart: bool) -> Sent {
+        let mut transfer = match transfer {
+            Ok(transfer) => transfer,
+            Err(error) => {
+                let report = Report { flags: self.flags_report(), ..Report::default() };
+                return Sent { report, outcome: Err(error) };
+            }
+        };
+        #[cfg(target_os = "linux")]
+        if let Some(hints) = &mut self.hints {
+            hints.read_ahead(self.in_fd);
+        }
+        let outcome = match self.drive(&mut transfer, restart, u64::MAX) {
+            Ok(Status::Done) => Ok(()),
+            Ok(_) => Err(Error::Errno(Errno::EAGAIN)),
+            Err(error) => Err(error),
+        };
+        let (progress, mechanisms) = (transfer.progress(), transfer.mechanisms());
+        Sent { report: Report { progress, mechanisms, flags: self.flags_report() }, outcome }
+    }
+
+    fn flags_report(&self) -> FlagsReport {
+        self.hints.as_ref().map_or(FlagsReport::default(), Hints::report)
+    }
+
+    /// Steps until one of them stops it or `budget` bytes are sent, and flushes. `restart` goes on after `EINTR`.
+    fn drive(&mut self, transfer: &mut Transfer, restart: bool, budget: u64) -> core::result::Result<Status, Error> {
+        let before = transfer.progress().total();
+        let outcome = loop {
+            let most = budget.saturating_sub(transfer.progress().total() - before);
+            if most == 0 && !transfer.is_sent() {
+                break Ok(Status::Yielded);
+            }
+            match transfer.next_step_within(self.headers, self.trailers, self.buffer.len(), most.max(1)) {
+                Ok(Step::Done) => break Ok(Status::Done),
+                Ok(step) => match self.perform(transfer, &step) {
+                    Ok(()) => {}
+                    Err(Stop { error: Error::Errno(Errno::EINTR), .. }) if restart => {}
+                    Err(Stop { error: Error::Errno(Errno::EAGAIN), in_empty: true }) => break Ok(Status::InEmpty),
+                    Err(Stop { error: Error::Errno(Errno::EAGAIN), in_empty: false }) => break Ok(Status::OutFull),
+                    Err(Stop { error, .. }) => break Err(error),
+                },
+                Err(error) => break Err(error),
+            }
+        };
+        flush(transfer, outcome == Ok(Status::OutFull), self.out_fd);
+        outcome
+    }
+
+    /// Performs a step, and what the flags ask for.
+    fn perform(&mut self, transfer: &mut Transfer, step: &Step<'_>) -> core::result::Result<(), Stop> {
+        #[cfg(target_os = "linux")]
+        if let (Some(hints), Step::SendFile { offset: Some(offset), count }) = (&mut self.hints, *step) {
+            let count = match hints.cached(self.in_fd, offset, count) {
+                Ok(count) => count,
+                Err(errno) => return transfer.complete(Err(errno)).map_err(Stop::from),
+            };
+            hints.drop_cache(self.in_fd, offset);
+            let step = Step::SendFile { offset: Some(offset), count };
+            return transfer.perform_with(&step, self.out_fd, self.in_fd, &mut [], 0);
+        }
+        #[cfg(target_os = "linux")]
+        let flags = 0;
+        #[cfg(not(target_os = "linux"))]
+        let flags = self.hints.as_ref().map_or(0, Hints::native);
+        transfer.perform_with(step, self.out_fd, self.in_fd, self.buffer, flags)
+    }
+}

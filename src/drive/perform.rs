@@ -1,0 +1,307 @@
+//! Performs single steps on real files.
+
+use crate::cork;
+use crate::errno::{Errno, Result};
+use crate::fd::{AsFd, BorrowedFd};
+use crate::iovec::IoSlice;
+use crate::sys;
+use crate::transfer::{Error, Moved, Output, Step, Transfer};
+
+impl Output {
+    /// Asks the kernel what this is. Of plain TCP one question is enough.
+    ///
+    /// System calls: up to three `getsockopt` (`TCP_ULP`, `SO_TYPE`, `SO_PROTOCOL`).
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`, and those of a seccomp filter.
+    ///
+    /// # References
+    /// - [Linux include/uapi/linux/tcp.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/tcp.h), `TCP_ULP`
+    /// - [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html), `SO_TYPE`, `SO_PROTOCOL`
+    pub fn of(out_fd: impl AsFd) -> Result<Self> {
+        let out_fd = out_fd.as_fd();
+        match sys::has_tcp_ulp(out_fd) {
+            Ok(false) => return Ok(Self::Tcp),
+            Ok(true) => return Ok(Self::Layered),
+            Err(Errno::ENOTSOCK) => return Ok(Self::NotSocket),
+            Err(_) => {} // not TCP, or a kernel before 4.13, which has no kTLS
+        }
+        match sys::socket_type(out_fd) {
+            Ok(sys::SOCK_STREAM) => {}
+            Ok(kind) => return Ok(Self::NotAStream(kind as u32)),
+            Err(Errno::ENOTSOCK) => return Ok(Self::NotSocket),
+            Err(errno) => return Err(errno),
+        }
+        Ok(match sys::socket_protocol(out_fd)? {
+            sys::IPPROTO_TCP => Self::Tcp,
+            0 => Self::Stream,
+            _ => Self::Layered,
+        })
+    }
+}
+
+impl Transfer {
+    /// Performs a step and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the
+    /// lent one, empty if none is.
+    ///
+    /// System calls: those that [`Step`] names, one each, except for `Identify` (see [`Output::of`]), `Size` and `AtEnd` at the file's
+    /// position (`lseek` as well), `Cork` and `Flush` (`getsockopt` and `setsockopt` as needed), `Copy` and `Gather` (`pread64` and a
+    /// write; at the file's position two `lseek` as well, three if the write is short).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`complete`](Self::complete) and [`identified`](Self::identified). A write of `Copy` or `Gather` that returned 0 is `EIO`. A
+    /// copy at a position that does not move fails with `ESPIPE` before anything is written.
+    pub fn perform(
+        &mut self,
+        step: &Step<'_>,
+        out_fd: impl AsFd,
+        in_fd: impl AsFd,
+        buffer: &mut [u8],
+    ) -> Result<(), Error> {
+        self.perform_with(step, out_fd.as_fd(), in_fd.as_fd(), buffer, 0).map_err(|stop| stop.error)
+    }
+
+    /// The same, compiled once. `flags` are for the kernel, where it takes any.
+    pub(super) fn perform_with(
+        &mut self,
+        step: &Step<'_>,
+        out_fd: BorrowedFd<'_>,
+        in_fd: BorrowedFd<'_>,
+        buffer: &mut [u8],
+        flags: u32,
+    ) -> Result<(), Stop> {
+        let mut in_empty = false;
+        let result = match *step {
+            Step::Identify => self.identified(Output::of(out_fd)),
+            Step::Done => Ok(()),
+            Step::Flush { uncork, push } => self.complete(cork::flush(out_fd, uncork, push)),
+            Step::Cork => self.complete(cork::cork(out_fd)),
+            Step::Room => self.complete(sys::queue_room(out_fd)),
+            Step::Size { offset } => self.complete(size(in_fd, offset)),
+            Step::AtEnd { offset } => self.complete(read_byte(in_fd, offset)),
+            Step::SendFile { offset, count } => self.complete(send(out_fd, in_fd, offset, count, &[], flags)),
+            Step::SendFileHdtr { headers, offset, count } => {
+                self.complete(send(out_fd, in_fd, Some(offset), count, headers.as_slice(), flags))
+            }
+            Step::Write { slices, more, socket } => self.complete(write(out_fd, slices.as_slice(), more, socket)),
+            Step::Copy { offset, count, more, if_full, socket } => {
+                let (bytes, seeks) = match offset {
+                    Some(offset) => (read_at(in_fd, buffer, count, offset, &mut in_empty), false),
+                    None => (read_at_position(in_fd, buffer, count, &mut in_empty), true),
+                };
+                self.complete(match bytes {
+                    Err(errno) => Err(errno).into(),
+                    Ok(bytes) => {
+                        let written =
+                            write_some(out_fd, bytes, more && (!if_full || bytes.len() == count), socket).into();
+                        if seeks { seek_back(in_fd, bytes.len(), written) } else { written }
+                    }
+                })
+            }
+            Step::Gather { headers, sent, offset, count, trailers, more, socket } => {
+                let gathered = gather(buffer, headers, sent, in_fd, offset, count, trailers);
+                self.complete(gathered.and_then(|(bytes, all)| write_some(out_fd, bytes, more && all, socket)))
+            }
+        };
+        result.map_err(|error| Stop { error, in_empty })
+    }
+}
+
+/// Why a step stopped the loop.
+pub(super) struct Stop {
+    pub(super) error: Error,
+    /// `EAGAIN` is the input's.
+    pub(super) in_empty: bool,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self { error, in_empty: false }
+    }
+}
+
+/// Performs the flush of a transfer, if one is owed. `full`: the output is.
+pub(super) fn flush(transfer: &mut Transfer, full: bool, out_fd: BorrowedFd<'_>) {
+    while let Some(step) = if full { transfer.flush_full() } else { transfer.flush() } {
+        // A flush that fails has nothing to flush: the output is not TCP, or gone. The completion reports it to the transfer.
+        let _ = transfer.perform_with(&step, out_fd, out_fd, &mut [], 0);
+    }
+}
+
+/// sendfile(2) in the form that the system has.
+fn send(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: Option<u64>,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    flags: u32,
+) -> Moved {
+    #[cfg(target_os = "linux")]
+    {
+        let _ = flags; // it takes none
+        if !headers.is_empty() {
+            return Err(Errno::ENOSYS).into();
+        }
+        let mut at = offset.unwrap_or(0);
+        sys::sendfile(out_fd, in_fd, offset.is_some().then_some(&mut at), count).into()
+    }
+    #[cfg(not(target_os = "linux"))]
+    match offset {
+        Some(offset) => send_native(out_fd, in_fd, offset, count, headers, flags),
+        None => sys::sendfile(out_fd, in_fd, None, count).into(),
+    }
+}
+
+/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end, one above `i64::MAX` nothing.)
+#[cfg(not(target_os = "linux"))]
+fn send_native(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: u64,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    flags: u32,
+) -> Moved {
+    if count == 0 {
+        return Moved::default();
+    }
+    if count > isize::MAX as usize {
+        return Err(Errno::EINVAL).into();
+    }
+    let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
+    match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
+        // Having sent all, macOS looks for room before it finds that there is nothing more to send.
+        (bytes, Some(Errno::EAGAIN | Errno::EINTR)) if bytes == asked => Moved { bytes, error: None },
+        (bytes, error) => Moved { bytes, error },
+    }
+}
+
+/// The stated number of bytes from here on.
+fn size(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
+    let size = sys::file_size(in_fd)?;
+    Ok(size.saturating_sub(position(in_fd, offset)?).try_into().unwrap_or(usize::MAX))
+}
+
+/// Reads a byte and throws it away: 1 if there is one.
+fn read_byte(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
+    sys::pread(in_fd, &mut [0], position(in_fd, offset)?)
+}
+
+fn position(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<u64> {
+    offset.map_or_else(|| sys::seek_by(in_fd, 0), Ok)
+}
+
+/// Moves the file's position back to what was written of `read` bytes.
+fn seek_back(in_fd: BorrowedFd<'_>, read: usize, written: Moved) -> Moved {
+    if written.bytes == read {
+        return written;
+    }
+    match sys::seek_by(in_fd, written.bytes.wrapping_sub(read) as isize) {
+        Ok(_) => written,
+        Err(stuck) => Moved { error: Some(stuck), ..written },
+    }
+}
+
+/// Reads at the file's position and advances it before anything is written: where that fails, nothing is sent that would be read again.
+fn read_at_position<'a>(
+    in_fd: BorrowedFd<'_>,
+    buffer: &'a mut [u8],
+    count: usize,
+    in_empty: &mut bool,
+) -> Result<&'a [u8]> {
+    let at = sys::seek_by(in_fd, 0)?;
+    let bytes = read_at(in_fd, buffer, count, at, in_empty)?;
+    // Some devices accept the order to move, and stay where they are.
+    if !bytes.is_empty() && sys::seek_by(in_fd, bytes.len() as isize)? == at {
+        return Err(Errno::ESPIPE);
+    }
+    Ok(bytes)
+}
+
+/// Reads up to `count` bytes into the lent buffer. A file that was opened with `O_DIRECT`, or a raw disk, accepts whole blocks alone: if
+/// the read is refused, it is repeated from the start of a block on, for as many blocks as the buffer holds.
+fn read_at<'a>(
+    in_fd: BorrowedFd<'_>,
+    buffer: &'a mut [u8],
+    count: usize,
+    offset: u64,
+    in_empty: &mut bool,
+) -> Result<&'a [u8]> {
+    let refused = match sys::pread(in_fd, buffer.get_mut(..count).ok_or(Errno::EFAULT)?, offset) {
+        Ok(read) => return Ok(buffer.get(..read).unwrap_or(&[])),
+        Err(errno) => errno,
+    };
+    *in_empty = refused == Errno::EAGAIN;
+    if refused != Errno::EINVAL {
+        return Err(refused);
+    }
+    // Most devices have the smaller block, some want the larger one.
+    for block in [512, 4096] {
+        let into_block = (offset % block as u64) as usize;
+        let start = buffer.as_ptr().align_offset(block).min(buffer.len());
+        let len = (buffer.len() - start) / block * block;
+        if len <= into_block {
+            break;
+        }
+        match sys::pread(in_fd, buffer.get_mut(start..start + len).unwrap_or(&mut []), offset - into_block as u64) {
+            Ok(read) => {
+                let bytes = buffer.get(start + into_block..start + read).unwrap_or(&[]);
+                return Ok(bytes.get(..count).unwrap_or(bytes));
+            }
+            Err(Errno::EINVAL) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Err(refused)
+}
+
+/// Gathers what a write is to carry in the lent buffer; the trailers only behind the whole range of the file. Returns also whether
+/// it was there.
+fn gather<'a>(
+    buffer: &'a mut [u8],
+    headers: &[IoSlice<'_>],
+    sent: u64,
+    in_fd: BorrowedFd<'_>,
+    offset: u64,
+    count: usize,
+    trailers: &[IoSlice<'_>],
+) -> Result<(&'a [u8], bool)> {
+    let len = fill(buffer, 0, headers, sent)?;
+    let end = len.saturating_add(count);
+    let read = sys::pread(in_fd, buffer.get_mut(len..end).ok_or(Errno::EFAULT)?, offset)?;
+    let all = read == count;
+    let len = if all { fill(buffer, end, trailers, 0)? } else { len + read };
+    Ok((buffer.get(..len).unwrap_or(&[]), all))
+}
+
+/// Writes, unless there is nothing to write: that alone is 0.
+fn write_some(out_fd: BorrowedFd<'_>, bytes: &[u8], more: bool, socket: bool) -> Result<usize> {
+    if bytes.is_empty() {
+        return Ok(0);
+    }
+    match write(out_fd, &[IoSlice::new(bytes)], more, socket)? {
+        0 => Err(Errno::EIO),
+        written => Ok(written),
+    }
+}
+
+fn write(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], more: bool, socket: bool) -> Result<usize> {
+    if socket { sys::sendmsg(out_fd, slices, more) } else { sys::writev(out_fd, slices) }
+}
+
+/// Copies the slices, of which `sent` bytes are gone, into the buffer from `at` on; returns the end.
+/// `EFAULT` if they do not fit: the buffer is smaller than the one that was lent.
+fn fill(buffer: &mut [u8], mut at: usize, slices: &[IoSlice<'_>], mut sent: u64) -> Result<usize> {
+    for slice in slices {
+        let gone = sent.min(slice.len() as u64);
+        sent -= gone;
+        let rest = slice.get(gone as usize..).unwrap_or(&[]);
+        let room = buffer.get_mut(at..).and_then(|room| room.get_mut(..rest.len())).ok_or(Errno::EFAULT)?;
+        room.copy_from_slice(rest);
+        at += rest.len();
+    }
+    Ok(at)
+}

@@ -1,0 +1,863 @@
+//! What to do next, without doing it: headers, then the file, then trailers, from wherever it stopped.
+
+mod error;
+mod output;
+mod step;
+
+use core::ops::{Range, RangeFrom, RangeFull, RangeInclusive};
+
+use super::errno::Errno;
+use super::iovec::IoSlice;
+use super::sys;
+pub use error::Error;
+pub use output::Output;
+use output::{SendQueue, Taken};
+use step::total_len;
+pub use step::{Moved, Slices, Step};
+
+/// How much of the file to send.
+///
+/// "To the end" is not a number: a length computed as 0 sends nothing of the file, whatever the platform's own call would do.
+///
+/// A range stands for its length, and an open one for "to the end"; where it starts is the offset's business:
+///
+/// ```
+/// use bare_sendfile::Count;
+/// assert_eq!(Count::from(100), Count::Bytes(100));
+/// assert_eq!(Count::from(10..15), Count::Bytes(5));
+/// assert_eq!(Count::from(10..=15), Count::Bytes(6));
+/// assert_eq!(Count::from(10..), Count::ToEnd);
+/// assert_eq!(Count::from_usize([0; 7].len()), Count::Bytes(7));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// So many bytes; if the file has fewer, that is [`Error::Truncated`].
+    Bytes(u64),
+    /// Until the file has no more. The size that fstat(2) states is not trusted: procfs states 0.
+    ToEnd,
+}
+
+impl Count {
+    /// So many bytes. (`From<usize>` beside `From<u64>` would leave the type of a plain `100` open.)
+    pub const fn from_usize(bytes: usize) -> Self {
+        Self::Bytes(bytes as u64)
+    }
+}
+
+impl From<u64> for Count {
+    fn from(bytes: u64) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// The length of the range, 0 if it ends before it starts.
+impl From<Range<u64>> for Count {
+    fn from(range: Range<u64>) -> Self {
+        Self::Bytes(range.end.saturating_sub(range.start))
+    }
+}
+
+/// The length of the range, as of HTTP's `bytes=0-99`; 0 if it ends before it starts.
+impl From<RangeInclusive<u64>> for Count {
+    fn from(range: RangeInclusive<u64>) -> Self {
+        Self::from(*range.start()..range.end().saturating_add(1))
+    }
+}
+
+impl From<RangeFrom<u64>> for Count {
+    fn from(_: RangeFrom<u64>) -> Self {
+        Self::ToEnd
+    }
+}
+
+impl From<RangeFull> for Count {
+    fn from(_: RangeFull) -> Self {
+        Self::ToEnd
+    }
+}
+
+/// Bytes that the kernel took, per section.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the headers.
+    pub headers: u64,
+    /// Bytes of the file.
+    pub file: u64,
+    /// Bytes of the trailers.
+    pub trailers: u64,
+}
+
+impl Progress {
+    /// All three together, which is what Python's `os.sendfile` returns. It saturates.
+    pub const fn total(&self) -> u64 {
+        self.headers.saturating_add(self.file).saturating_add(self.trailers)
+    }
+}
+
+/// How the bytes of the file were moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mechanisms {
+    /// Bytes by sendfile(2).
+    pub sendfile: u64,
+    /// Headers went with the file in one sendfile(2): FreeBSD's `sf_hdtr`. Elsewhere they are always written.
+    pub hdtr: bool,
+    /// Bytes through the lent buffer.
+    pub copy: u64,
+    /// Why sendfile was given up for the buffer, if it was.
+    pub refused: Option<Errno>,
+}
+
+/// The step that was given and is not completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pending {
+    Nothing,
+    Identify,
+    Size,
+    AtEnd,
+    Cork,
+    Room,
+    Flush,
+    Bytes(By),
+}
+
+/// What moves bytes, or tries to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Write { more: bool },
+    Copy { more: bool, if_full: bool },
+    Gather { more: bool },
+    SendFile { lent: bool },
+    SendFileHdtr { lent: bool },
+}
+
+impl By {
+    /// Whether "more follows" was not said if the read was short.
+    const fn is_more_if_full(self) -> bool {
+        matches!(self, Self::Copy { if_full: true, .. } | Self::Gather { .. })
+    }
+}
+
+/// What is known of the file's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is not reached.
+    Ahead,
+    /// sendfile, or the stated size, says that it is here. A read will tell.
+    Claimed,
+    /// A read found a byte here. sendfile gets one more chance.
+    Denied,
+}
+
+/// A send of headers, a range of a file and trailers, that can stop anywhere and go on from there.
+///
+/// It performs no I/O, and holds no slice, buffer or descriptor: it is plain data, `'static`, and takes the caller's headers
+/// and trailers with each step. Ask for the [`next_step`](Self::next_step), do it, [`complete`](Self::complete) it;
+/// [`perform`](Self::perform) does the latter two:
+///
+/// ```
+/// # #[cfg(feature = "std")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bare_sendfile::{Count, IoSlice, Step, Transfer};
+/// # let file = std::fs::File::open("Cargo.toml")?;
+/// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+/// let headers = [IoSlice::new(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")];
+/// let mut transfer = Transfer::new(0, Count::Bytes(20), &headers, &[])?;
+/// loop {
+///     match transfer.next_step(&headers, &[], 0)? {
+///         Step::Done => break,
+///         step => transfer.perform(&step, &socket, &file, &mut [])?,
+///     }
+/// }
+/// assert_eq!(transfer.progress().total(), 39 + 20);
+/// # drop(receiver);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "std"))]
+/// # fn main() {}
+/// ```
+///
+/// # Blocking, epoll, async
+///
+/// On a blocking output the loop is [`send_all`](Self::send_all). With epoll, call [`poll_send`](Self::poll_send) whenever the
+/// socket is writable. One call moves a budget at the most, so that other connections get their turn. After
+/// [`Status::Yielded`](crate::Status::Yielded) the socket may still be writable: level-triggered epoll says so again at once, but
+/// edge-triggered epoll stays silent, and the loop has to call again by itself:
+///
+/// ```
+/// # #[cfg(all(feature = "std", target_os = "linux"))]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use bare_sendfile::{Count, IoSlice, Status, Transfer};
+/// # use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+/// # let file = std::fs::File::open("Cargo.toml")?;
+/// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+/// # socket.set_nonblocking(true)?;
+/// # let headers = [IoSlice::new(b"head")];
+/// let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+/// epoll::add(&epoll, &socket, EventData::new_u64(0), EventFlags::OUT | EventFlags::ET)?;
+/// let mut transfer = Transfer::new(0, Count::ToEnd, &headers, &[])?;
+/// let mut events = Vec::with_capacity(64);
+/// loop {
+///     match transfer.poll_send(&socket, &file, &headers, &[], &mut [])? {
+///         Status::Done => break, // of many connections this one
+///         Status::Yielded => {}  // let the others have their turn, then call again
+///         Status::OutFull | Status::InEmpty => {
+///             events.clear();
+///             epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
+///         }
+///     }
+/// }
+/// # drop(receiver);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "std", target_os = "linux")))]
+/// # fn main() {}
+/// ```
+///
+/// In an async task, between two waits of the runtime; `examples/servers` has it for tokio and smol to the letter:
+///
+/// ```
+/// # #[cfg(feature = "std")]
+/// # mod example {
+/// # use bare_sendfile::{IoSlice, Status, Transfer};
+/// # use std::{fs::File, io, net::TcpStream};
+/// async fn serve(
+///     socket: &TcpStream,
+///     writable: impl AsyncFn() -> io::Result<()>, // of the runtime; it lets other tasks run even if the socket is ready
+///     file: &File,
+///     headers: &[IoSlice<'_>],
+/// ) -> io::Result<()> {
+///     let mut transfer = Transfer::new(0, file.metadata()?.len(), headers, &[])?;
+///     while transfer.poll_send(socket, file, headers, &[], &mut [])? != Status::Done {
+///         writable().await?;
+///     }
+///     Ok(())
+/// }
+/// # }
+/// ```
+///
+/// # Leaving early
+///
+/// [`sendfile_hdtr`](crate::sendfile_hdtr) is that loop, and flushes on every way out. A loop that stops early does so too:
+/// [`flush`](Self::flush) gives the step. Dropping a `Transfer` does nothing.
+///
+/// A clone is a checkpoint of the same stream. Driving both sends bytes twice.
+///
+/// **The flush promise.** When `next_step` has said [`Step::Done`], or the step of `flush` is done, no byte waits in the
+/// kernel for longer than after one plain write of the same bytes. Under a `TCP_CORK` that the caller set, nothing is flushed.
+/// Where another protocol lies between (kTLS, MPTCP, SCTP), "more follows" is never said; headers, file and trailers then go out in
+/// segments of their own, unless a lent buffer joins them in one write.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// Where the file starts, or [`AT_POSITION`].
+    offset: u64,
+    /// Bytes of the file; of one that is sent to its end, once that is found.
+    count: Count,
+    headers_len: u64,
+    trailers_len: u64,
+    sent: Progress,
+    /// Bytes of the file that went through the lent buffer.
+    copied: u64,
+    /// Why sendfile was given up for the lent buffer.
+    refused: Option<Errno>,
+    /// Bytes that the file states to have from here on; asked for layered outputs only.
+    stated: u64,
+    /// The most bytes of a file step, of a gathered body, and of one `poll_send`.
+    cap: u32,
+    small: u32,
+    budget: u32,
+    /// The caller wants the file copied.
+    snapshot: bool,
+    end: End,
+    /// Whether headers can be given to sendfile with the file, and whether some were.
+    hdtr: bool,
+    used_hdtr: bool,
+    queue: SendQueue,
+    pending: Pending,
+    /// Bytes that the pending step asked for. One call moves no more than fits.
+    asked: u32,
+}
+
+/// The smallest page of the page cache.
+const PAGE: u64 = 4096;
+
+/// No offset is as large as this.
+const AT_POSITION: u64 = u64::MAX;
+
+/// A cap below this costs round trips, as each step ends with a short segment: the largest segment that TCP knows.
+const LARGEST_SEGMENT: u32 = 1 << 16;
+
+impl Transfer {
+    /// The most bytes of the file that one step moves, unless [`with_cap`](Self::with_cap) says otherwise: 2 MiB. A single
+    /// call of 2 GiB can hold a thread for seconds even on a nonblocking socket with a fast reader.
+    pub const DEFAULT_CAP: usize = 2 << 20;
+
+    /// The largest body that goes out in one write with its headers when a buffer is lent, unless
+    /// [`with_small`](Self::with_small) says otherwise: 8 KiB, above which copying costs more than it saves (benches/small.py
+    /// measures it).
+    pub const DEFAULT_SMALL: usize = 8 << 10;
+
+    /// The most bytes that one [`poll_send`](Self::poll_send) moves, unless [`with_budget`](Self::with_budget) says otherwise: 2 MiB.
+    pub const DEFAULT_BUDGET: usize = 2 << 20;
+
+    /// Headers, then `count` of the file from `offset` (in bytes) on, then trailers.
+    ///
+    /// Only the lengths of the lists are kept: pass the same bytes to each step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`]: the offset or the length of a list is above `i64::MAX`.
+    pub fn new(
+        offset: u64,
+        count: impl Into<Count>,
+        headers: &[IoSlice<'_>],
+        trailers: &[IoSlice<'_>],
+    ) -> Result<Self, Error> {
+        if offset > i64::MAX as u64 {
+            return Err(Error::TooLarge(offset));
+        }
+        Self::start(offset, count.into(), headers, trailers)
+    }
+
+    /// The same from the current position of the input on, which advances with what is sent. Linux only.
+    ///
+    /// Others that use the same file description at the same time move the same position; a copy through a lent buffer
+    /// reads and then advances in two calls, so it is not atomic against them, as sendfile is. Devices whose position does not
+    /// move are refused by such a copy, with `ESPIPE`: [`StreamCopy`](crate::StreamCopy) is for them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`]: the length of a list is above `i64::MAX`.
+    #[cfg(target_os = "linux")]
+    pub fn from_position(
+        count: impl Into<Count>,
+        headers: &[IoSlice<'_>],
+        trailers: &[IoSlice<'_>],
+    ) -> Result<Self, Error> {
+        Self::start(AT_POSITION, count.into(), headers, trailers)
+    }
+
+    fn start(offset: u64, count: Count, headers: &[IoSlice<'_>], trailers: &[IoSlice<'_>]) -> Result<Self, Error> {
+        let (headers_len, trailers_len) = (total_len(headers), total_len(trailers));
+        let largest = headers_len.max(trailers_len);
+        if largest > i64::MAX as u64 {
+            return Err(Error::TooLarge(largest));
+        }
+        Ok(Self {
+            offset,
+            count,
+            headers_len,
+            trailers_len,
+            sent: Progress::default(),
+            copied: 0,
+            refused: None,
+            stated: 0,
+            cap: Self::DEFAULT_CAP as u32,
+            small: Self::DEFAULT_SMALL as u32,
+            budget: Self::DEFAULT_BUDGET as u32,
+            snapshot: false,
+            end: End::Ahead,
+            hdtr: sys::NATIVE_HDTR,
+            used_hdtr: false,
+            queue: SendQueue::new(None),
+            pending: Pending::Nothing,
+            asked: 0,
+        })
+    }
+
+    /// At most so many bytes of the file with one step (0 counts as 1): how often a progress bar moves. For fairness among connections
+    /// there is [`with_budget`](Self::with_budget).
+    #[must_use]
+    pub const fn with_cap(mut self, bytes: usize) -> Self {
+        self.cap = if bytes == 0 { 1 } else { one_call(bytes) };
+        self
+    }
+
+    /// Gathers what is left of the file up to so many bytes together with headers and trailers in the lent buffer, if they
+    /// fit, for one write instead of several calls; 0 for never.
+    #[must_use]
+    pub const fn with_small(mut self, bytes: usize) -> Self {
+        self.small = one_call(bytes);
+        self
+    }
+
+    /// At most so many bytes with one [`poll_send`](Self::poll_send) (0 counts as 1), for fairness among connections.
+    #[must_use]
+    pub const fn with_budget(mut self, bytes: usize) -> Self {
+        self.budget = if bytes == 0 { 1 } else { one_call(bytes) };
+        self
+    }
+
+    /// Copies through the lent buffer from the start on: a snapshot, which later writes to the file cannot change once it is
+    /// sent, as they can with sendfile. Each step then needs a buffer.
+    #[must_use]
+    pub const fn copying(mut self) -> Self {
+        self.snapshot = true;
+        self
+    }
+
+    /// Takes the caller's word for what the output is, which saves [`Step::Identify`]. If the word is wrong, writes fail with `ENOTSOCK` on
+    /// what is not a socket, datagrams are sent one for each write, and bytes may wait or be lost as the variants of [`Output`] say.
+    #[must_use]
+    pub const fn with_output(mut self, output: Output) -> Self {
+        self.queue = SendQueue::new(Some(output));
+        self
+    }
+
+    /// Returns the bytes sent until now.
+    pub const fn progress(&self) -> Progress {
+        self.sent
+    }
+
+    /// Returns how the bytes of the file were moved until now.
+    pub const fn mechanisms(&self) -> Mechanisms {
+        Mechanisms {
+            sendfile: self.sent.file - self.copied,
+            hdtr: self.used_hdtr,
+            copy: self.copied,
+            refused: self.refused,
+        }
+    }
+
+    /// Returns what the output is, once that is known.
+    pub const fn output(&self) -> Option<Output> {
+        self.queue.output()
+    }
+
+    /// Whether the kernel may be holding bytes back in the hope of more, so that [`flush`](Self::flush) is due before the
+    /// transfer is left.
+    pub fn flush_owed(&self) -> bool {
+        self.queue.flush().is_some()
+    }
+
+    /// The step that flushes, if one is owed: for leaving the transfer, for a while or for good. It takes the place of a
+    /// step that was given and not completed.
+    pub fn flush(&mut self) -> Option<Step<'static>> {
+        let step = self.queue.flush();
+        self.flushes(step)
+    }
+
+    /// The same after `EAGAIN`, when the output is full: mostly there is nothing to do then, as a full queue sends by itself. After
+    /// [`Step::Room`] ask again.
+    pub fn flush_full(&mut self) -> Option<Step<'static>> {
+        let step = self.queue.flush_full();
+        self.flushes(step)
+    }
+
+    fn flushes(&mut self, step: Option<Step<'static>>) -> Option<Step<'static>> {
+        if let Some(step) = &step {
+            self.note(step, false);
+        }
+        step
+    }
+
+    /// The most bytes of one `poll_send`.
+    pub(crate) const fn budget(&self) -> u64 {
+        self.budget as u64
+    }
+
+    /// Whether all bytes are sent. Whether any of them waits is another question.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent.headers == self.headers_len && self.file_left() == 0 && self.sent.trailers == self.trailers_len
+    }
+
+    /// Returns what to do next. `headers` and `trailers` are those of the start; `lent` is the length of a buffer for
+    /// [`Step::Copy`], 0 for none.
+    ///
+    /// **Lending a buffer is consent.** With one, a file that sendfile refuses is read and written instead; without one,
+    /// nothing passes through user space and the refusal is the error.
+    ///
+    /// Asked again without a completion, it returns the same step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HeadersChanged`], [`Error::TrailersChanged`], [`Error::NoBuffer`], [`Error::NotAStream`].
+    pub fn next_step<'a>(
+        &mut self,
+        headers: &'a [IoSlice<'a>],
+        trailers: &'a [IoSlice<'a>],
+        lent: usize,
+    ) -> Result<Step<'a>, Error> {
+        self.next_step_within(headers, trailers, lent, u64::MAX)
+    }
+
+    /// The same, of at most `most` bytes.
+    pub(crate) fn next_step_within<'a>(
+        &mut self,
+        headers: &'a [IoSlice<'a>],
+        trailers: &'a [IoSlice<'a>],
+        lent: usize,
+        most: u64,
+    ) -> Result<Step<'a>, Error> {
+        let found = total_len(headers);
+        if found != self.headers_len {
+            return Err(Error::HeadersChanged { expected: self.headers_len, found });
+        }
+        let found = total_len(trailers);
+        if found != self.trailers_len {
+            return Err(Error::TrailersChanged { expected: self.trailers_len, found });
+        }
+        let step = self.decide(headers, trailers, lent, one_call(most.min(usize::MAX as u64) as usize) as usize)?;
+        self.note(&step, lent > 0);
+        Ok(step)
+    }
+
+    /// Keeps of a step what its completion has to know.
+    fn note(&mut self, step: &Step<'_>, lent: bool) {
+        let (by, asked) = match *step {
+            Step::Identify => return self.pending = Pending::Identify,
+            Step::Size { .. } => return self.pending = Pending::Size,
+            Step::AtEnd { .. } => return self.pending = Pending::AtEnd,
+            Step::Cork => return self.pending = Pending::Cork,
+            Step::Room => return self.pending = Pending::Room,
+            Step::Flush { .. } => return self.pending = Pending::Flush,
+            Step::Done => return self.pending = Pending::Nothing,
+            Step::Write { slices, more, .. } => (By::Write { more }, total_len(slices.as_slice())),
+            Step::SendFile { count, .. } => (By::SendFile { lent }, count as u64),
+            Step::SendFileHdtr { headers, count, .. } => {
+                (By::SendFileHdtr { lent }, total_len(headers.as_slice()) + count as u64)
+            }
+            Step::Copy { count, more, if_full, .. } => (By::Copy { more, if_full }, count as u64),
+            Step::Gather { headers, sent, count, trailers, more, .. } => {
+                (By::Gather { more }, total_len(headers) - sent + count as u64 + total_len(trailers))
+            }
+        };
+        self.pending = Pending::Bytes(by);
+        self.asked = asked as u32;
+    }
+
+    /// The next step, from the state alone: at most `most` bytes.
+    fn decide<'a>(
+        &self,
+        headers: &'a [IoSlice<'a>],
+        trailers: &'a [IoSlice<'a>],
+        lent: usize,
+        most: usize,
+    ) -> Result<Step<'a>, Error> {
+        let step = match self.queue.output() {
+            None => return Ok(Step::Identify),
+            Some(Output::NotAStream(kind)) => return Err(Error::NotAStream(kind)),
+            _ if self.is_sent() => return Ok(self.queue.flush().unwrap_or(Step::Done)),
+            _ => match self.gather_step(headers, trailers, lent, most) {
+                Some(step) => step,
+                None if self.sent.headers < self.headers_len => self.headers_step(headers, most),
+                None if self.file_left() > 0 => self.file_step(lent, most)?,
+                None => self.write_step(trailers, self.sent.trailers, false, most),
+            },
+        };
+        Ok(if self.wants_cork(&step) { Step::Cork } else { step })
+    }
+
+    /// Writes what is left of `list`, or as much as one call takes. `follows`: something does after all of it.
+    fn write_step<'a>(&self, list: &'a [IoSlice<'a>], sent: u64, follows: bool, most: usize) -> Step<'a> {
+        let slices = Slices::after(list, sent, most);
+        let rest = sent + total_len(slices.as_slice()) < total_len(list);
+        Step::Write { slices, more: self.more(rest || follows), socket: self.queue.is_socket() }
+    }
+
+    /// Whether to say "more follows" where it does.
+    fn more(&self, follows: bool) -> bool {
+        follows && self.queue.can_say_more()
+    }
+
+    /// The headers, by themselves or in one call with the file.
+    fn headers_step<'a>(&self, headers: &'a [IoSlice<'a>], most: usize) -> Step<'a> {
+        let follows = self.trailers_len > 0 || self.file_left() > 0;
+        let write = self.write_step(headers, self.sent.headers, follows, most);
+        let Step::Write { slices, .. } = write else { return write };
+        let written = total_len(slices.as_slice());
+        let all = self.sent.headers + written == self.headers_len;
+        let by_sendfile = !self.copies() && self.file_left() > 0 && self.queue.is_socket();
+        match self.range(most - written as usize) {
+            // A count of 0 would mean to the end.
+            (Some(offset), count) if self.hdtr && all && by_sendfile && count > 0 => {
+                Step::SendFileHdtr { headers: slices, offset, count }
+            }
+            _ => write,
+        }
+    }
+
+    fn file_step<'a>(&self, lent: usize, most: usize) -> Result<Step<'a>, Error> {
+        let (offset, count) = self.range(most);
+        if lent > 0 && self.copies() {
+            let count = count.min(lent);
+            let more = self.more(self.trailers_len > 0 || (count as u64) < self.file_left());
+            let if_full = self.trailers_len == 0 || self.count != Count::ToEnd;
+            return Ok(Step::Copy { offset, count, more, if_full, socket: self.queue.is_socket() });
+        }
+        if self.snapshot {
+            return Err(Error::NoBuffer);
+        }
+        if self.end == End::Claimed {
+            return Ok(Step::AtEnd { offset });
+        }
+        if !self.queue.is_layered() {
+            return Ok(Step::SendFile { offset, count });
+        }
+        // An open record or chunk would be lost with the socket: no more is asked for than there is.
+        Ok(match self.stated {
+            0 => Step::Size { offset },
+            stated => Step::SendFile { offset, count: count.min(one_call(stated as usize) as usize) },
+        })
+    }
+
+    /// Whether the file goes through a lent buffer.
+    fn copies(&self) -> bool {
+        self.snapshot || self.refused.is_some() || self.end == End::Claimed
+    }
+
+    /// One write for all that is left, if the file's part is small and there is something to join it with.
+    fn gather_step<'a>(
+        &self,
+        headers: &'a [IoSlice<'a>],
+        trailers: &'a [IoSlice<'a>],
+        lent: usize,
+        most: usize,
+    ) -> Option<Step<'a>> {
+        let (Some(offset), count) = self.range(most) else { return None };
+        let file_left = self.file_left();
+        let headers_left = self.headers_len - self.sent.headers;
+        let room = (lent.min(most) as u64).checked_sub(headers_left)?.checked_sub(file_left)?;
+        let lists = headers_left + self.trailers_len;
+        if lists == 0 || file_left == 0 || file_left > u64::from(self.small) || file_left != count as u64 {
+            return None;
+        }
+        let follows = self.trailers_len > room;
+        Some(Step::Gather {
+            headers,
+            sent: self.sent.headers,
+            offset,
+            count,
+            trailers: if follows { &[] } else { trailers },
+            more: self.more(follows),
+            socket: self.queue.is_socket(),
+        })
+    }
+
+    /// Where the file goes on, if not at its position.
+    fn position(&self) -> Option<u64> {
+        (self.offset != AT_POSITION).then(|| self.offset + self.sent.file)
+    }
+
+    /// The same, and how many bytes one call may be asked for. No offset, and so no count, goes beyond what the kernel can
+    /// hold in a signed number.
+    fn range(&self, most: usize) -> (Option<u64>, usize) {
+        let offset = self.position();
+        let room = i64::MAX as u64 - offset.unwrap_or(0);
+        (offset, self.file_left().min(room).min(u64::from(self.cap)).min(most as u64) as usize)
+    }
+
+    /// Whether the cork has to be tried before this step: what it sends must not go out alone, and it cannot say so.
+    fn wants_cork(&self, step: &Step<'_>) -> bool {
+        let wants = match *step {
+            Step::Write { more, .. } | Step::Copy { more, .. } | Step::Gather { more, .. } => {
+                // What follows a short segment waits, too.
+                !sys::HAS_MSG_MORE && (more || sys::CORKS_FILES && self.sent.total() > 0)
+            }
+            // Only the last call can be followed by trailers; to the end, any call can be the last.
+            Step::SendFile { count, .. } | Step::SendFileHdtr { count, .. } => {
+                let last = self.count == Count::ToEnd || count as u64 == self.file_left();
+                let small = sys::CORKS_SMALL_STEPS && self.cap < LARGEST_SEGMENT && (count as u64) < self.file_left();
+                sys::CORKS_FILES || small || last && self.trailers_len > 0
+            }
+            _ => false,
+        };
+        wants && self.queue.can_cork()
+    }
+
+    /// Reports the answer to [`Step::Identify`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAStream`]; the error that the question met with; [`Error::Unasked`].
+    pub fn identified(&mut self, output: Result<Output, Errno>) -> Result<(), Error> {
+        if self.pending != Pending::Identify {
+            return Err(Error::Unasked);
+        }
+        self.pending = Pending::Nothing;
+        let output = output?;
+        self.queue = SendQueue::new(Some(output));
+        match output {
+            Output::NotAStream(kind) => Err(Error::NotAStream(kind)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reports the result of the step that [`next_step`](Self::next_step) or [`flush`](Self::flush) returned: what the system call
+    /// returned. Bytes that were moved before an error count, and the error is then returned.
+    ///
+    /// # Errors
+    ///
+    /// What should stop the loop for now: the call's error (`EAGAIN`, `EINTR` and real ones), [`Error::Truncated`], [`Error::Stuck`],
+    /// [`Error::WriteZero`], [`Error::Unasked`]. Asking for the next step goes on from where it stopped.
+    pub fn complete(&mut self, result: impl Into<Moved>) -> Result<(), Error> {
+        let result = result.into();
+        match core::mem::replace(&mut self.pending, Pending::Nothing) {
+            Pending::Nothing | Pending::Identify => return Err(Error::Unasked),
+            Pending::Size => return self.size(result.bytes_first()),
+            Pending::AtEnd => return self.at_end(result.bytes_first()),
+            Pending::Cork => self.queue.corked(result.bytes_first()),
+            Pending::Room => self.queue.has_room(result.bytes_first()),
+            Pending::Flush => self.queue.flushed(result.bytes_first()),
+            Pending::Bytes(by) => {
+                self.queue.used();
+                return match result {
+                    Moved { bytes: 0, error: Some(errno) } => self.failed(by, errno),
+                    Moved { bytes: 0, error: None } => self.nothing_moved(by),
+                    Moved { bytes, error } => self.moved(by, bytes, error),
+                };
+            }
+        }
+        Ok(())
+    }
+
+    fn size(&mut self, stated: Result<usize, Errno>) -> Result<(), Error> {
+        // What cannot be asked (a filter refuses it, say) is not limited.
+        self.stated = stated.unwrap_or(usize::MAX) as u64;
+        match self.end {
+            _ if self.stated > 0 => {}
+            End::Denied => return Err(Error::Stuck),
+            _ => self.end = End::Claimed,
+        }
+        Ok(())
+    }
+
+    fn at_end(&mut self, read: Result<usize, Errno>) -> Result<(), Error> {
+        match read {
+            Err(Errno::EINTR) => Err(Error::Errno(Errno::EINTR)),
+            Ok(bytes) if bytes > 0 => {
+                self.end = End::Denied;
+                Ok(())
+            }
+            // A file that cannot be read so (one opened with O_DIRECT, say) cannot tell.
+            _ => self.end_of_file(),
+        }
+    }
+
+    fn failed(&mut self, by: By, errno: Errno) -> Result<(), Error> {
+        match by {
+            // A file opened with O_DIRECT refuses to be read so, and may well be sent.
+            By::Gather { .. } if errno == Errno::EINVAL => self.small = 0,
+            By::SendFile { lent: true } | By::SendFileHdtr { lent: true } if self.is_refusal(errno) => {
+                self.refused = Some(errno);
+            }
+            _ => return Err(Error::Errno(errno)),
+        }
+        Ok(())
+    }
+
+    fn nothing_moved(&mut self, by: By) -> Result<(), Error> {
+        match by {
+            By::Write { .. } => Err(Error::WriteZero),
+            By::Gather { .. } if self.sent.headers < self.headers_len => Err(Error::WriteZero),
+            By::Gather { .. } | By::Copy { .. } => self.end_of_file(),
+            // No byte of the file, and the kernel drops the headers then: they are written before it is asked again.
+            By::SendFileHdtr { .. } => {
+                self.hdtr = false;
+                Ok(())
+            }
+            By::SendFile { .. } if self.end == End::Denied => Err(Error::Stuck),
+            By::SendFile { .. } => {
+                self.end = End::Claimed;
+                Ok(())
+            }
+        }
+    }
+
+    fn end_of_file(&mut self) -> Result<(), Error> {
+        self.end = End::Ahead; // for a file that has grown when it is asked again
+        match self.count {
+            Count::Bytes(_) => Err(Error::Truncated { owed: self.file_left() }),
+            Count::ToEnd => {
+                self.count = Count::Bytes(self.sent.file); // that was its length
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts bytes for the sections in their order. A step asks for no byte of a later section unless it takes all that is
+    /// left of the earlier ones.
+    fn moved(&mut self, by: By, moved: usize, error: Option<Errno>) -> Result<(), Error> {
+        // The kernel cannot have moved more than it was asked for; what it was asked for is counted.
+        let asked = self.asked as usize;
+        let bytes = moved.min(asked) as u64;
+        let headers = bytes.min(self.headers_len - self.sent.headers);
+        let file = (bytes - headers).min(self.file_left());
+        let several = self.sent.total() > 0;
+        self.sent.headers += headers;
+        self.sent.file += file;
+        self.sent.trailers += bytes - headers - file;
+        self.stated = self.stated.saturating_sub(file);
+        let partial = moved < asked;
+        match by {
+            By::SendFile { .. } | By::SendFileHdtr { .. } => {
+                self.end = End::Ahead;
+                self.used_hdtr |= matches!(by, By::SendFileHdtr { .. });
+                // sendfile moves pieces of whole pages, and says "more follows" with each that it expects not to be the last.
+                let after_piece = self.position().is_none_or(|offset| offset % PAGE == 0);
+                self.queue.sent_file(self.sendfile_can_tear(), partial, after_piece);
+            }
+            By::Write { more } => {
+                let taken = if partial { Taken::ShortWrite } else { Taken::Full };
+                self.queue.wrote(more, several && self.writes_can_tear(), taken);
+            }
+            By::Copy { more, .. } | By::Gather { more } => {
+                self.copied += file;
+                let taken = if partial { Taken::ShortRead } else { Taken::Full };
+                let more = more && !(partial && by.is_more_if_full());
+                self.queue.wrote(more, several && self.writes_can_tear(), taken);
+            }
+        }
+        match error {
+            Some(errno) => Err(Error::Errno(errno)),
+            None if moved > asked => Err(Error::Unasked),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether sendfile can have left a short segment that is not the last: C21. A buffer of TCP's (`skb`) holds 17 fragments, and leaves
+    /// short of a full segment when they run out. Each page of the file is one, counted as 4096 bytes, the smallest there is; so are the
+    /// pieces of headers and trailers, which are copied to pages at worst as small.
+    fn sendfile_can_tear(&self) -> bool {
+        const MAX_SKB_FRAGS: u64 = 17;
+        let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
+        let into_page = if self.offset == AT_POSITION { PAGE - 1 } else { self.offset % PAGE };
+        let pages = (into_page + self.sent.file).div_ceil(PAGE);
+        copied(self.headers_len) + pages + copied(self.trailers_len) > MAX_SKB_FRAGS
+    }
+
+    /// Whether several writes that become one can: where a segment that was begun before the connection's window grew is not a full one
+    /// any more. Seen on loopback, whose segments have 32 KiB at first.
+    fn writes_can_tear(&self) -> bool {
+        const FIRST_SEGMENT: u64 = 32 << 10;
+        self.sent.total() > FIRST_SEGMENT
+    }
+
+    /// Bytes of the file that are still to be sent.
+    fn file_left(&self) -> u64 {
+        match self.count {
+            Count::Bytes(count) => count - self.sent.file,
+            Count::ToEnd => u64::MAX,
+        }
+    }
+
+    /// Whether sendfile cannot serve this pair of files, where read and write perhaps can. `EINVAL` says so because the
+    /// arguments were clamped. `EPERM` may be a seccomp filter's; the write will tell.
+    fn is_refusal(&self, errno: Errno) -> bool {
+        match errno {
+            Errno::EINVAL
+            | Errno::ENOSYS
+            | Errno::EOPNOTSUPP
+            | Errno::ENOTSOCK
+            | Errno::EXDEV
+            | Errno::EOVERFLOW
+            | Errno::EPERM => true,
+            Errno::ESPIPE => self.offset == AT_POSITION,
+            _ => errno == Errno::ENOTSUP, // on macOS not the same as EOPNOTSUPP
+        }
+    }
+}
+
+/// As many of these bytes as one call can move.
+const fn one_call(bytes: usize) -> u32 {
+    if bytes < sys::MAX_RW_COUNT { bytes as u32 } else { sys::MAX_RW_COUNT as u32 }
+}

@@ -1,0 +1,193 @@
+//! What a transfer asks its driver to do, and what it is told of it.
+
+use super::super::errno::Errno;
+use super::super::iovec::IoSlice;
+use super::super::sys;
+
+/// The next thing to do. Do it and report the result to [`Transfer::complete`](crate::Transfer::complete).
+///
+/// [`Transfer::perform`](crate::Transfer::perform) does any of them by the calls named here.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// Find out what the output is, by [`Output::of`](crate::Output::of); report the answer to
+    /// [`Transfer::identified`](crate::Transfer::identified).
+    Identify,
+    /// Find out how many bytes the file has from here on, as `statx` states it; complete with their number. It is asked for outputs
+    /// that must not be told "more follows" ([`Output::Layered`](crate::Output::Layered)): kernels before 6.5 say so when sendfile is
+    /// asked for more than there is.
+    Size {
+        /// Where in the file, or at its position.
+        offset: Option<u64>,
+    },
+    /// Find out whether the file has a byte here, by a `pread` of one byte; complete with the bytes read. sendfile returned 0, and that
+    /// can be the output's doing, or that of a file system that states too small a size.
+    AtEnd {
+        /// Where in the file, or at its position.
+        offset: Option<u64>,
+    },
+    /// Write these slices, on a socket by `sendmsg(MSG_NOSIGNAL)` with `MSG_MORE` if `more`, else by `writev`; complete with
+    /// the bytes written.
+    Write {
+        /// What to write.
+        slices: Slices<'a>,
+        /// More follows, so the kernel may wait for it before it sends a short segment.
+        more: bool,
+        /// The output is a socket.
+        socket: bool,
+    },
+    /// Set `TCP_CORK` if it is not set; complete with its earlier value, or with the error. From here to the next `Flush` the option is
+    /// the transfer's. On FreeBSD the option is `TCP_NOPUSH`; on macOS, where that would not let go of what it holds, `TCP_NODELAY`,
+    /// which holds nothing.
+    Cork,
+    /// Send this range of the file: `sendfile`; complete with the bytes sent.
+    SendFile {
+        /// Where in the file, or at its position.
+        offset: Option<u64>,
+        /// Bytes.
+        count: usize,
+    },
+    /// Send these headers and this range of the file with one call: `sendfile` with an `sf_hdtr`; complete with the bytes
+    /// sent, the headers' included. On FreeBSD alone.
+    SendFileHdtr {
+        /// What is left of the headers.
+        headers: Slices<'a>,
+        /// Where in the file.
+        offset: u64,
+        /// Bytes of the file; never 0.
+        count: usize,
+    },
+    /// Read this range of the file into the lent buffer by `pread`, and write as much as was read, as for `Write`; complete
+    /// with the bytes written, 0 if there was nothing to read. What was read and not written is read again by a later step.
+    /// At the file's position: read there by `pread` too, and move it with `lseek`, by what was read before the write and back
+    /// by what was not written. If a write of at least one byte returns 0, that is an error here.
+    Copy {
+        /// Where in the file, or at its position.
+        offset: Option<u64>,
+        /// Bytes; no more than were lent.
+        count: usize,
+        /// More follows.
+        more: bool,
+        /// It does so only if the read fills `count`. A short one is taken for the end of the file.
+        if_full: bool,
+        /// The output is a socket.
+        socket: bool,
+    },
+    /// Gather what is left of the headers, this range of the file (by `pread`) and the trailers in the lent buffer, and write
+    /// it all at once, as for `Write`; complete with the bytes written. When the file is shorter, leave the trailers out; when
+    /// there is nothing at all to write, complete with 0. If a write of at least one byte returns 0, that is an error here.
+    /// `EINVAL` (of a file opened with `O_DIRECT`, say) leads to the single steps instead.
+    Gather {
+        /// The headers.
+        headers: &'a [IoSlice<'a>],
+        /// Bytes of the headers that are gone.
+        sent: u64,
+        /// Where in the file.
+        offset: u64,
+        /// Bytes of the file.
+        count: usize,
+        /// The trailers, whole; none if they do not fit.
+        trailers: &'a [IoSlice<'a>],
+        /// More follows, as the trailers did not fit; but only if the file has all of `count`.
+        more: bool,
+        /// The output is a socket.
+        socket: bool,
+    },
+    /// Find out how much the output queues before it is full: `getsockopt` of `SO_SNDBUF` and `TCP_NOTSENT_LOWAT`; complete with the
+    /// smaller. A full queue that holds little can be waiting for more, with nothing on its way.
+    Room,
+    /// Send what the kernel holds back in the hope of more: clear `TCP_CORK` if `uncork`; then, if `push` and the caller has
+    /// not corked the socket, set `TCP_NODELAY` (which sends all that waits) and put it back. Complete with anything, or with
+    /// the error if the output has no such option.
+    Flush {
+        /// The cork is this transfer's.
+        uncork: bool,
+        /// Segments may be waiting for an acknowledgement.
+        push: bool,
+    },
+    /// All is sent and nothing waits.
+    Done,
+}
+
+/// What one call did: it moved so many bytes, and then it may have failed. FreeBSD's and macOS's sendfile do both in one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "it may have failed, and fewer bytes may have moved than were asked for"]
+pub struct Moved {
+    /// Bytes moved.
+    pub bytes: usize,
+    /// Why it stopped, if it failed.
+    pub error: Option<Errno>,
+}
+
+impl From<Result<usize, Errno>> for Moved {
+    fn from(result: Result<usize, Errno>) -> Self {
+        match result {
+            Ok(bytes) => Self { bytes, error: None },
+            Err(errno) => Self { bytes: 0, error: Some(errno) },
+        }
+    }
+}
+
+impl Moved {
+    /// Returns the bytes, or the error if there were none: the rule of FreeBSD's and Python's sendfile.
+    pub(crate) fn bytes_first(self) -> Result<usize, Errno> {
+        match self {
+            Self { bytes: 0, error: Some(errno) } => Err(errno),
+            Self { bytes, .. } => Ok(bytes),
+        }
+    }
+}
+
+/// Slices to be written with one call.
+#[derive(Clone, Copy, Debug)]
+pub enum Slices<'a> {
+    /// A part of one slice: what is left of it, or as much as one call may send.
+    Rest(IoSlice<'a>),
+    /// Slices of the caller's own list, 1024 at the most.
+    Whole(&'a [IoSlice<'a>]),
+}
+
+impl<'a> Slices<'a> {
+    /// The slices.
+    pub const fn as_slice(&self) -> &[IoSlice<'a>] {
+        match self {
+            Self::Rest(slice) => core::slice::from_ref(slice),
+            Self::Whole(slices) => slices,
+        }
+    }
+
+    /// What one call of at most `most` bytes writes of `list` when `sent` bytes of it are gone.
+    pub(super) fn after(list: &'a [IoSlice<'a>], mut sent: u64, most: usize) -> Self {
+        for (index, slice) in list.iter().enumerate() {
+            let len = slice.len() as u64;
+            if sent < len {
+                let rest = slice.as_slice().get(sent as usize..).unwrap_or(&[]);
+                return match rest.get(..most) {
+                    Some(part) if part.len() < rest.len() => Self::Rest(IoSlice::new(part)),
+                    _ if sent > 0 => Self::Rest(IoSlice::new(rest)),
+                    _ => Self::whole(list.get(index..).unwrap_or(&[]), most),
+                };
+            }
+            sent -= len;
+        }
+        Self::Whole(&[])
+    }
+
+    /// As many of these as one call takes and `most` bytes hold; the first is no longer than that.
+    fn whole(list: &'a [IoSlice<'a>], most: usize) -> Self {
+        let mut room = most;
+        let fitting = list.iter().take(sys::IOV_MAX).take_while(|slice| match room.checked_sub(slice.len()) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        });
+        Self::Whole(list.get(..fitting.count()).unwrap_or(list))
+    }
+}
+
+/// Bytes in a list. It saturates: overlapping slices can add up to more than there is memory.
+pub(super) fn total_len(list: &[IoSlice<'_>]) -> u64 {
+    list.iter().fold(0, |sum: u64, slice| sum.saturating_add(slice.len() as u64))
+}
