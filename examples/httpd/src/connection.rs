@@ -3,8 +3,7 @@
 use core::ffi::c_int;
 use core::ops::Range;
 
-use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{Count, Error, IoSlice, Step, Transfer, perform};
+use bare_sendfile::{Count, Error, IoSlice, Output, Status as Sent, Transfer};
 use httpd::conditions::{Answer, answer};
 use httpd::head::{self, Common};
 use httpd::path::{self, Path};
@@ -22,10 +21,8 @@ use crate::memory::{self, PAGE};
 const LINGER: u64 = 5;
 /// Answers, or reads of what is not looked at, after which the others have their turn.
 const TURN: usize = 16;
-/// The same of an answer's file, in steps of 2 MiB.
-const FILE_STEPS: usize = 4;
-/// `SOCK_STREAM`, what every connection is: it need not be asked for again with each answer.
-const SOCK_STREAM: usize = 1;
+/// The same of an answer's file, in bytes.
+const BUDGET: usize = 8 << 20;
 /// Of include/uapi/linux/sockios.h.
 const SIOCOUTQ: Opcode = 0x5411;
 
@@ -128,17 +125,6 @@ pub enum Next {
     Close,
 }
 
-/// How far an answer got.
-enum Sent {
-    All,
-    /// Until the socket was full.
-    OutFull,
-    /// Until others had their turn.
-    Turn,
-    /// The client is gone, or the file became shorter than was promised.
-    Failed,
-}
-
 /// An answer on its way.
 struct Response {
     transfer: Transfer,
@@ -217,10 +203,11 @@ impl Connection {
         loop {
             if self.response.is_some() {
                 match self.send(kept.clone(), shared) {
-                    Sent::All => done += 1,
-                    Sent::OutFull => return Next::Wait,
-                    Sent::Turn => return Next::Again,
-                    Sent::Failed => return Next::Close,
+                    Ok(Sent::Done) => done += 1,
+                    Ok(Sent::OutFull) => return Next::Wait,
+                    Ok(Sent::Yielded) => return Next::Again,
+                    // The client is gone, the file became shorter than was promised, or it cannot be read.
+                    Ok(Sent::InEmpty) | Err(_) => return Next::Close,
                 }
             } else if done == TURN {
                 return Next::Again;
@@ -267,8 +254,8 @@ impl Connection {
     }
 
     /// Sends what it can of the answer.
-    fn send(&mut self, kept: Range<usize>, shared: &mut Shared) -> Sent {
-        let Some(response) = &mut self.response else { return Sent::All };
+    fn send(&mut self, kept: Range<usize>, shared: &mut Shared) -> Result<Sent, Error> {
+        let Some(response) = &mut self.response else { return Ok(Sent::Done) };
         let fresh = shared.head.get(..response.head_len).unwrap_or(&[]);
         let kept = shared.kept.get_mut(kept.end - response.head_len..kept.end).unwrap_or(&mut []);
         let headers = [IoSlice::new(if response.kept { kept } else { fresh })];
@@ -276,11 +263,11 @@ impl Connection {
         // An answer without a file never looks at this descriptor.
         let in_fd = response.file.and_then(|id| shared.files.fd(id)).unwrap_or(out_fd);
         let before = response.transfer.progress();
-        let sent = drive(&mut response.transfer, out_fd, in_fd, &headers, &mut shared.buffer);
+        let sent = response.transfer.poll_send(out_fd, in_fd, &headers, &[], &mut shared.buffer);
         if response.transfer.progress() != before {
             (self.deadline, self.unsent) = (shared.watched + shared.idle, None);
         }
-        if let Sent::All = sent {
+        if sent == Ok(Sent::Done) {
             let last = response.last;
             if let Some(id) = response.file {
                 shared.files.release(id);
@@ -302,37 +289,6 @@ impl Connection {
         self.lingering = true;
         (self.deadline, self.unsent) = (watched + LINGER, None);
         let _ = shutdown(&self.socket, Shutdown::Write); // An error is one of the connection; the next read has it.
-    }
-}
-
-/// Performs what can be done of a transfer. These are the lines of `poll_send`, with two differences: what kind of socket it is
-/// need not be asked with each answer, and a full socket is not flushed, as it is never empty before the next call.
-fn drive(
-    transfer: &mut Transfer,
-    out_fd: BorrowedFd<'_>,
-    in_fd: BorrowedFd<'_>,
-    headers: &[IoSlice<'_>],
-    buffer: &mut [u8],
-) -> Sent {
-    let mut file_steps = 0;
-    loop {
-        let Ok(step) = transfer.next_step(headers, &[], buffer.len()) else { return Sent::Failed };
-        let result = match &step {
-            Step::Done => return Sent::All,
-            Step::SocketType => Ok(SOCK_STREAM),
-            step => perform(step, out_fd, in_fd, buffer),
-        };
-        match transfer.complete(result) {
-            Ok(()) | Err(Error::Errno(bare_sendfile::Errno::EINTR)) => {}
-            Err(Error::Errno(bare_sendfile::Errno::EAGAIN)) => return Sent::OutFull,
-            Err(_) => return Sent::Failed,
-        }
-        if let Step::SendFile { .. } | Step::Copy { .. } = step {
-            file_steps += 1;
-            if file_steps == FILE_STEPS {
-                return Sent::Turn;
-            }
-        }
     }
 }
 
@@ -390,7 +346,8 @@ impl Response {
     fn new(head: &[u8], head_len: usize, file: Option<FileId>, start: u64, count: u64, last: bool) -> Self {
         let headers = [IoSlice::new(head.get(..head_len).unwrap_or(&[]))];
         let transfer = match Transfer::new(start, Count::Bytes(count), &headers, &[]) {
-            Ok(transfer) => transfer,
+            // The listener has set the option; the socket need not be asked with each answer.
+            Ok(transfer) => transfer.with_output(Output::TcpNoDelay).with_budget(BUDGET),
             // No file is so large; the kernel's own numbers are signed.
             Err(_) => unreachable!(),
         };

@@ -705,7 +705,7 @@ class Limits(Base):
         self.assertGreater(received, len(self.files["/medium"]))
 
     def test_a_server_that_was_stopped_closes_nobody(self):
-        server = self.start("--idle", "1")
+        server = self.start("--idle", "4")
         count = 300
         clients = [self.client(server) for _ in range(count)]
         downloads = [self.client(server) for _ in range(3)]
@@ -724,7 +724,7 @@ class Limits(Base):
                 while piece := client.socket.recv(1 << 20):
                     bodies[i] += piece
             client.socket.settimeout(PATIENCE)
-        time.sleep(3)
+        time.sleep(6)
         for client in clients[:20]:
             client.socket.sendall(b": x\r\n\r\n")
         for client in clients[40:]:
