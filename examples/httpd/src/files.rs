@@ -17,7 +17,7 @@ use crate::slab::Slab;
 pub const MAX_CACHED: u32 = 256;
 /// The longest path that is looked for among them.
 const MAX_CACHED_PATH: usize = 128;
-/// Seconds after which a path, the root's as well, is looked up again: it may lead to another file.
+/// Seconds after which a path is looked up again, from the root's on: it may lead to another file.
 const VALID: u64 = 1;
 
 /// To look at what is there without opening it: a pipe's writer would take that for a reader, a device may act on it.
@@ -146,7 +146,7 @@ impl Files {
 
     /// Opens what the path leads to; not if it is still the cached file.
     fn look_up(&mut self, path: &Path, cached: Option<FileId>, now: u64) -> Result<LookedUp> {
-        if now - self.root_looked_up > VALID {
+        if now > self.root_looked_up {
             // A deployment may have put another folder in its place, or a link to another. It can be of another device.
             self.root = openat(CWD, self.root_path, FOLDER, Mode::empty())?;
             (self.root_looked_up, self.device) = (now, None);
