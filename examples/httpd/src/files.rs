@@ -55,10 +55,12 @@ const TIMELESS: &[i64] =
 /// The number of an open file.
 pub type FileId = u32;
 
+/// Device, inode and the time of its last change: nobody has taken the right to read it away since.
+type Identity = (u64, u64, i64, u64);
+
 struct File {
     fd: OwnedFd,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: Identity,
     /// Its file system keeps no time of change.
     timeless: bool,
     /// How many need it, the cache among them.
@@ -116,9 +118,10 @@ impl Files {
             && let Some(file) = self.files.get(id)
             && now - file.looked_up <= VALID
         {
-            let stat = fstat(&file.fd).map_err(status)?;
             // A file that was replaced has no name any more.
-            if stat.st_nlink > 0 {
+            if let Ok(stat) = fstat(&file.fd)
+                && stat.st_nlink > 0
+            {
                 file.uses += 1;
                 return Ok(Found::File(id, meta(&stat, file.timeless)));
             }
@@ -158,7 +161,7 @@ impl Files {
             FileType::Directory => return Ok(LookedUp::Folder),
             _ => return Err(Errno::NOENT),
         }
-        let identity = (stat.st_dev, stat.st_ino);
+        let identity = identity(&stat);
         if let Some(id) = cached
             && self.files.get(id).is_some_and(|file| file.identity == identity)
         {
@@ -177,7 +180,7 @@ impl Files {
             Err(Errno::NOENT) => {
                 let fd = self.open_beneath(path.as_c_str(), READ)?;
                 let opened = fstat(&fd)?;
-                if (opened.st_dev, opened.st_ino) != identity {
+                if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
                     return Err(Errno::AGAIN);
                 }
                 fd
@@ -324,6 +327,10 @@ fn by_number(fd: &OwnedFd) -> ByNumber {
 pub fn lend(fd: &OwnedFd) -> BorrowedFd<'_> {
     // SAFETY: it is open, and stays so while `fd` is borrowed.
     unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }
+}
+
+fn identity(stat: &Stat) -> Identity {
+    (stat.st_dev, stat.st_ino, stat.st_ctime, stat.st_ctime_nsec)
 }
 
 fn meta(stat: &Stat, timeless: bool) -> Meta {

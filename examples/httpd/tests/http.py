@@ -764,6 +764,18 @@ class Limits(Base):
         self.assertEqual(client.get("/locked/").body, b"<p>locked\n")
         self.assertEqual(client.get("/locked/unreadable").status, 403)
 
+    def test_a_file_that_may_be_read_no_more(self):
+        path = self.root / "revoked"
+        path.write_bytes(b"secret\n")
+        client = self.client(self.start(drop=(CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)))
+        # Asked for all the time, it stays in the cache.
+        self.assertEqual(client.get("/revoked").body, b"secret\n")
+        path.chmod(0)
+        deadline = time.monotonic() + PATIENCE
+        while (status := client.get("/revoked").status) == 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(status, 403)
+
     @unittest.skipIf(EMULATED, "the emulator opens files of its own")
     def test_closed_standard_streams(self):
         server = self.start(closed=(0, 2))
