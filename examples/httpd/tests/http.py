@@ -11,6 +11,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -42,7 +43,7 @@ def pattern(length):
 
 
 class Server:
-    def __init__(self, root, *arguments, files=None, closed=(), drop=(), inherited=()):
+    def __init__(self, root, *arguments, files=None, closed=(), drop=(), inherited=(), program=HTTPD):
         def limit():
             if files:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
@@ -51,7 +52,7 @@ class Server:
             for descriptor in closed:
                 os.close(descriptor)
 
-        command = [*HTTPD, "--root", root, "--port", "0", *arguments]
+        command = [*program, "--root", root, "--port", "0", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=limit, pass_fds=inherited)
         line = self.process.stdout.readline().decode()
         host, port = re.fullmatch(r"listening on (.*):(\d+)\n", line).groups()
@@ -797,6 +798,21 @@ class Limits(Base):
         late.socket.settimeout(PATIENCE)
         late = socket.SocketIO(late.socket, "r")
         self.assertTrue(late.readline().startswith(b"HTTP/1.1 200 "))
+
+    @unittest.skipIf(EMULATED, "the emulator is no single file")
+    def test_without_proc(self):
+        jail = Path(self.folder.name) / "jail"
+        (jail / "srv").mkdir(parents=True)
+        (jail / "srv" / "a.txt").write_bytes(b"hello\n")
+        (jail / "srv" / "whole path").symlink_to("/srv/a.txt")
+        shutil.copy(HTTPD[0], jail / "httpd")
+        become_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
+        server = Server("/srv", program=[*become_root, "chroot", jail, "/httpd"])
+        self.addCleanup(server.kill)
+        client = self.client(server)
+        self.assertEqual(client.get("/a.txt").body, b"hello\n")
+        # Nobody can tell where it leads to.
+        self.assertEqual(client.get("/whole%20path").status, 404)
 
     def many_files(self):
         folder = self.root / "many"
