@@ -167,11 +167,22 @@ impl Connection {
         if watched <= self.deadline {
             return false;
         }
-        // SAFETY: the kernel writes a number of this type.
-        let unsent = unsafe { ioctl(&self.socket, Getter::<SIOCOUTQ, c_int>::new()) }.unwrap_or(0);
+        let unsent = self.unsent();
         let late = unsent == 0 || self.unsent.is_some_and(|before| unsent >= before);
         (self.deadline, self.unsent) = (watched + idle, Some(unsent));
         late
+    }
+
+    /// Since when it asks for nothing, if it does. With nothing unsent, its place can be given to another client.
+    pub fn idle_since(&self, idle: u64) -> Option<u64> {
+        let asks = self.response.is_some() || self.received > 0 || self.fresh || self.lingering;
+        (!asks).then(|| self.deadline.saturating_sub(idle))
+    }
+
+    /// Bytes that the kernel has yet to bring to the client.
+    pub fn unsent(&self) -> c_int {
+        // SAFETY: the kernel writes a number of this type.
+        unsafe { ioctl(&self.socket, Getter::<SIOCOUTQ, c_int>::new()) }.unwrap_or(0)
     }
 
     /// Lets go of what is shared. `kept` are its pages.

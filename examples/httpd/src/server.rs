@@ -28,6 +28,8 @@ const MAX_CONNECTIONS: u64 = 16384;
 const OTHER_DESCRIPTORS: u64 = 9;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
+/// Seconds after which a client that asks for nothing has to make room for one that waits.
+const IDLE: u64 = 2;
 /// Connections that wait to be accepted at the most.
 const BACKLOG: usize = 4096;
 /// Seconds that pass between two looks at the clock at the most, unless the server is stopped.
@@ -198,10 +200,10 @@ impl Server {
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS {
-            let Some(listener) = &self.listener else { return };
-            if self.connections.is_full() {
+            if self.connections.is_full() && !self.make_room() {
                 return self.pause();
             }
+            let Some(listener) = &self.listener else { return };
             if self.shared.draining {
                 match self.waiting.checked_sub(1) {
                     Some(waiting) => self.waiting = waiting,
@@ -231,6 +233,24 @@ impl Server {
                 self.close(id);
             }
         }
+    }
+
+    /// Closes the connection that has asked for nothing for the longest time, if there is one.
+    fn make_room(&mut self) -> bool {
+        let mut longest = None;
+        for id in 0..self.connections.end() {
+            let Some(connection) = self.connections.get(id) else { continue };
+            let Some(since) = connection.idle_since(self.shared.idle) else { continue };
+            if since + IDLE < self.shared.watched
+                && longest.is_none_or(|(least, _)| since < least)
+                && connection.unsent() == 0
+            {
+                longest = Some((since, id));
+            }
+        }
+        let Some((_, id)) = longest else { return false };
+        self.close(id);
+        true
     }
 
     /// Takes no new clients until some are gone.

@@ -799,6 +799,22 @@ class Limits(Base):
         late = socket.SocketIO(late.socket, "r")
         self.assertTrue(late.readline().startswith(b"HTTP/1.1 200 "))
 
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_idle_clients_make_room(self):
+        server = self.start(files=9 + 2 + 2 * 3)
+        idle, partial, stalled = (self.client(server) for _ in range(3))
+        self.assertEqual(idle.get("/a.txt").body, b"hello\n")
+        partial.socket.sendall(b"GET /a.txt HTTP/1.1\r\n")
+        stalled.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+        stalled.stream.peek(1)
+        # Both long before the first one is late.
+        self.assertEqual(self.client(server).get("/a.txt").body, b"hello\n")
+        self.assertEqual(idle.stream.read(), b"")
+        self.assertEqual(self.client(server).get("/a.txt").body, b"hello\n")
+        partial.socket.sendall(b"Host: x\r\n\r\n")
+        self.assertEqual(Response(partial.stream).body, b"hello\n")
+        self.assertEqual(Response(stalled.stream).body, bytes(HUGE))
+
     @unittest.skipIf(EMULATED, "the emulator is no single file")
     def test_without_proc(self):
         jail = Path(self.folder.name) / "jail"
