@@ -16,7 +16,7 @@ from pathlib import Path
 import calls
 import segments
 import stack
-from common import CPUS, ROOT, build
+from common import CPUS, PROGRAMS, ROOT, build, run
 
 RECORD = ROOT / "benches" / "bounds.json"
 # They say what the most of the stacks is.
@@ -42,10 +42,23 @@ def system_calls(size):
         os.kill(int(traced), signal.SIGTERM)
         server.wait(10)
         server.stdout.close()
-        names = re.findall(r"^(\w+)\(", trace.read_text(), re.MULTILINE)
-    # Between two requests: as it is most often, for once a second it looks after what is late.
-    requests = " ".join(names).split("epoll_pwait")
-    return max(set(requests), key=requests.count).split() + ["epoll_pwait"]
+        return most_often(trace, "epoll_pwait")
+
+
+def most_often(trace, wait):
+    """What is called between two waits, as it is most often: now and then a server looks after what is late, and a sender flushes."""
+    names = re.findall(r"^(\w+)\(", trace.read_text(), re.MULTILINE)
+    turns = " ".join(names).split(wait)
+    return max(set(turns), key=turns.count).split() + [wait]
+
+
+def full_socket(way):
+    """Those of a loop to a nonblocking socket whose reader is slow, from one wait for room to the next."""
+    program = build(PROGRAMS, "--bin", "full") / "full"
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace"
+        run("strace", "-o", trace, program, way)
+        return most_often(trace, "ppoll")
 
 
 def in_steps(stacks, cpu):
@@ -61,6 +74,7 @@ def measure():
         "instructions": {f"{cpu} {form}": number for (cpu, form, _), number in counts.items()},
         "segments": {f"{case}, TCP_NODELAY {nodelay}": number for case, _, nodelay, number, *_ in rows},
         "system calls of httpd": {str(size): system_calls(size) for size in [0, 1024, 65536]},
+        "system calls on a full socket": {way: full_socket(way) for way in ["bare", "poll_send"]},
         # Compilers differ a little, here and in sizes.
         **{f"bytes of stack on {cpu}, in steps of 128": in_steps(stacks, cpu) for cpu in CPUS},
         "KiB of httpd, in steps of 16": {

@@ -9,7 +9,15 @@ from common import PROGRAMS, ROOT, build, ratio, run, spread
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 # Bytes, how often in a turn, and to what.
 OUTPUTS = ["TCP", "Unix socket", "pipe", "file"]
-SIZES = [(4 << 10, 8192, OUTPUTS), (256 << 10, 256, OUTPUTS), (16 << 20, 8, OUTPUTS), (4 << 30, 1, OUTPUTS[:-1])]
+# Nonblocking, to a reader that rests.
+SLOW = "slow TCP"
+SIZES = [
+    (4 << 10, 8192, OUTPUTS),
+    (256 << 10, 256, OUTPUTS),
+    (16 << 20, 8, OUTPUTS),
+    (60 << 20, 16, [SLOW]),
+    (4 << 30, 1, OUTPUTS[:-1]),
+]
 
 
 def report(report):
@@ -18,14 +26,17 @@ def report(report):
         f"A file in the page cache to a reader in another thread (Python: another process; to a file: none), {ROUNDS} times (that of "
         "4 GiB twice), the ways by turns: files of 4 KiB 8192 times on one connection, of 256 KiB 256 times, of 16 MiB 8 times, of 4 GiB "
         "once. Sender and reader have a CPU each. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio in "
-        "one turn (quartiles in brackets). Calls of sendfile ask for 2 MiB at most; a pipe takes 64 KiB a call.",
+        "one turn (quartiles in brackets). Calls of sendfile ask for 2 MiB at most; a pipe takes 64 KiB a call. "
+        "*Slow TCP* is nonblocking, to a reader that rests after each MiB: sendfile until the queue is full, and a poll, 60 MiB 16 times, a file "
+        "by each way in turn; the median of a file.",
     )
     bulk = build(PROGRAMS, "--bin", "bulk") / "bulk"
     rows = []
     for size, times, outputs in SIZES:
         measured = defaultdict(list)
         for _ in range(ROUNDS if size < 1 << 30 else 2):
-            for command in ([bulk], [sys.executable, ROOT / "benches" / "bulk_python.py"]):
+            python = [] if outputs == [SLOW] else [[sys.executable, ROOT / "benches" / "bulk_python.py"]]
+            for command in ([bulk], *python):
                 for line in run(*command, size, times, *outputs).splitlines():
                     out, way, *numbers = line.split("\t")
                     measured[out, way].append([int(number) for number in numbers])

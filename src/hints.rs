@@ -13,24 +13,26 @@ const LOOK_AHEAD: u64 = 16;
 /// The flags of one send and what became of them.
 pub(crate) struct Hints {
     flags: SfFlags,
-    report: FlagsReport,
+    /// Those for which something was done. The others are ignored, and Linux honours none.
+    approximated: SfFlags,
+    /// The file cannot tell what is in the cache.
+    cannot_tell: bool,
     /// Where the file is sent from.
     start: u64,
+    /// Where the last step began, and the step before it.
+    last: u64,
+    before: u64,
 }
 
 impl Hints {
     /// `flags` holds no unknown bits. All is ignored until something is done about it.
     pub(crate) fn new(flags: SfFlags, start: u64) -> Self {
-        Self { flags, start, report: FlagsReport { ignored: flags.without_readahead(), ..FlagsReport::default() } }
+        Self { flags, approximated: SfFlags::empty(), cannot_tell: false, start, last: start, before: start }
     }
 
     pub(crate) fn report(&self) -> FlagsReport {
-        self.report
-    }
-
-    fn approximated(&mut self, flag: SfFlags) {
-        self.report.ignored.remove(flag);
-        self.report.approximated.insert(flag);
+        let ignored = self.flags.without_readahead().difference(self.approximated);
+        FlagsReport { honoured: SfFlags::empty(), approximated: self.approximated, ignored }
     }
 
     /// `USER_READAHEAD`: before anything is sent.
@@ -40,13 +42,13 @@ impl Hints {
             && len > 0
             && sys::fadvise(in_fd, self.start, len, Advice::WillNeed).is_ok()
         {
-            self.approximated(SfFlags::USER_READAHEAD);
+            self.approximated.insert(SfFlags::USER_READAHEAD);
         }
     }
 
     /// `NODISKIO`: how many of the `count` bytes at `offset` can be sent without waiting for the disk.
     pub(crate) fn cached(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
-        if !self.flags.contains(SfFlags::NODISKIO) {
+        if self.cannot_tell || !self.flags.contains(SfFlags::NODISKIO) {
             return Ok(count);
         }
         let page = offset / PAGE * PAGE;
@@ -57,17 +59,15 @@ impl Hints {
                 return Ok(count);
             }
             match sys::read_cached_byte(in_fd, at) {
-                Ok(1) => self.approximated(SfFlags::NODISKIO),
+                Ok(1) => self.approximated.insert(SfFlags::NODISKIO),
                 Ok(_) => return Ok(count), // past the end, which sendfile will find
                 Err(Errno::EAGAIN) => {
-                    self.approximated(SfFlags::NODISKIO);
+                    self.approximated.insert(SfFlags::NODISKIO);
                     return if before == 0 { Err(Errno::EBUSY) } else { Ok(before) };
                 }
                 Err(_) => {
-                    // The file cannot tell.
-                    self.flags.remove(SfFlags::NODISKIO);
-                    self.report.approximated.remove(SfFlags::NODISKIO);
-                    self.report.ignored.insert(SfFlags::NODISKIO);
+                    self.cannot_tell = true;
+                    self.approximated.remove(SfFlags::NODISKIO);
                     return Ok(count);
                 }
             }
@@ -75,14 +75,16 @@ impl Hints {
         Ok(count.min((page + LOOK_AHEAD * PAGE - offset) as usize))
     }
 
-    /// `NOCACHE`: a step has sent what lies before `offset`, and another follows.
+    /// `NOCACHE`: a step has sent what lies before `offset`, and another follows. What the last two steps sent is dropped: of the
+    /// first of them, what waited in the socket meanwhile. To drop all of it each time would cost the square of the length.
     pub(crate) fn drop_cache(&mut self, in_fd: BorrowedFd<'_>, offset: u64) {
-        let len = offset - self.start;
+        let (from, len) = (self.before, offset.saturating_sub(self.before));
+        (self.before, self.last) = (self.last, offset);
         if self.flags.contains(SfFlags::NOCACHE)
             && len > 0 // 0 would mean to the end
-            && sys::fadvise(in_fd, self.start, len, Advice::DontNeed).is_ok()
+            && sys::fadvise(in_fd, from, len, Advice::DontNeed).is_ok()
         {
-            self.approximated(SfFlags::NOCACHE);
+            self.approximated.insert(SfFlags::NOCACHE);
         }
     }
 }

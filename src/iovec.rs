@@ -59,8 +59,50 @@ impl<'a> IoSlice<'a> {
     /// The bytes, for as long as they are borrowed.
     #[inline]
     pub const fn as_slice(&self) -> &'a [u8] {
-        // SAFETY: pointer and length were taken from a `&'a [u8]` (in `new`, or by std in `from_std`) and never changed.
+        // C has empty ones that point nowhere.
+        if self.iovec.base.is_null() {
+            return &[];
+        }
+        // SAFETY: pointer and length were taken from a `&'a [u8]` (in `new`, or by std in `from_std`) and never changed, or the
+        // caller of `from_raw_parts` vouched for them.
         unsafe { core::slice::from_raw_parts(self.iovec.base.cast(), self.iovec.len) }
+    }
+
+    /// A list of `len` `struct iovec`, as C has it, of this crate's type. Nothing is copied.
+    ///
+    /// The layout is that of the kernel's `struct iovec`: a pointer to the first byte, then the number of bytes (`size_t`).
+    ///
+    /// # Safety
+    ///
+    /// - `list` points to `len` of them, one behind the other and aligned, which nobody changes during `'s`; it may be null if `len`
+    ///   is 0.
+    /// - Each points to as many bytes as it says, at most `isize::MAX`, which nobody changes during `'a`; it may be null if it says 0.
+    ///
+    /// ```
+    /// use bare_sendfile::IoSlice;
+    /// #[repr(C)]
+    /// struct Iovec {
+    ///     base: *const u8,
+    ///     len: usize,
+    /// }
+    /// let list = [Iovec { base: b"200 OK\r\n".as_ptr(), len: 8 }, Iovec { base: core::ptr::null(), len: 0 }];
+    /// // SAFETY: it is a list of two, the bytes are static, and nobody changes either.
+    /// let slices = unsafe { IoSlice::from_raw_parts(list.as_ptr().cast(), list.len()) };
+    /// assert_eq!((&*slices[0], &*slices[1]), (&b"200 OK\r\n"[..], &b""[..]));
+    /// ```
+    ///
+    /// # References
+    /// - [iovec(3type)](https://man7.org/linux/man-pages/man3/iovec.3type.html)
+    #[inline]
+    pub const unsafe fn from_raw_parts<'s>(list: *const c_void, len: usize) -> &'s [Self]
+    where
+        'a: 's,
+    {
+        if len == 0 {
+            return &[];
+        }
+        // SAFETY: the caller's; this is transparent over `struct iovec`.
+        unsafe { core::slice::from_raw_parts(list.cast(), len) }
     }
 
     /// The same list, of this crate's type. Nothing is copied.
@@ -86,6 +128,20 @@ impl<'a> From<&'a [u8]> for IoSlice<'a> {
     #[inline]
     fn from(bytes: &'a [u8]) -> Self {
         Self::new(bytes)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for IoSlice<'a> {
+    #[inline]
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self::new(bytes)
+    }
+}
+
+impl<'a> From<&'a str> for IoSlice<'a> {
+    #[inline]
+    fn from(text: &'a str) -> Self {
+        Self::new(text.as_bytes())
     }
 }
 

@@ -33,6 +33,7 @@
 //! | io_uring | the same, by calls of its own; report each result to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
+//! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux alone) |
 //!
 //! # The layers
 //!
@@ -82,7 +83,8 @@
 //! | … the last two, from the position of the file (`None`, [`Transfer::from_position`], Linux alone) | and `lseek` | |
 //! | [`Output::of`] | `getsockopt` | 2.2 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
-//! | [`StreamCopy`] | `splice`, `read`, `writev` | 2.6.17; without splice it copies |
+//! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
+//! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | [`Transfer`] otherwise, and all else | none | |
@@ -166,6 +168,8 @@ pub use native::sendfile_native;
 
 pub use sendfile::{available, sendfile};
 pub use sigpipe::SigpipeGuard;
+#[cfg(target_os = "linux")]
+pub use stream::PipeCopy;
 pub use stream::StreamCopy;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 

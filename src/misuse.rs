@@ -64,6 +64,57 @@
 //! # }
 //! ```
 //!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! # use bare_sendfile::{fd::BorrowedFd, sendfile_all};
+//! # fn f(out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) {
+//! sendfile_all(out_fd, in_fd, Some(0), 10_u64);
+//! # }
+//! ```
+//!
+//! Nor when it was looked at, for what is got of it is a result:
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! # use bare_sendfile::{fd::BorrowedFd, sendfile_all};
+//! # fn f(out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) {
+//! sendfile_all(out_fd, in_fd, Some(0), 10_u64).bytes();
+//! # }
+//! ```
+//!
+//! There is no sum of it without the error:
+//!
+//! ```compile_fail,E0599
+//! # use bare_sendfile::{fd::BorrowedFd, sendfile_all};
+//! # fn f(out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> u64 {
+//! sendfile_all(out_fd, in_fd, Some(0), 10_u64).total()
+//! # }
+//! ```
+//!
+//! ```compile_fail,E0616
+//! # use bare_sendfile::{fd::BorrowedFd, sendfile_all};
+//! # fn f(out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> u64 {
+//! sendfile_all(out_fd, in_fd, Some(0), 10_u64).report.progress.total()
+//! # }
+//! ```
+//!
+//! Whether a nonblocking call is done is not dropped unseen:
+//!
+//! ```compile_fail
+//! #![deny(unused_must_use)]
+//! # use bare_sendfile::{Error, Transfer, fd::BorrowedFd};
+//! # fn f(transfer: &mut Transfer, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> Result<(), Error> {
+//! transfer.poll_send(out_fd, in_fd, &[], &[], &mut [])?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A step is performed by its transfer, which counts what came of it:
+//!
+//! ```compile_fail,E0432
+//! use bare_sendfile::perform;
+//! ```
+//!
 //! A descriptor is not closed while it is borrowed:
 //!
 //! ```compile_fail,E0505
@@ -117,7 +168,7 @@
 //! let errno = bare_sendfile::Errno(5000);
 //! ```
 //!
-//! The buffer of a copy from a stream holds bytes that exist nowhere else: nobody writes to it:
+//! A buffer that is lent to a copy from a stream holds bytes that exist nowhere else: nobody writes to it:
 //!
 //! ```compile_fail,E0506
 //! use bare_sendfile::{Count, StreamCopy};

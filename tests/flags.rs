@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use bare_sendfile::{Count, Errno, Error, FlagsReport, IoSlice, Progress, SfFlags};
+use common::calls::{Call, seen};
 use common::sent::{Sent, sendfile_hdtr};
 use common::{fd, file, memfd, not_checked, pattern};
 use rustix::fs::{Advice, fadvise};
@@ -267,6 +268,21 @@ fn g1_nodiskio_is_ignored_where_the_file_cannot_tell() {
     assert_eq!((sent.outcome, sent.progress.headers), (Err(Errno::EINVAL.into()), 7));
 }
 
+/// A file that can tell no longer: the flag is ignored, and approximated no more.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn g0_g1_nodiskio_stands_in_one_part_of_the_report() {
+    for (page, report) in
+        [(0, ignored(SfFlags::NODISKIO)), (2, ignored(SfFlags::NODISKIO)), (99, approximated(SfFlags::NODISKIO))]
+    {
+        let answer = |call: &Call| Some(if call.before < page { 1 } else { -i64::from(libc::EOPNOTSUPP) });
+        let source = memfd(20 * 4096);
+        let (sent, calls) = seen(&[libc::SYS_preadv2], answer, || send(&source, 0, 20 * 4096, SfFlags::NODISKIO));
+        assert_eq!((sent.outcome, sent.flags), (Ok(()), report), "{page}");
+        assert_eq!(calls.len(), 20.min(page + 1), "asked once more than it was told");
+    }
+}
+
 #[test]
 fn g2_nocache_drops_what_earlier_steps_sent() {
     let pages = (5 << 20) / page_size();
@@ -305,6 +321,30 @@ fn g1_g2_nodiskio_sends_sixteen_pages_a_step() {
     } else {
         assert_eq!(sent.flags, ignored(flags));
     }
+}
+
+/// The work grows with the length, not with its square: no page is dropped more than twice, and none is left out.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn g2_nocache_drops_each_page_twice_at_most() {
+    const STEP: u64 = 2 << 20;
+    let (source, start, len) = (memfd(40 << 20), 5000, 16 * STEP);
+    let mut dropped = [0; 16];
+    let drop = |call: &Call| {
+        let (from, bytes) = (call.arguments[1], call.arguments[2]);
+        assert!(from >= start && from + bytes <= start + len && bytes > 0, "{from} {bytes}");
+        for (index, times) in dropped.iter_mut().enumerate() {
+            let step = start + index as u64 * STEP;
+            *times += usize::from(from <= step && step + STEP <= from + bytes);
+        }
+        Some(0)
+    };
+    let (sent, calls) =
+        seen(&[libc::SYS_fadvise64], drop, || send(&source, start, Count::Bytes(len), SfFlags::NOCACHE));
+    assert_eq!((sent.outcome, sent.flags), (Ok(()), approximated(SfFlags::NOCACHE)));
+    // Each step but the first drops; what the last step sent nobody does.
+    assert_eq!(calls.len(), 15);
+    assert_eq!((&dropped[..14], &dropped[14..]), (&[2; 14][..], &[1, 0][..]));
 }
 
 #[test]

@@ -7,10 +7,12 @@ musl_targets=({x86_64,aarch64,riscv64gc}-unknown-linux-musl)
 musl() {
     # shellcheck disable=SC2154 # of tests/lib.sh
     local venv=$cache/zig
-    if ! "$venv/bin/cargo-zigbuild" --version >/dev/null 2>&1; then
+    (
+        flock 9
+        if "$venv/bin/cargo-zigbuild" --version >/dev/null 2>&1; then exit; fi
         python3 -m venv --clear "$venv" || { need python3-venv; python3 -m venv --clear "$venv"; }
         "$venv/bin/pip" install --quiet ziglang cargo-zigbuild </dev/null
-    fi
+    ) 9>"$venv.lock"
     export PATH=$venv/bin:$PATH
     std_for "${musl_targets[@]}"
 }

@@ -18,6 +18,6 @@ expected() {
     printf '<'
     cat Cargo.lock
     printf '>'
-    cat Cargo.lock Cargo.lock Cargo.lock Cargo.lock
+    cat Cargo.lock Cargo.lock Cargo.lock Cargo.lock Cargo.lock Cargo.lock
     tail -c +6 Cargo.lock # The first 5 bytes were taken by position.
 }

@@ -304,6 +304,27 @@ fn a_guard_that_is_refused_changes_nothing() {
     }
 }
 
+/// A filter that refuses to tell what is pending: a SIGPIPE of the caller's own stays, and ends the process once it is let through.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_guard_that_is_refused_takes_no_signal_out() {
+    let filter = answering(&[libc::SYS_rt_sigpending], libc::EPERM);
+    let status = with_default_action(|| {
+        block_sigpipe();
+        // SAFETY: a blocked signal runs no code.
+        unsafe { libc::raise(libc::SIGPIPE) };
+        if seccompiler::apply_filter(&filter).is_err() {
+            return 1;
+        }
+        if SigpipeGuard::new().err() != Some(Errno::EPERM) || mask() != SIGPIPE {
+            return 2;
+        }
+        unblock_all();
+        3
+    });
+    assert_eq!(status.signal(), Some(libc::SIGPIPE), "{status}");
+}
+
 /// A filter that refuses to take the signal out: it stays blocked, and the process lives.
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]

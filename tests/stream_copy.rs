@@ -10,9 +10,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bare_sendfile::{Count, Errno, Error, Status, StreamCopy};
+use bare_sendfile::{Count, Errno, Error, PipeCopy, Status, StreamCopy};
+use common::calls::{Call, seen};
 use common::faults::{allowlist, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::{available_bytes, drain, fd, file, in_child, pattern, pipe, receive, set_nonblocking, sha256, tcp, tty};
 use common::{unread, wait_readable};
@@ -64,13 +65,13 @@ fn poll_send_does_not_wait_for_a_pipe() {
         drop(writer);
     });
     let mut copy = StreamCopy::new(Count::ToEnd, &mut []);
-    assert_eq!(copy.poll_send(fd(&sender), fd(&empty)), Err(Error::Errno(Errno::EAGAIN)));
+    assert_eq!(copy.poll_send(fd(&sender), fd(&empty)), Ok(Status::InEmpty));
 
     let ((mut full, _reader), (mut writer, source)) = (pipe(), pipe());
     rustix::pipe::fcntl_setpipe_size(&full, 4096).unwrap();
     full.write_all(&[0; 4096]).unwrap();
     writer.write_all(b"more").unwrap();
-    assert_eq!(copy.poll_send(fd(&full), fd(&source)), Err(Error::Errno(Errno::EAGAIN)));
+    assert_eq!(copy.poll_send(fd(&full), fd(&source)), Ok(Status::OutFull));
 }
 
 #[test]
@@ -240,6 +241,7 @@ fn poll_send_says_which_side_it_waits_for() {
                 }
                 match copy.poll_send(fd(&out), fd(&input)).unwrap() {
                     Status::Done => break,
+                    Status::Yielded => panic!("within the budget"),
                     Status::InEmpty if fed < LEN => {} // there is room for more now
                     Status::InEmpty => wait_readable(&input),
                     Status::Yielded | Status::OutFull => {
@@ -260,11 +262,12 @@ fn poll_send_says_which_side_it_waits_for() {
     }
 }
 
-/// Given up when the output is full, every byte is in the output, in the remainder or still in the input.
+/// Given up when the output is full, every byte is in the output, in the remainder or still in the input. What can be spliced
+/// is never read.
 #[test]
 fn the_remainder_is_what_was_read_and_not_written() {
     for (from, to) in [("unix", "unix"), ("pipe", "unix"), ("unix", "pipe"), ("pipe", "pipe")] {
-        let whole = pattern(LEN * 2);
+        let whole = pattern(LEN * 4);
         let ((mut feeder, input), (out, receiver)) = (stream(from), stream(to));
         for file in [&feeder, &input, &out] {
             set_nonblocking(file);
@@ -272,12 +275,13 @@ fn the_remainder_is_what_was_read_and_not_written() {
         let mut buffer = [0; 4999];
         let mut copy = StreamCopy::new(Count::ToEnd, &mut buffer);
         let mut fed = 0;
-        while copy.remainder().is_empty() {
+        loop {
             fed += feeder.write(&whole[fed..]).unwrap_or(0);
-            while copy.poll_send(fd(&out), fd(&input)).unwrap() == Status::InEmpty && copy.remainder().is_empty() {
-                fed += feeder.write(&whole[fed..]).unwrap();
+            if copy.poll_send(fd(&out), fd(&input)).unwrap() == Status::OutFull {
+                break;
             }
         }
+        assert_eq!(copy.remainder().is_empty(), from == "pipe" || to == "pipe", "{from} to {to}");
         // Again and again: it stays.
         let remainder = copy.remainder().to_vec();
         for _ in 0..3 {
@@ -344,10 +348,6 @@ fn without_a_buffer_what_splice_refuses_is_the_error() {
     assert_eq!(copy.send_all(fd(&out), fd(&input)), Err(Error::Errno(Errno::EINVAL)));
     assert_eq!(copy.sent(), 0);
     assert_eq!((&*available_bytes(&input), &*available_bytes(&receiver)), (&b"kept"[..], &b""[..]));
-    // Neither does it know which side would block.
-    let ((_feeder, input), (out, _receiver)) = (stream("pipe"), stream("pipe"));
-    set_nonblocking(&input);
-    assert_eq!(copy.poll_send(fd(&out), fd(&input)), Err(Error::Errno(Errno::EAGAIN)));
 }
 
 #[test]
@@ -386,6 +386,7 @@ fn refused_in_the_middle(errno: Errno) {
     let feeder = feed(feeder, &whole);
     let mut buffer = [0; 4096];
     let mut copy = StreamCopy::new(Count::ToEnd, &mut buffer);
+    while copy.poll_send(fd(&out), fd(&input)) == Ok(Status::InEmpty) {}
     assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::OutFull));
     let spliced = copy.spliced();
     refuse(&[libc::SYS_splice], errno);
@@ -479,7 +480,8 @@ fn a_refused_splice_is_not_tried_again() {
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn the_system_calls_are_those_that_the_documentation_lists() {
-    let filter = allowlist(&[libc::SYS_splice, libc::SYS_read, libc::SYS_writev, libc::SYS_exit_group, libc::SYS_exit]);
+    let copying = [libc::SYS_splice, libc::SYS_read, libc::SYS_writev, libc::SYS_getsockopt, libc::SYS_fcntl];
+    let filter = allowlist(&[&copying[..], &[libc::SYS_exit_group, libc::SYS_exit]].concat());
     for (from, to) in [("pipe", "unix"), ("unix", "unix")] {
         let ((mut feeder, input), (out, receiver)) = (stream(from), stream(to));
         feeder.write_all(&pattern(10_000)).unwrap();
@@ -502,5 +504,722 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
             (arrived[..len] != whole).into()
         });
         assert_eq!(status.code(), Some(0), "{status}");
+    }
+}
+
+/// What a copy can ask the system for.
+const CALLS: &[libc::c_long] = &[
+    libc::SYS_splice,
+    libc::SYS_read,
+    libc::SYS_writev,
+    libc::SYS_ppoll,
+    libc::SYS_getsockopt,
+    libc::SYS_setsockopt,
+    libc::SYS_fcntl,
+    libc::SYS_ioctl,
+];
+
+fn kernel(_: &Call) -> Option<i64> {
+    None
+}
+
+/// One urgent byte among others: `before`, `!`, `after`.
+fn send_urgent(mut peer: &TcpStream) {
+    peer.write_all(b"before").unwrap();
+    // SAFETY: the kernel reads one byte.
+    assert_eq!(unsafe { libc::send(peer.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) }, 1);
+    peer.write_all(b"after").unwrap();
+}
+
+fn set_oobinline(socket: &TcpStream) {
+    rustix::net::sockopt::set_socket_oobinline(socket, true).unwrap();
+}
+
+/// splice stops at out-of-band data, and says 0 when the peer has shut down behind it.
+#[test]
+fn d9_out_of_band_data_is_not_the_end() {
+    for inline in [false, true] {
+        for len in [0, 1, 3, 100] {
+            for through_a_pipe in [false, true] {
+                let ((input, peer), (out, receiver)) = (tcp(), stream(if through_a_pipe { "unix" } else { "pipe" }));
+                if inline {
+                    set_oobinline(&input);
+                }
+                send_urgent(&peer);
+                peer.shutdown(std::net::Shutdown::Write).unwrap();
+                let sent = if through_a_pipe {
+                    let mut copy = PipeCopy::new(Count::ToEnd).unwrap();
+                    assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()));
+                    assert_eq!(copy.remainder(), 0);
+                    copy.sent()
+                } else {
+                    let mut copy = StreamCopy::new(Count::ToEnd, vec![0; len]);
+                    assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()));
+                    copy.sent()
+                };
+                let arrived: &[u8] = if inline { b"before!after" } else { b"beforeafter" };
+                assert_eq!(
+                    (available_bytes(&receiver), sent),
+                    (arrived.to_vec(), arrived.len() as u64),
+                    "{inline} {len}"
+                );
+            }
+        }
+    }
+}
+
+/// A nonblocking splice says there that it would block, though poll says that there is something: again and again.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d9_out_of_band_data_does_not_make_a_loop_spin() {
+    for len in [0, 100] {
+        for through_a_pipe in [false, true] {
+            let ((input, peer), (out, receiver)) = (tcp(), stream(if through_a_pipe { "unix" } else { "pipe" }));
+            set_nonblocking(&input);
+            set_nonblocking(&out);
+            send_urgent(&peer);
+            wait_readable(&input);
+            let (mut copy, mut piped) =
+                (StreamCopy::new(Count::ToEnd, vec![0; len]), PipeCopy::new(Count::ToEnd).unwrap());
+            let mut poll = || match through_a_pipe {
+                true => piped.poll_send(fd(&out), fd(&input)),
+                false => copy.poll_send(fd(&out), fd(&input)),
+            };
+            let (status, calls) = seen(CALLS, kernel, &mut poll);
+            assert_eq!((status, available_bytes(&receiver)), (Ok(Status::InEmpty), b"beforeafter".to_vec()));
+            assert!(calls.len() < 30, "{calls:?}");
+            // The urgent byte alone is nothing to read.
+            // SAFETY: the kernel reads one byte.
+            assert_eq!(unsafe { libc::send(peer.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) }, 1);
+            let (status, calls) = seen(CALLS, kernel, &mut poll);
+            assert_eq!((status, available_bytes(&receiver)), (Ok(Status::InEmpty), vec![]));
+            assert!(calls.len() < 30, "{calls:?}");
+            (&peer).write_all(b"more").unwrap();
+            wait_readable(&input);
+            let (status, calls) = seen(CALLS, kernel, &mut poll);
+            assert_eq!((status, available_bytes(&receiver)), (Ok(Status::InEmpty), b"more".to_vec()));
+            assert!(calls.len() < 30, "{calls:?}");
+            drop(peer);
+            wait_readable(&input);
+            assert_eq!(poll(), Ok(Status::Done));
+        }
+    }
+}
+
+/// A pair of sockets of messages.
+fn messages(kind: libc::c_int) -> (OwnedFd, OwnedFd) {
+    let mut fds = [-1; 2];
+    // SAFETY: the kernel writes two descriptors.
+    assert_eq!(unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, fds.as_mut_ptr()) }, 0);
+    (owned(fds[0]), owned(fds[1]))
+}
+
+fn send_message(socket: &OwnedFd, bytes: &[u8]) {
+    // SAFETY: the kernel reads the bytes.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) };
+    assert_eq!(sent, bytes.len() as isize);
+}
+
+#[test]
+fn d9_a_message_of_no_bytes_is_not_the_end() {
+    for kind in [libc::SOCK_DGRAM, libc::SOCK_SEQPACKET] {
+        for (to, len) in [("pipe", 100), ("pipe", 0), ("unix", 100)] {
+            for nonblocking in [false, true] {
+                let ((peer, input), (out, receiver)) = (messages(kind), stream(to));
+                if nonblocking {
+                    set_nonblocking(&input);
+                    set_nonblocking(&out);
+                }
+                for message in [&b"first"[..], b"", b"", b"second", b""] {
+                    send_message(&peer, message);
+                }
+                let mut copy = StreamCopy::new(Count::Bytes(11), vec![0; len]);
+                if nonblocking {
+                    assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::Done), "{kind} {to} {len}");
+                } else {
+                    assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()), "{kind} {to} {len}");
+                }
+                assert_eq!(available_bytes(&receiver), b"firstsecond");
+            }
+        }
+    }
+}
+
+/// When the peer of a socket with connections has gone, and when it is shut down. What comes before an end is not left behind.
+#[test]
+fn d9_a_socket_of_messages_ends_when_no_message_can_follow() {
+    for (to, len) in [("pipe", 100), ("pipe", 0), ("unix", 100)] {
+        for nonblocking in [true, false] {
+            let ((peer, input), (out, receiver)) = (messages(libc::SOCK_SEQPACKET), stream(to));
+            for message in [&b""[..], b"first", b"", b"", b"second"] {
+                send_message(&peer, message);
+            }
+            drop(peer);
+            let mut copy = StreamCopy::new(Count::ToEnd, vec![0; len]);
+            if nonblocking {
+                set_nonblocking(&input);
+                set_nonblocking(&out);
+                assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::Done), "{to} {len}");
+            } else {
+                assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()), "{to} {len}");
+            }
+            assert_eq!(available_bytes(&receiver), b"firstsecond", "{to} {len}");
+        }
+        let ((peer, input), (out, receiver)) = (messages(libc::SOCK_DGRAM), stream(to));
+        for message in [&b""[..], b"first"] {
+            send_message(&peer, message);
+        }
+        rustix::net::shutdown(&input, rustix::net::Shutdown::Read).unwrap();
+        let mut copy = StreamCopy::new(Count::ToEnd, vec![0; len]);
+        assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()), "{to} {len}");
+        assert_eq!(available_bytes(&receiver), b"first", "{to} {len}");
+    }
+}
+
+/// The end of what is written to a pipe in packet mode is when nobody writes any more.
+#[test]
+fn copies_packets_of_a_pipe() {
+    for to in ["pipe", "unix"] {
+        let flags = rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::DIRECT;
+        let (input, feeder) = rustix::pipe::pipe_with(flags).unwrap();
+        for packet in [&b"first"[..], b"", b"second"] {
+            rustix::io::write(&feeder, packet).unwrap();
+        }
+        drop(feeder);
+        let (out, receiver) = stream(to);
+        let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+        assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()));
+        assert_eq!(available_bytes(&receiver), b"firstsecond");
+    }
+}
+
+/// splice also says 0 when the output takes nothing. The read that follows finds that the pipe has not ended.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d9_a_splice_of_nothing_is_not_the_end_of_a_pipe() {
+    for len in [0, 3] {
+        let ((mut feeder, input), (out, receiver)) = (stream("pipe"), stream("unix"));
+        feeder.write_all(b"some bytes").unwrap();
+        drop(feeder);
+        let mut copy = StreamCopy::new(Count::ToEnd, vec![0; len]);
+        let (outcome, _) = seen(&[libc::SYS_splice], |_| Some(0), || copy.send_all(fd(&out), fd(&input)));
+        assert_eq!((outcome, copy.sent(), copy.spliced()), (Ok(()), 10, 0));
+        assert_eq!(available_bytes(&receiver), b"some bytes");
+    }
+}
+
+/// Who answers in the kernel's place may claim anything.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d10_what_a_call_claims_beyond_what_was_asked_is_not_counted() {
+    for claim in [11, 4096, i64::MAX] {
+        for call in [libc::SYS_splice, libc::SYS_read, libc::SYS_writev] {
+            let ((mut feeder, input), (out, _receiver)) = (stream("unix"), stream("unix"));
+            feeder.write_all(b"0123456789").unwrap();
+            let mut copy = StreamCopy::new(Count::Bytes(10), [0; 10]);
+            let lie = |seen: &Call| (seen.number == call && seen.before == 0).then_some(claim);
+            let (outcome, _) = seen(&[call], lie, || copy.send_all(fd(&out), fd(&input)));
+            assert_eq!(outcome, Err(Error::Unasked), "{claim} {call}");
+            let (sent, held) = if call == libc::SYS_read { (0, 10) } else { (10, 0) };
+            assert_eq!((copy.sent(), copy.remainder().len()), (sent, held), "{claim} {call}");
+            if call != libc::SYS_read {
+                assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()), "that was all");
+            }
+        }
+        let ((mut feeder, input), (out, _receiver)) = (stream("unix"), stream("unix"));
+        feeder.write_all(b"0123456789").unwrap();
+        let mut copy = PipeCopy::new(Count::Bytes(10)).unwrap();
+        let lie = |_: &Call| Some(claim);
+        let (outcome, _) = seen(&[libc::SYS_splice], lie, || copy.send_all(fd(&out), fd(&input)));
+        assert_eq!((outcome, copy.sent(), copy.remainder()), (Err(Error::Unasked), 0, 10));
+        let (outcome, _) = seen(&[libc::SYS_splice], lie, || copy.send_all(fd(&out), fd(&input)));
+        assert_eq!((outcome, copy.sent(), copy.remainder()), (Err(Error::Unasked), 10, 0));
+    }
+}
+
+/// In blocking mode there is one look: `EAGAIN` is a timeout's, and a read would wait for another one.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_timeout_is_waited_for_once() {
+    for through_a_pipe in [false, true] {
+        let ((input, _peer), (out, _receiver)) = (tcp(), stream("pipe"));
+        input.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let (mut copy, mut piped) = (StreamCopy::new(Count::ToEnd, [0; 100]), PipeCopy::new(Count::ToEnd).unwrap());
+        let (outcome, calls) = seen(CALLS, kernel, || match through_a_pipe {
+            false => copy.send_all(fd(&out), fd(&input)),
+            true => piped.send_all(fd(&out), fd(&input)),
+        });
+        assert_eq!((outcome, &*calls), (Err(Error::Errno(Errno::EAGAIN)), &[libc::SYS_splice][..]));
+    }
+    // So it is with a descriptor that is not blocking.
+    let ((_feeder, input), (out, _receiver)) = (stream("pipe"), stream("unix"));
+    set_nonblocking(&input);
+    let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+    let (outcome, calls) = seen(CALLS, kernel, || copy.send_all(fd(&out), fd(&input)));
+    assert_eq!((outcome, &*calls), (Err(Error::Errno(Errno::EAGAIN)), &[libc::SYS_splice][..]));
+}
+
+/// It asks which side would block, and reads nothing for it.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn which_side_would_block_is_asked_and_not_tried() {
+    const SPLICE_AND_ASK: &[libc::c_long] = &[libc::SYS_splice, libc::SYS_ppoll];
+    for (from, to) in [("pipe", "unix"), ("unix", "pipe"), ("pipe", "pipe"), ("tcp", "pipe"), ("pipe", "tcp")] {
+        let ((mut feeder, input), (out, _receiver)) = (stream(from), stream(to));
+        set_nonblocking(&input);
+        set_nonblocking(&out);
+        let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+        let mut poll = || seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        assert_eq!(poll(), (Ok(Status::InEmpty), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
+        while let Ok(1..) = (&out).write(&[0; 4096]) {}
+        while let Ok(1..) = (&out).write(&[0]) {}
+        feeder.write_all(b"some bytes").unwrap();
+        if from == "tcp" {
+            wait_readable(&input);
+        }
+        assert_eq!(poll(), (Ok(Status::OutFull), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
+        assert_eq!(available_bytes(&input), b"some bytes");
+    }
+    // Where a filter refuses the question, a read tells.
+    let ((mut feeder, input), (out, receiver)) = (stream("pipe"), stream("unix"));
+    set_nonblocking(&input);
+    set_nonblocking(&out);
+    refused(&[libc::SYS_ppoll], Errno::EPERM, || {
+        let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+        assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::InEmpty));
+        let mut copy = StreamCopy::new(Count::ToEnd, []);
+        assert_eq!(copy.poll_send(fd(&out), fd(&input)), Err(Error::Errno(Errno::EAGAIN)));
+        let mut copy = PipeCopy::new(Count::ToEnd).unwrap();
+        assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::InEmpty));
+        feeder.write_all(&[1; 1000]).unwrap();
+        assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::InEmpty));
+        assert_eq!(available_bytes(&receiver), [1; 1000]);
+        while let Ok(1..) = rustix::io::write(&out, &[0; 4096]) {}
+        feeder.write_all(&[1; 1000]).unwrap();
+        assert_eq!((copy.poll_send(fd(&out), fd(&input)), copy.remainder()), (Ok(Status::OutFull), 1000));
+    });
+}
+
+/// Two copies with a pipe between them, and a reader that is always too slow: with a buffer to fall back on, all is spliced.
+#[test]
+fn what_can_be_spliced_is() {
+    let whole = pattern(LEN * 4);
+    let ((feeder, input), (out, receiver), (middle_in, middle_out)) = (stream("tcp"), stream("unix"), pipe());
+    for file in [&input, &out, &middle_in, &middle_out] {
+        set_nonblocking(file);
+    }
+    let feeder = feed(feeder, &whole);
+    let (mut buffer, mut other) = ([0; 16_384], [0; 16_384]);
+    let mut fill = StreamCopy::new(Count::Bytes(whole.len() as u64), &mut buffer);
+    let mut drain = StreamCopy::new(Count::Bytes(whole.len() as u64), &mut other);
+    let (mut arrived, mut some) = (Vec::new(), [0; 5000]);
+    loop {
+        let filled = fill.poll_send(fd(&middle_in), fd(&input)).unwrap();
+        match drain.poll_send(fd(&out), fd(&middle_out)).unwrap() {
+            Status::Done => break,
+            Status::OutFull => {
+                let read = (&receiver).read(&mut some).unwrap();
+                arrived.extend(&some[..read]);
+            }
+            Status::InEmpty if filled == Status::InEmpty => wait_readable(&input),
+            Status::InEmpty | Status::Yielded => {}
+        }
+    }
+    arrived.extend(available_bytes(&receiver));
+    assert_arrived(&arrived, &whole);
+    assert_eq!((fill.spliced(), drain.spliced()), (whole.len() as u64, whole.len() as u64));
+    feeder.join().unwrap();
+}
+
+/// 2 MiB unless told otherwise; a blocking copy has none.
+#[test]
+fn d6_one_nonblocking_call_moves_at_most_a_budget() {
+    let input = || file(&vec![1; 5 << 20]);
+    let null = File::options().write(true).open("/dev/null").unwrap();
+    let mut copy = StreamCopy::new(Count::ToEnd, vec![0; 10_000]);
+    let from = input();
+    for (status, sent) in [(Status::Yielded, 2), (Status::Yielded, 4), (Status::Done, 5)] {
+        assert_eq!((copy.poll_send(fd(&null), fd(&from)), copy.sent()), (Ok(status), sent << 20));
+    }
+    let mut copy = StreamCopy::new(Count::ToEnd, vec![0; 10_000]).with_budget(1);
+    assert_eq!((copy.send_all(fd(&null), fd(&input())), copy.sent()), (Ok(()), 5 << 20));
+
+    // By splice, and less than a call could move. Nothing is left to do when the count is reached with the budget.
+    let ((mut feeder, from), (out, _receiver)) = (stream("pipe"), stream("unix"));
+    feeder.write_all(&[1; 50_000]).unwrap();
+    set_nonblocking(&from);
+    set_nonblocking(&out);
+    let mut copy = StreamCopy::new(Count::Bytes(30_000), []).with_budget(10_000);
+    for (status, sent) in [(Status::Yielded, 10_000), (Status::Yielded, 20_000), (Status::Done, 30_000)] {
+        assert_eq!((copy.poll_send(fd(&out), fd(&from)), copy.sent()), (Ok(status), sent));
+    }
+    let mut copy = StreamCopy::new(Count::ToEnd, []).with_budget(0);
+    assert_eq!((copy.poll_send(fd(&out), fd(&from)), copy.sent()), (Ok(Status::Yielded), 1));
+    let mut copy = PipeCopy::new(Count::Bytes(15_000)).unwrap().with_budget(10_000);
+    for (status, sent) in [(Status::Yielded, 10_000), (Status::Done, 15_000)] {
+        assert_eq!((copy.poll_send(fd(&out), fd(&from)), copy.sent(), copy.remainder()), (Ok(status), sent, 0));
+    }
+}
+
+/// Pieces of a byte, and messages of none, hold a thread no longer.
+#[test]
+fn d6_the_budget_bounds_the_calls() {
+    let (null, from) = (File::options().write(true).open("/dev/null").unwrap(), file(&[1; 2000]));
+    let mut copy = StreamCopy::new(Count::ToEnd, [0; 1]);
+    assert_eq!((copy.poll_send(fd(&null), fd(&from)), copy.sent()), (Ok(Status::Yielded), 512));
+    let (peer, from) = messages(libc::SOCK_SEQPACKET);
+    let mut copy = StreamCopy::new(Count::ToEnd, [0; 1]).with_budget(10_000);
+    for _ in 0..4 {
+        send_message(&peer, b"");
+    }
+    set_nonblocking(&from);
+    assert_eq!(copy.poll_send(fd(&null), fd(&from)), Ok(Status::Yielded));
+    assert_eq!(copy.poll_send(fd(&null), fd(&from)), Ok(Status::InEmpty));
+}
+
+/// A connection owns the copy with its buffer, moves, and loses nothing.
+#[test]
+fn owns_its_buffer() {
+    fn check<B: AsRef<[u8]> + AsMut<[u8]> + Send + 'static>(buffer: B) {
+        let ((mut feeder, input), (out, receiver)) = (stream("unix"), stream("unix"));
+        set_nonblocking(&input);
+        set_nonblocking(&out);
+        while let Ok(1..) = (&out).write(&[0; 4096]) {}
+        feeder.write_all(b"0123456789").unwrap();
+        let mut copy = StreamCopy::new(Count::ToEnd, buffer);
+        assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::OutFull));
+        assert_eq!(copy.remainder(), b"0123");
+        let arrived = thread::spawn(move || {
+            available_bytes(&receiver);
+            let mut moved = Box::new(copy);
+            assert_eq!(moved.remainder(), b"0123");
+            assert_eq!(moved.poll_send(fd(&out), fd(&input)), Ok(Status::InEmpty));
+            available_bytes(&receiver)
+        });
+        assert_eq!(arrived.join().unwrap(), b"0123456789");
+    }
+    check([0; 4]);
+    check(vec![0; 4]);
+    check(vec![0; 4].into_boxed_slice());
+    check(Box::leak(vec![0; 4].into_boxed_slice()));
+}
+
+/// It panics at no type that changes its mind, and does not claim that it wrote.
+#[test]
+fn a_buffer_that_changes_its_length_is_an_error() {
+    struct Liar([u8; 10], usize);
+    impl AsRef<[u8]> for Liar {
+        fn as_ref(&self) -> &[u8] {
+            &self.0[..self.1]
+        }
+    }
+    impl AsMut<[u8]> for Liar {
+        fn as_mut(&mut self) -> &mut [u8] {
+            &mut self.0
+        }
+    }
+    for len in [0, 3, 9] {
+        let ((mut feeder, input), (out, receiver)) = (stream("unix"), stream("unix"));
+        feeder.write_all(b"0123456789").unwrap();
+        let mut copy = StreamCopy::new(Count::ToEnd, Liar([0; 10], len));
+        for _ in 0..2 {
+            assert_eq!(copy.send_all(fd(&out), fd(&input)), Err(Error::Errno(Errno::EFAULT)));
+            assert_eq!((copy.sent(), copy.remainder()), (0, &b""[..]));
+        }
+        assert!(available_bytes(&receiver).is_empty());
+    }
+}
+
+/// A connection whose sender is deaf to acknowledgements: what waits for one waits, and can be counted.
+fn deaf_tcp() -> (TcpStream, TcpStream) {
+    let (sender, receiver) = tcp();
+    receiver.set_ttl(64).unwrap();
+    let ttl: libc::c_int = 255;
+    // SAFETY: the kernel reads an int.
+    let result =
+        unsafe { libc::setsockopt(sender.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MINTTL, (&raw const ttl).cast(), 4) };
+    assert_eq!(result, 0);
+    (sender, receiver)
+}
+
+/// Bytes that the kernel has taken and not sent once.
+fn waiting(socket: &TcpStream) -> u32 {
+    let mut bytes = 0_u32;
+    // SAFETY: SIOCOUTQNSD writes an int.
+    assert_eq!(unsafe { libc::ioctl(socket.as_raw_fd(), 0x894b, &raw mut bytes) }, 0);
+    bytes
+}
+
+/// Sends what lies in a stream and tells how much of that waits afterwards, before the kernel sends again what nobody acknowledges:
+/// 200 ms later.
+fn left_waiting(from: &str, nonblocking: bool, send: impl Fn(&TcpStream, &File)) -> u32 {
+    for _ in 0..50 {
+        let ((mut feeder, input), (out, _receiver)) = (stream(from), deaf_tcp());
+        if nonblocking {
+            set_nonblocking(&input);
+            set_nonblocking(&out);
+        }
+        feeder.write_all(&pattern(1000)).unwrap();
+        drop(feeder);
+        let start = Instant::now();
+        send(&out, &input);
+        let waiting = waiting(&out);
+        assert!(!rustix::net::sockopt::tcp_nodelay(&out).unwrap());
+        if start.elapsed() < Duration::from_millis(100) {
+            return waiting;
+        }
+    }
+    panic!("too slow to be seen");
+}
+
+/// Short segments one behind the other, Nagle's algorithm on: on every way out nothing waits that one write would not have left.
+#[test]
+fn c16_nothing_waits_after_a_copy() {
+    for (from, mut buffer) in [("unix", vec![0; 100]), ("unix", vec![0; 300]), ("pipe", vec![])] {
+        for (nonblocking, count) in [(false, Count::ToEnd), (false, Count::Bytes(900)), (true, Count::ToEnd)] {
+            let waiting = left_waiting(from, nonblocking, |out, input| {
+                let mut copy = StreamCopy::new(count, buffer.clone());
+                match nonblocking {
+                    true => assert_eq!(copy.poll_send(fd(out), fd(input)), Ok(Status::Done)),
+                    false => assert_eq!(copy.send_all(fd(out), fd(input)), Ok(())),
+                }
+            });
+            assert_eq!(waiting, 0, "{from} {nonblocking} {count:?}");
+        }
+        // An error.
+        let waiting = left_waiting(from, false, |out, input| {
+            let mut copy = StreamCopy::new(Count::Bytes(5000), buffer.clone());
+            assert_eq!(copy.send_all(fd(out), fd(input)), Err(Error::Truncated { owed: 4000 }));
+        });
+        assert_eq!(waiting, 0, "{from}");
+        // The budget: what several calls send, one could have sent.
+        for budget in [150, 5000] {
+            buffer.truncate(100);
+            let waiting = left_waiting(from, true, |out, input| {
+                let mut copy = StreamCopy::new(Count::Bytes(500), buffer.clone()).with_budget(budget);
+                for _ in 0..2 {
+                    assert_eq!(copy.poll_send(fd(out), fd(input)).unwrap() == Status::Done, copy.sent() == 500);
+                }
+            });
+            assert_eq!(waiting, 0, "{from} {budget}");
+        }
+    }
+}
+
+/// In one call and in several.
+#[test]
+fn c16_nothing_waits_after_a_copy_through_a_pipe() {
+    for nonblocking in [false, true] {
+        let waiting = left_waiting("unix", nonblocking, |out, input| {
+            let mut copy = PipeCopy::new(Count::Bytes(400)).unwrap().with_budget(100);
+            match nonblocking {
+                true => while copy.poll_send(fd(out), fd(input)) != Ok(Status::Done) {},
+                false => assert_eq!(copy.send_all(fd(out), fd(input)), Ok(())),
+            }
+            let mut copy = PipeCopy::new(Count::ToEnd).unwrap();
+            assert_eq!(copy.poll_send(fd(out), fd(input)), Ok(Status::Done));
+            assert_eq!(copy.sent(), 600);
+        });
+        assert_eq!(waiting, 0, "{nonblocking}");
+    }
+}
+
+/// A cork that the caller set stays.
+#[test]
+fn c18_under_the_callers_cork_nothing_is_flushed() {
+    let ((mut feeder, input), (out, _receiver)) = (stream("unix"), deaf_tcp());
+    rustix::net::sockopt::set_tcp_cork(&out, true).unwrap();
+    feeder.write_all(&pattern(300)).unwrap();
+    let mut copy = StreamCopy::new(Count::Bytes(300), [0; 100]);
+    assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()));
+    assert_eq!((waiting(&out), rustix::net::sockopt::tcp_cork(&out).unwrap()), (300, true));
+}
+
+/// The options of what is not TCP are asked for once, and those of a full socket never. One write is one plain write.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn c23_a_flush_costs_nothing_where_nothing_waits() {
+    let options = |calls: &[libc::c_long]| {
+        calls.iter().filter(|&&call| call == libc::SYS_getsockopt || call == libc::SYS_setsockopt).count()
+    };
+    let ((mut feeder, input), (out, receiver)) = (stream("unix"), stream("unix"));
+    set_nonblocking(&input);
+    let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+    for expected in [1, 0, 0] {
+        feeder.write_all(&pattern(300)).unwrap();
+        let (status, calls) = seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        assert_eq!((status, options(&calls)), (Ok(Status::InEmpty), expected), "{calls:?}");
+    }
+    drop(receiver);
+
+    let ((mut feeder, input), (out, _receiver)) = (stream("unix"), tcp());
+    set_nonblocking(&input);
+    set_nonblocking(&out);
+    let mut copy = StreamCopy::new(Count::ToEnd, [0; 1000]);
+    for _ in 0..3 {
+        feeder.write_all(&pattern(1000)).unwrap();
+        let (status, calls) = seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        assert_eq!((status, options(&calls)), (Ok(Status::InEmpty), 0), "{calls:?}");
+    }
+    let ((mut feeder, input), _) = (stream("pipe"), ());
+    set_nonblocking(&input);
+    set_nonblocking(&feeder);
+    let mut copy = StreamCopy::new(Count::ToEnd, []);
+    loop {
+        while let Ok(1..) = feeder.write(&[0; 4096]) {}
+        let (status, calls) = seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        if status == Ok(Status::OutFull) {
+            assert_eq!(options(&calls), 0, "{calls:?}");
+            break;
+        }
+    }
+}
+
+/// From socket to socket by splice alone.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_pipe_of_its_own_makes_socket_to_socket_a_splice() {
+    let whole = pattern(LEN);
+    for from in ["unix", "tcp"] {
+        for to in ["unix", "tcp"] {
+            let ((feeder, input), (out, receiver)) = (stream(from), stream(to));
+            let (feeder, receiver) = (feed(feeder, &whole), drain(receiver));
+            let mut copy = PipeCopy::new(Count::ToEnd).unwrap();
+            let copies = [libc::SYS_read, libc::SYS_writev];
+            let (outcome, calls) = seen(&copies, kernel, || copy.send_all(fd(&out), fd(&input)));
+            assert_eq!((outcome, copy.sent(), copy.remainder()), (Ok(()), LEN as u64, 0), "{from} to {to}");
+            assert_eq!(calls, [libc::SYS_read], "the end");
+            drop(out);
+            assert_arrived(&receiver.join().unwrap(), &whole);
+            feeder.join().unwrap();
+        }
+    }
+}
+
+/// Nonblocking, with a count, and a reader that is slow.
+#[test]
+fn a_pipe_of_its_own_says_which_side_it_waits_for() {
+    let whole = pattern(LEN * 2);
+    for from in ["unix", "tcp"] {
+        for to in ["unix", "tcp", "pipe"] {
+            let ((mut feeder, input), (out, receiver)) = (stream(from), stream(to));
+            for file in [&feeder, &input, &out] {
+                set_nonblocking(file);
+            }
+            let mut copy = PipeCopy::new(Count::Bytes(whole.len() as u64 - 7)).unwrap();
+            assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::InEmpty), "{from} to {to}");
+            let (mut fed, mut arrived, mut some) = (0, Vec::new(), [0; 10_000]);
+            loop {
+                fed += feeder.write(&whole[fed..]).unwrap_or(0);
+                match copy.poll_send(fd(&out), fd(&input)).unwrap() {
+                    Status::Done => break,
+                    Status::Yielded => panic!("within the budget"),
+                    Status::InEmpty if fed < whole.len() => assert_eq!(copy.remainder(), 0),
+                    Status::InEmpty => wait_readable(&input),
+                    Status::OutFull => {
+                        assert!(copy.remainder() > 0);
+                        wait_readable(&receiver);
+                        let read = (&receiver).read(&mut some).unwrap();
+                        arrived.extend(&some[..read]);
+                    }
+                }
+            }
+            while arrived.len() < whole.len() - 7 {
+                wait_readable(&receiver);
+                arrived.extend(available_bytes(&receiver));
+            }
+            assert_arrived(&arrived, &whole[..whole.len() - 7]);
+            assert_eq!((copy.sent(), copy.remainder()), (whole.len() as u64 - 7, 0));
+        }
+    }
+}
+
+/// Given up, every byte is in the output, in the pipe or in the input.
+#[test]
+fn what_is_in_the_pipe_is_not_lost() {
+    let whole = pattern(LEN * 4);
+    let ((mut feeder, input), (out, receiver)) = (stream("unix"), stream("unix"));
+    for file in [&feeder, &input, &out] {
+        set_nonblocking(file);
+    }
+    let mut copy = PipeCopy::new(Count::ToEnd).unwrap();
+    assert_eq!(copy.read_remainder(&mut [0; 10]), Ok(0));
+    let mut fed = 0;
+    loop {
+        fed += feeder.write(&whole[fed..]).unwrap_or(0);
+        if copy.poll_send(fd(&out), fd(&input)).unwrap() == Status::OutFull {
+            break;
+        }
+    }
+    let in_pipe = copy.remainder();
+    assert!(in_pipe > 0);
+    let mut all = available_bytes(&receiver);
+    assert_eq!(all.len() as u64, copy.sent());
+    let mut some = [0; 1000];
+    assert_eq!(copy.read_remainder(&mut []), Ok(0));
+    while copy.remainder() > 0 {
+        let read = copy.read_remainder(&mut some).unwrap();
+        assert!(read > 0);
+        all.extend(&some[..read]);
+    }
+    assert_eq!((all.len() as u64, copy.read_remainder(&mut some)), (copy.sent() + in_pipe, Ok(0)));
+    // It goes on behind what was taken out.
+    while copy.poll_send(fd(&out), fd(&input)).unwrap() == Status::OutFull {
+        all.extend(available_bytes(&receiver));
+    }
+    all.extend(available_bytes(&receiver));
+    assert_arrived(&all, &whole[..fed]);
+}
+
+/// An error of the output, or a count that is not reached, leaves nothing behind uncounted.
+#[test]
+fn an_error_keeps_what_is_in_the_pipe() {
+    let ((mut feeder, input), out) = (stream("unix"), unread(|| stream("unix")));
+    feeder.write_all(b"0123456789").unwrap();
+    drop(feeder);
+    let mut copy = PipeCopy::new(Count::Bytes(20)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(copy.send_all(fd(&out), fd(&input)), Err(Error::Errno(Errno::EPIPE)));
+        assert_eq!((copy.sent(), copy.remainder()), (0, 10));
+    }
+    let (out, receiver) = stream("unix");
+    for _ in 0..2 {
+        assert_eq!(copy.send_all(fd(&out), fd(&input)), Err(Error::Truncated { owed: 10 }));
+        assert_eq!((copy.sent(), copy.remainder()), (10, 0));
+    }
+    assert_eq!(available_bytes(&receiver), b"0123456789");
+    // What cannot be spliced to is refused, and gets it all in another way.
+    let ((mut feeder, input), directory) = (stream("unix"), tempfile::tempdir().unwrap());
+    let out = File::options().create(true).append(true).open(directory.path().join("appended")).unwrap();
+    feeder.write_all(b"0123456789").unwrap();
+    let mut copy = PipeCopy::new(Count::ToEnd).unwrap();
+    assert_eq!(copy.send_all(fd(&out), fd(&input)), Err(Error::Errno(Errno::EINVAL)));
+    let mut some = [0; 20];
+    assert_eq!((copy.read_remainder(&mut some), &some[..10]), (Ok(10), &b"0123456789"[..]));
+    assert_eq!((copy.sent(), copy.remainder()), (0, 0));
+}
+
+/// A byte behind out-of-band data that cannot be written to the pipe is not lost either.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_byte_that_does_not_get_into_the_pipe_is_not_lost() {
+    for given_up in [false, true] {
+        let ((input, peer), (out, receiver)) = (tcp(), stream("unix"));
+        send_urgent(&peer);
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut copy = PipeCopy::new(Count::ToEnd).unwrap();
+        refused(&[libc::SYS_writev], Errno::EPERM, || {
+            assert_eq!(copy.send_all(fd(&out), fd(&input)), Err(Error::Errno(Errno::EPERM)));
+        });
+        assert_eq!((copy.sent(), copy.remainder()), (6, 1));
+        let mut all = available_bytes(&receiver);
+        if given_up {
+            let mut some = [0; 20];
+            assert_eq!(copy.read_remainder(&mut some), Ok(1));
+            all.push(some[0]);
+        }
+        assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()));
+        all.extend(available_bytes(&receiver));
+        assert_eq!((&*all, copy.remainder()), (&b"beforeafter"[..], 0));
     }
 }

@@ -10,13 +10,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use bare_sendfile::{
-    Count, Error, FlushOnDrop, IoSlice, Output, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, sendfile,
-    sendfile_all,
+    Count, Error, FlushOnDrop, IoSlice, Output, PipeCopy, SfFlags, SigpipeGuard, Status, StreamCopy, Transfer,
+    available, sendfile, sendfile_all,
 };
 
 mod common;
 use common::sent::{send_file, sendfile_hdtr};
-use common::{fd, file, in_child, memfd, pattern, tcp};
+use common::{fd, in_child, memfd, tcp};
 
 const HEADER: &[IoSlice<'_>] = &[IoSlice::new(b"header")];
 const TRAILER: &[IoSlice<'_>] = &[IoSlice::new(b"trailer")];
@@ -37,8 +37,12 @@ fn number(name: &str) -> u32 {
     let number = match name {
         "close" => libc::SYS_close,
         "fadvise64" => libc::SYS_fadvise64,
+        "fcntl" => libc::SYS_fcntl,
         "getsockopt" => libc::SYS_getsockopt,
+        "ioctl" => libc::SYS_ioctl,
         "lseek" => libc::SYS_lseek,
+        "pipe2" => libc::SYS_pipe2,
+        "ppoll" => libc::SYS_ppoll,
         "pread64" => libc::SYS_pread64,
         "preadv2" => libc::SYS_preadv2,
         "read" => libc::SYS_read,
@@ -65,18 +69,30 @@ struct Files {
     /// sendfile refuses it as output.
     append: File,
     pipe: OwnedFd,
+    pipe_end: OwnedFd,
+    /// A socket of messages with one message in it, and nobody at the other end.
+    message: OwnedFd,
     /// A transfer whose header was sent to `tcp` with "more follows".
     begun: Transfer,
 }
 
 impl Files {
     fn new() -> Self {
-        let (input, (tcp, mut peer)) = (file(&pattern(3 << 20)), tcp());
+        let (input, (tcp, mut peer)) = (memfd(3 << 20), tcp());
         let memfd = memfd(0).into();
         let append = tempfile::tempfile().unwrap();
         rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();
         let (pipe, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         rustix::io::write(&writer, &[b'x'; 100]).unwrap();
+        let (message, sender) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::SEQPACKET,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap();
+        rustix::io::write(&sender, b"message").unwrap();
+        drop(sender);
         peer.write_all(&[b'x'; 100]).unwrap();
 
         let mut begun = Transfer::new(0, 4, HEADER, &[]).unwrap();
@@ -85,7 +101,7 @@ impl Files {
             begun.perform(&step, fd(&tcp), fd(&input), &mut []).unwrap();
         }
         assert!(begun.flush_owed());
-        Self { input, tcp, peer, memfd, append, pipe, begun }
+        Self { input, tcp, peer, memfd, append, pipe, pipe_end: writer, message, begun }
     }
 }
 
@@ -231,12 +247,31 @@ fn of_a_copy_of_a_stream() {
         let mut copy = StreamCopy::new(Count::Bytes(20), &mut buffer);
         copy.send_all(fd(out), fd(input)).is_ok() && copy.sent() == 20
     }
-    check(
-        &["[`StreamCopy`]"],
-        &[&|files| copy(&files.memfd, &files.pipe), &|files| copy(&files.memfd, &files.tcp), &|files| {
-            copy(&files.peer, &files.pipe)
-        }],
-    );
+    fn to_the_end(out: &impl AsRawFd, input: &impl AsRawFd) -> bool {
+        StreamCopy::new(Count::ToEnd, []).send_all(fd(out), fd(input)).is_ok()
+    }
+    fn poll(files: &Files) -> bool {
+        let mut copy = StreamCopy::new(Count::ToEnd, []);
+        copy.poll_send(fd(&files.peer), fd(&files.pipe)) == Ok(Status::InEmpty) && copy.sent() == 100
+    }
+    // A message and the end.
+    fn messages(files: &Files) -> bool {
+        to_the_end(&files.pipe_end, &files.message)
+    }
+    let bodies: [Body<'_>; 6] = [
+        &|files| copy(&files.memfd, &files.pipe),
+        &|files| copy(&files.memfd, &files.tcp),
+        &|files| copy(&files.peer, &files.pipe),
+        &|files| to_the_end(&files.pipe_end, &files.append),
+        &poll,
+        &messages,
+    ];
+    check(&["[`StreamCopy`]"], &bodies);
+    let through_a_pipe = |files: &Files| {
+        let Ok(mut copy) = PipeCopy::new(Count::Bytes(100)) else { return false };
+        copy.send_all(fd(&files.memfd), fd(&files.tcp)).is_ok() && copy.sent() == 100
+    };
+    check(&["[`StreamCopy`]", "`PipeCopy`"], &[&[&through_a_pipe as Body<'_>], &bodies[..]].concat());
 }
 
 #[test]

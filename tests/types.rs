@@ -7,11 +7,12 @@ use std::mem::{align_of, size_of};
 
 use bare_sendfile::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use bare_sendfile::{
-    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, Moved, Output, Progress, Report, Result, Sent, SfFlags,
-    Slices, Status, Step, StreamCopy, Transfer,
+    Count, Errno, Error, FlagsReport, IoSlice, Mechanisms, Moved, Output, PipeCopy, Progress, Report, Result, Sent,
+    SfFlags, Slices, Status, Step, StreamCopy, Transfer,
 };
 
 const fn send_and_sync<T: Send + Sync>() {}
+const fn owned_once<T: Send + Sync + 'static>() {}
 const fn owned<T: Send + Sync + Clone + 'static>() {}
 
 #[test]
@@ -21,7 +22,9 @@ fn all_is_send_and_sync() {
     send_and_sync::<IoSlice<'_>>();
     send_and_sync::<Slices<'_>>();
     send_and_sync::<Step<'_>>();
-    send_and_sync::<StreamCopy<'_>>();
+    owned_once::<StreamCopy<[u8; 100]>>();
+    owned_once::<StreamCopy<Vec<u8>>>();
+    owned_once::<PipeCopy>();
     owned::<Errno>();
     owned::<Error>();
     owned::<Count>();
@@ -102,6 +105,31 @@ fn an_io_slice_is_its_bytes() {
     assert_eq!((&*slice, slice.as_slice(), &*IoSlice::from(&bytes[..])), (&bytes[..], &bytes[..], &bytes[..]));
     assert_eq!(format!("{slice:?}"), format!("{bytes:?}"));
     assert!(IoSlice::new(&[]).is_empty());
+}
+
+#[test]
+fn an_io_slice_is_made_of_arrays_and_text() {
+    fn bytes<'a>(slice: impl Into<IoSlice<'a>>) -> &'a [u8] {
+        slice.into().as_slice()
+    }
+    let (array, text) = (*b"array", String::from("text"));
+    assert_eq!([bytes(&array), bytes(b""), bytes(&*text), bytes("")], [&b"array"[..], b"", b"text", b""]);
+    let list: [IoSlice<'_>; 2] = ["HTTP/1.1 200 OK\r\n", "\r\n"].map(IoSlice::from);
+    assert_eq!(list.map(|slice| slice.len()), [17, 2]);
+}
+
+#[test]
+fn a_list_of_c_is_a_list_of_io_slices() {
+    let vector =
+        |bytes: &'static [u8]| libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let nothing = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+    let list = [vector(b"first"), nothing, vector(b"third")];
+    // SAFETY: the list outlives the slices, the bytes are static, and nobody changes either.
+    let slices = unsafe { IoSlice::from_raw_parts(list.as_ptr().cast(), list.len()) };
+    assert_eq!(slices.as_ptr().addr(), list.as_ptr().addr(), "nothing is copied");
+    assert!(slices.iter().map(|slice| slice.as_slice()).eq([&b"first"[..], b"", b"third"]));
+    // SAFETY: there is none.
+    assert!(unsafe { IoSlice::from_raw_parts(std::ptr::null(), 0) }.is_empty());
 }
 
 #[test]

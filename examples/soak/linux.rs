@@ -436,6 +436,7 @@ fn stream(rng: &mut Rng, sizes: Sizes, out: OwnedFd, leaves: bool, faults: &mut 
         }
         match copy.poll_send(&out, &input) {
             Ok(Status::Done) => break Ok(()),
+            Ok(Status::Yielded) => {}
             Ok(Status::OutFull) => wait_for(&out, PollFlags::OUT)?,
             Ok(Status::InEmpty) => wait_for(&input, PollFlags::IN)?,
             Err(error) => break Err(error),

@@ -6,12 +6,21 @@ mod files;
 
 use std::os::fd::AsFd;
 
-use bare_sendfile::{Count, IoSlice, SfFlags, Status, Transfer, poll_send, sendfile_hdtr};
+use bare_sendfile::{Count, IoSlice, Sent, SfFlags, Status, Transfer, sendfile_hdtr, sendfile_hdtr_all};
 
 use files::{Choices, FILE, Pair};
 
 fn list(choice: usize, mark: u8) -> Vec<Vec<u8>> {
     (0..choice % 7).map(|i| vec![mark + i as u8; choice % (40 + i)]).collect()
+}
+
+/// What arrived is what the answer says.
+fn check(pair: &mut Pair, sent: Sent, expected: &[u8]) {
+    let received = pair.receive();
+    let (report, outcome) = sent.into_parts();
+    assert_eq!(received.len() as u64, report.progress.total());
+    assert!(expected.starts_with(&received));
+    assert!(outcome.is_err() || received == expected);
 }
 
 libfuzzer_sys::fuzz_target!(init: files::ignore_sigpipe(), |bytes: &[u8]| {
@@ -34,20 +43,27 @@ libfuzzer_sys::fuzz_target!(init: files::ignore_sigpipe(), |bytes: &[u8]| {
     if choices.next() % 2 == 0 {
         let flags = SfFlags::from_bits_retain(choices.next() as u32 & 0x1f);
         let sent = sendfile_hdtr(pair.output.as_fd(), pair.input.as_fd(), offset, count, &headers, &trailers, flags);
-        let received = pair.receive();
-        assert_eq!(received.len() as u64, sent.total());
-        assert!(expected.starts_with(&received));
-        assert!(sent.outcome.is_err() || received == expected);
-        return;
+        return check(&mut pair, sent, &expected);
+    }
+    if choices.next() % 4 == 0 {
+        let mut buffer = vec![0; choices.number() as usize % 40_000];
+        let (out_fd, in_fd) = (pair.output.as_fd(), pair.input.as_fd());
+        let sent = sendfile_hdtr_all(out_fd, in_fd, Some(offset), count, &headers, &trailers, &mut buffer);
+        return check(&mut pair, sent, &expected);
     }
     let Ok(transfer) = Transfer::new(offset, count, &headers, &trailers) else { return };
-    let mut transfer = transfer.with_cap(choices.number().max(100) as usize).with_small(choices.number() as usize);
+    let (cap, small) = (choices.number().max(100) as usize, choices.number() as usize);
+    let budget = choices.number().max(2000);
+    let mut transfer = transfer.with_cap(cap).with_small(small).with_budget(budget as usize);
     let mut buffer = vec![0; choices.number() as usize % 40_000];
     let mut received = Vec::new();
     for _ in 0..20 {
         let (out_fd, in_fd) = (pair.output.as_fd(), pair.input.as_fd());
         let outcome = transfer.poll_send(out_fd, in_fd, &headers, &trailers, &mut buffer);
-        received.extend(pair.receive());
+        let arrived = pair.receive();
+        assert!(arrived.len() as u64 <= budget);
+        assert!(outcome != Ok(Status::Yielded) || arrived.len() as u64 == budget);
+        received.extend(arrived);
         assert_eq!(received.len() as u64, transfer.progress().total());
         assert!(expected.starts_with(&received));
         match outcome {

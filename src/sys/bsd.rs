@@ -146,6 +146,26 @@ pub(crate) fn splice(_in: BorrowedFd<'_>, _out: BorrowedFd<'_>, _count: usize, _
     Err(Errno::ENOSYS)
 }
 
+/// ppoll(2) is asked on behalf of splice, and for a datagram of no bytes, which is taken for the end here.
+pub(crate) fn ready(_in: BorrowedFd<'_>, _out: BorrowedFd<'_>) -> Result<(bool, bool)> {
+    Err(Errno::ENOSYS)
+}
+
+/// The same.
+pub(crate) fn hung_up(_in: BorrowedFd<'_>) -> Result<bool> {
+    Err(Errno::ENOSYS)
+}
+
+/// The same.
+pub(crate) fn unread(_in: BorrowedFd<'_>) -> Result<usize> {
+    Err(Errno::ENOSYS)
+}
+
+/// Whether it is a pipe: asked after a splice.
+pub(crate) fn is_pipe(_in: BorrowedFd<'_>) -> bool {
+    false
+}
+
 /// lseek(2) from the current position: the new position.
 pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
     // SAFETY: it touches no memory of this process.

@@ -8,7 +8,7 @@ use core::mem::size_of;
 use core::ptr::{null, null_mut, without_provenance_mut};
 
 use crate::errno::{Errno, Result};
-use crate::fd::{AsRawFd, BorrowedFd};
+use crate::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use crate::iovec::IoSlice;
 
 #[cfg_attr(target_arch = "x86_64", path = "../../arch/linux/x86_64.rs")]
@@ -58,6 +58,13 @@ const MSG_MORE: c_int = 0x8000;
 const RWF_NOWAIT: c_int = 8;
 const SEEK_CUR: c_int = 1;
 const SPLICE_F_NONBLOCK: isize = 2;
+const O_CLOEXEC: c_int = 0o2_000_000;
+const F_GETPIPE_SZ: c_int = 1032;
+const FIONREAD: c_int = 0x541b;
+const POLLIN: i16 = 1;
+const POLLOUT: i16 = 4;
+const POLLHUP: i16 = 0x10;
+const POLLRDHUP: i16 = 0x2000;
 
 /// Advice of posix_fadvise(2).
 #[derive(Clone, Copy)]
@@ -77,6 +84,14 @@ struct MsgHdr {
     control: *const c_void,
     control_len: usize,
     flags: c_int,
+}
+
+/// `struct pollfd` of include/uapi/asm-generic/poll.h.
+#[repr(C)]
+struct PollFd {
+    fd: c_int,
+    events: i16,
+    revents: i16,
 }
 
 /// An integer as an argument. A C `int` is sign-extended on the way, as C does.
@@ -207,6 +222,61 @@ pub(crate) fn file_size(in_fd: BorrowedFd<'_>) -> Result<u64> {
         )
     };
     Errno::check(result).map(|_| stat.size)
+}
+
+/// ppoll(2) without waiting: what has happened of the events that are asked for, errors and hang-ups always.
+fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N]) -> Result<[i16; N]> {
+    let mut fds = asked.map(|(fd, events)| PollFd { fd: fd.as_raw_fd(), events, revents: 0 });
+    let mut no_time: [i64; 2] = [0, 0];
+    // SAFETY: the kernel reads and writes `fds`, `N` of them, and `no_time` (a timespec of two words), all of this frame. There
+    // is no set of signals.
+    let result = unsafe {
+        arch::syscall5(
+            nr::PPOLL,
+            fds.as_mut_ptr().cast(),
+            word(N as isize),
+            (&raw mut no_time).cast(),
+            null_mut(),
+            word(size_of::<SigSet>() as isize),
+        )
+    };
+    Errno::check(result).map(|_| fds.map(|fd| fd.revents))
+}
+
+/// ppoll(2) without waiting: whether there is something to read, an end or an error included, and whether something can be
+/// written, or an error would be the answer.
+pub(crate) fn ready(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>) -> Result<(bool, bool)> {
+    poll([(in_fd, POLLIN), (out_fd, POLLOUT)]).map(|[input, output]| (input != 0, output != 0))
+}
+
+/// ppoll(2) without waiting: whether nothing more can come in, but for what has.
+pub(crate) fn hung_up(in_fd: BorrowedFd<'_>) -> Result<bool> {
+    poll([(in_fd, POLLRDHUP)]).map(|[input]| input & (POLLRDHUP | POLLHUP) != 0)
+}
+
+/// ioctl(2), `FIONREAD`: the bytes that can be read.
+pub(crate) fn unread(in_fd: BorrowedFd<'_>) -> Result<usize> {
+    let mut bytes: c_int = 0;
+    // SAFETY: the kernel writes an `int`, to `bytes`, of this frame.
+    let result = unsafe { arch::syscall3(nr::IOCTL, fd(in_fd), word(FIONREAD as isize), (&raw mut bytes).cast()) };
+    Errno::check(result).map(|_| bytes as usize)
+}
+
+/// fcntl(2), `F_GETPIPE_SZ`: whether it is a pipe.
+pub(crate) fn is_pipe(in_fd: BorrowedFd<'_>) -> bool {
+    // SAFETY: it touches no memory of this process.
+    let result = unsafe { arch::syscall3(nr::FCNTL, fd(in_fd), word(F_GETPIPE_SZ as isize), word(0)) };
+    Errno::check(result).is_ok()
+}
+
+/// pipe2(2): the end to read from and the end to write to, both closed when another program is executed.
+pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    let mut fds: [RawFd; 2] = [-1; 2];
+    // SAFETY: the kernel writes two numbers, to `fds`, of this frame.
+    let result = unsafe { arch::syscall3(nr::PIPE2, (&raw mut fds).cast(), word(O_CLOEXEC as isize), word(0)) };
+    Errno::check(result)?;
+    // SAFETY: the kernel has just opened both, and nobody else knows them.
+    Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
 }
 
 /// lseek(2) from the current position: the new position.

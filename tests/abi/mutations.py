@@ -92,6 +92,7 @@ MUTATIONS = {
 MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux.rs", [texts]) for name, *texts in [
     ("splice's count and flags swapped", "word(count as isize), flags)", "flags, word(count as isize))"),
     ("fadvise's length and advice swapped", "word(len as isize), word(advice as isize)", "word(advice as isize), word(len as isize)"),
+    ("statx's flags and mask swapped", "word(AT_EMPTY_PATH),\n            word(STATX_SIZE)", "word(STATX_SIZE),\n            word(AT_EMPTY_PATH)"),
     ("preadv2's offset in both halves", "word(0), // the offset's upper half", "word(offset as isize), // the offset's upper half"),
 ]]
 MUTATIONS["freebsd", "x86_64"] += [

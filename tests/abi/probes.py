@@ -7,11 +7,11 @@ from machine import MASK, PAGE, Call, Failure, Int, Memory, Word
 
 NUMBERS = {
     ("linux", "x86_64"): dict(sendfile=40, sendmsg=46, writev=20, pread=17, getsockopt=55, setsockopt=54, lseek=8,
-                              splice=275, read=0, close=3, preadv2=327, fadvise=221, sigprocmask=14, sigpending=127,
-                              sigtimedwait=128),
+                              splice=275, read=0, close=3, preadv2=327, fadvise=221, statx=332, sigprocmask=14,
+                              sigpending=127, sigtimedwait=128, ppoll=271, ioctl=16, fcntl=72, pipe2=293),
     ("linux", "aarch64"): dict(sendfile=71, sendmsg=211, writev=66, pread=67, getsockopt=209, setsockopt=208, lseek=62,
-                               splice=76, read=63, close=57, preadv2=286, fadvise=223, sigprocmask=135, sigpending=136,
-                               sigtimedwait=137),
+                               splice=76, read=63, close=57, preadv2=286, fadvise=223, statx=291, sigprocmask=135,
+                               sigpending=136, sigtimedwait=137, ppoll=73, ioctl=29, fcntl=25, pipe2=59),
     ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
                                 read=3, close=6, sigprocmask=340, sigpending=343, sigtimedwait=345),
     ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
@@ -24,11 +24,13 @@ NUMBERS["macos", "aarch64"] = NUMBERS["macos", "x86_64"]
 
 # Of <sys/socket.h> and <netinet/tcp.h>. `more` is MSG_MORE, `cork` is TCP_CORK or TCP_NOPUSH.
 CONSTANTS = {
-    "linux": dict(sol_socket=1, so_type=3, cork=3, nodelay=1, nosignal=0x4000, more=0x8000),
+    "linux": dict(sol_socket=1, so_type=3, so_protocol=38, ulp=31, cork=3, nodelay=1, nosignal=0x4000, more=0x8000),
     "freebsd": dict(sol_socket=0xffff, so_type=0x1008, cork=4, nodelay=1, nosignal=0x20000, more=0),
     "macos": dict(sol_socket=0xffff, so_type=0x1008, cork=4, nodelay=1, nosignal=0x80000, more=0),
 }
-TCP, EBADF, EIO, EINVAL = 6, 9, 5, 22
+TCP, EBADF, EINTR, EIO, EINVAL = 6, 9, 4, 5, 22
+# What a probe leaves of an output.
+UNKNOWN, NOT_SOCKET, PLAIN, LAYERED, STREAM, NO_STREAM = range(6)
 
 # The stubs of each system, by the number of their arguments; int2 takes its first two as C's int.
 STUBS = {
@@ -140,44 +142,58 @@ class Calls:
             arguments = [*files, Memory(word(count + (8 if headers else 0)), then), headers or Word(0), Int(flags)]
         return self.call("sendfile", arguments, -error)
 
-    def option(self, name, level, option, value, answer=None):
+    def option(self, name, level, option, value, answer=None, size=4, error=0):
         memory = Memory(struct.pack("<i", value), None if answer is None else struct.pack("<i", answer))
-        size = Int(4) if name == "setsockopt" else Memory(struct.pack("<I", 4))
-        return self.call(name, [Int(self.out_fd), Int(level), Int(self.constant[option]), memory, size], 0)
+        size = Int(4) if name == "setsockopt" else Memory(struct.pack("<I", 4), struct.pack("<I", size))
+        return self.call(name, [Int(self.out_fd), Int(level), Int(self.constant[option]), memory, size], -error)
 
-    def get(self, option, answer):
-        return self.option("getsockopt", TCP, option, 0, answer)
+    def get(self, option, answer, **rest):
+        return self.option("getsockopt", TCP, option, 0, answer, **rest)
 
     def set(self, option, value):
         return self.option("setsockopt", TCP, option, value)
 
-    def kind(self):
-        return self.option("getsockopt", self.constant["sol_socket"], "so_type", 0, 1)
+    def of_socket(self, option, answer, **rest):
+        return self.option("getsockopt", self.constant["sol_socket"], option, 0, answer, **rest)
+
+    def identify(self):
+        """The output is plain TCP: on Linux it is enough that nothing lies on top of it."""
+        return self.get("ulp", None, size=0) if self.os == "linux" else self.of_socket("so_type", 1)
 
     def send(self, message, result, more=False):
         flags = self.constant["nosignal"] | (self.constant["more"] if more else 0)
         return self.call("sendmsg", [Int(self.out_fd), message, Int(flags)], result)
 
 
+def counted(result, asked):
+    """What a transfer makes of the answer to a write: of something nothing, or more than there was, is an error."""
+    error = result if result < 0 else -EIO if result == 0 else -EINVAL if result > asked else 0
+    return dict(result=error, cell=min(max(result, 0), asked))
+
+
 def call_cases(os, cpu, noise):
-    for result in results(noise):
+    for result in [*results(noise), 3]:
         out_fd, in_fd = noise.getrandbits(31), noise.getrandbits(31)
         calls = Calls(os, cpu, out_fd, in_fd)
-        offset = noise.getrandbits(63)
+        offset = noise.getrandbits(62)
         inputs = dict(arguments=[out_fd, in_fd, 0, 7], cell=offset)
         message, written = Message(2, b"onethree"), Slices(2, b"onethree")
 
-        yield Case("probe_send", inputs, [calls.send(message, result)], result=result)
-        yield Case("probe_send_more", inputs, [calls.send(message, result, more=True)], result=result)
-        yield Case("probe_write", inputs, [calls.call("writev", [Int(out_fd), written, Int(2)], result)], result=result)
+        yield Case("probe_send", inputs, [calls.send(message, result)], **counted(result, 8))
+        yield Case("probe_send_more", inputs, [calls.send(message, result, more=True)], **counted(result, 8))
+        sent = calls.call("writev", [Int(out_fd), written, Int(2)], result)
+        yield Case("probe_write", inputs, [sent], **counted(result, 8))
 
         content, copied = noise.randbytes(16), dict(arguments=[out_fd, in_fd, 0, 16], cell=offset)
         read = [Int(in_fd), Fill(content), Word(16), Word(offset)]
         sent = calls.send(Message(1, content), result)
-        # Nothing taken of something is an error.
-        outcome = result if result else -EIO
-        yield Case("probe_copy", copied, [calls.call("pread", read, 16), sent], result=outcome)
-        yield Case("probe_copy", copied, [calls.call("pread", read, -EIO)], result=-EIO)
+        yield Case("probe_copy", copied, [calls.call("pread", read, 16), sent], **counted(result, 16))
+        yield Case("probe_copy", copied, [calls.call("pread", read, -EIO)], result=-EIO, cell=0)
+        # Of a file to its end: a short read is taken for the end, so that no more follows.
+        sent = calls.send(Message(1, content), result, more=True)
+        yield Case("probe_copy_more", copied, [calls.call("pread", read, 16), sent], **counted(result, 16))
+        sent = calls.send(Message(1, content[:15]), 15)
+        yield Case("probe_copy_more", copied, [calls.call("pread", read, 15), sent], result=0, cell=15)
 
         # At the position, which moves before, and back by what was not sent; if it cannot move, nothing is sent.
         def seek(distance, answer):
@@ -186,25 +202,38 @@ def call_cases(os, cpu, noise):
         before = [seek(0, offset), calls.call("pread", read, 16)]
         moved = max(result, 0)
         back = [] if moved == 16 else [seek(moved - 16, offset)]
-        yield Case("probe_copy_at_position", copied, [*before, seek(16, offset + 16), sent, *back], result=outcome)
-        yield Case("probe_copy_at_position", copied, [*before, seek(16, offset)], result=-29)
-        yield Case("probe_copy_at_position", copied, [seek(0, -29)], result=-29)
+        sent = calls.send(Message(1, content), result)
+        yield Case("probe_copy_at_position", copied, [*before, seek(16, offset + 16), sent, *back], **counted(result, 16))
+        yield Case("probe_copy_at_position", copied, [*before, seek(16, offset)], result=-29, cell=0)
+        yield Case("probe_copy_at_position", copied, [seek(0, -29)], result=-29, cell=0)
+
+        # Headers, file and trailers; without the trailers if the file is shorter.
+        def read_file(bytes):
+            return calls.call("pread", [Int(in_fd), Fill(content[:bytes]), Word(7), Word(offset)], bytes)
+
+        sent = calls.send(Message(1, b"onethree" + content[:7] + b"end"), result)
+        yield Case("probe_gather", inputs, [read_file(7), sent], **counted(result, 18))
+        sent = calls.send(Message(1, b"onethree" + content[:6]), 14)
+        yield Case("probe_gather", inputs, [read_file(6), sent], result=0, cell=14)
+
+        # sendfile has returned 0: a byte that is read after all, the end of a file that is too short, a signal.
+        for found, outcome in ((1, 0), (0, -EIO), (-EINTR, -EINTR), (-EBADF, -EIO)):
+            read_byte = calls.call("pread", [Int(in_fd), Fill(content[:1]), Word(1), Word(offset)], found)
+            yield Case("probe_at_end", inputs, [read_byte], result=outcome, cell=0)
 
         # What splice refuses is read and written.
         whole = [calls.call("read", [Int(in_fd), Fill(content), Word(16)], 16),
                  calls.call("writev", [Int(out_fd), Slices(1, content), Int(1)], 16)]
         spliced = [Int(in_fd), Word(0), Int(out_fd), Word(0), Word(16), Int(0)]
         if os == "linux":
-            yield Case("probe_stream", copied, [calls.call("splice", spliced, 16)], result=16)
+            # The caller's cork, under which nothing is flushed.
+            yield Case("probe_stream", copied, [calls.call("splice", spliced, 16), calls.get("cork", 1)], result=16)
             whole.insert(0, calls.call("splice", spliced, -EINVAL))
         yield Case("probe_stream", copied, whole, result=16)
         yield Case("probe_stream", copied, [*whole[:-2], calls.call("read", whole[-2].arguments, -EIO)], result=-EIO)
         yield Case("probe_close", inputs, [calls.call("close", [Int(out_fd)], -EIO)], result=0)
 
-        refused = calls.call("getsockopt", [Int(out_fd), Int(calls.constant["sol_socket"])], -38)
-        yield Case("probe_socket_type", inputs, [refused], result=-38)
-        yield Case("probe_socket_type", inputs, [calls.kind()], result=1)
-
+    yield from identify_cases(calls)
     yield from signal_cases(calls)
 
     nobody = [Int(-1), Int(-1)] + [Word(0)] * 2
@@ -215,6 +244,29 @@ def call_cases(os, cpu, noise):
     yield Case("probe_available", {}, [calls.call("sendfile", nobody, -EBADF)], result=0)
     yield Case("probe_available", {}, [calls.call("sendfile", nobody, -1)], result=-1)
     yield from (linux_cases if os == "linux" else bsd_cases)(calls, noise)
+
+
+def identify_cases(calls):
+    def case(*made, kind=UNKNOWN, error=0):
+        return Case("probe_identify", dict(arguments=[calls.out_fd, calls.in_fd]), made, result=-error, cell=kind)
+
+    # Of what is not TCP, and before Linux 4.13: ENOPROTOOPT. 88 and 38 are ENOTSOCK.
+    other = []
+    if calls.os == "linux":
+        other = [calls.get("ulp", None, error=92)]
+        yield case(calls.get("ulp", None, size=0), kind=PLAIN)
+        yield case(calls.get("ulp", 0x736c74, size=4), kind=LAYERED)
+        yield case(calls.get("ulp", None, error=88), kind=NOT_SOCKET)
+    stream = [*other, calls.of_socket("so_type", 1)]
+    if calls.os == "linux":
+        for protocol, kind in ((0, STREAM), (TCP, PLAIN), (262, LAYERED)):
+            yield case(*stream, calls.of_socket("so_protocol", protocol), kind=kind)
+        yield case(*stream, calls.of_socket("so_protocol", None, error=EBADF), error=EBADF)
+    else:
+        yield case(*stream, kind=PLAIN)
+    yield case(*other, calls.of_socket("so_type", None, error=88 if calls.os == "linux" else 38), kind=NOT_SOCKET)
+    yield case(*other, calls.of_socket("so_type", None, error=EBADF), error=EBADF)
+    yield case(*other, calls.of_socket("so_type", 2), kind=NO_STREAM, error=EINVAL)
 
 
 def signal_cases(calls):
@@ -246,27 +298,75 @@ def linux_cases(calls, noise):
         inputs = dict(arguments=[*fds, 0, count], cell=offset)
         files = [Int(fd) for fd in fds]
         advanced = Memory(struct.pack("<Q", offset), struct.pack("<Q", moved))
-        same = Memory(struct.pack("<Q", offset))
         yield Case("probe_sendfile", inputs, [calls.call("sendfile", [*files, advanced, Word(count)], result)],
                    result=result, cell=moved)
         yield Case("probe_sendfile_position", inputs, [calls.call("sendfile", [*files, Word(0), Word(count)], result)],
                    result=result)
-        yield Case("probe_send_file", inputs, [calls.call("sendfile", [*files, same, Word(count)], result)], result=result)
 
-    inputs = dict(arguments=fds)
-    yield Case("probe_cork", inputs, [calls.get("cork", 0), calls.set("cork", 1)], result=0)
-    yield Case("probe_cork", inputs, [calls.get("cork", 1)], result=1)
-    push = [calls.set("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
-    yield Case("probe_flush", inputs, push, result=0)
+    # The count of a step is what one call can move, and no more was sent.
+    for result in 1, 0x7fff_f000, 0, -1, -11, -4095:
+        count, offset = 0x7fff_f000, noise.getrandbits(62)
+        inputs, same = dict(arguments=[*fds, 0, count], cell=offset), Memory(struct.pack("<Q", offset))
+        sends = calls.call("sendfile", [*files, same, Word(count)], result)
+        yield Case("probe_send_file", inputs, [sends], result=min(result, 0), cell=max(result, 0))
+
+    inputs = dict(arguments=[*fds, 0, 7], cell=offset)
+    yield Case("probe_cork", inputs, [calls.get("cork", 0), calls.set("cork", 1)], result=0, cell=1)
+    yield Case("probe_cork", inputs, [calls.get("cork", 1)], result=0, cell=0)
+    push = [calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
+    yield Case("probe_flush", inputs, [calls.set("cork", 0), *push], result=0, cell=0)
+    yield Case("probe_push", inputs, [calls.get("cork", 0), *push], result=0, cell=0)
+    yield Case("probe_push", inputs, [calls.get("cork", 1)], result=0, cell=0)
+
+    # Of a layered output no more is asked for than the file states to have: from the offset on, or anything if it cannot tell.
+    for size, asked in ((offset + 5, 5), (offset + 10**9, 7), (offset, 0), (0, 0)):
+        stated = Memory(bytes(256), bytes(40) + struct.pack("<Q", size) + noise.randbytes(208))
+        ask = [files[1], Memory(b"\0"), Int(0x1000), Int(0x200), stated]
+        yield Case("probe_size", inputs, [calls.call("statx", ask, 0)], result=0, cell=asked)
+    yield Case("probe_size", inputs, [calls.call("statx", [*ask[:4], Memory(bytes(256))], -38)], result=0, cell=7)
 
     # Pages ahead, a page that is there, a short call, and what it has sent is let go of.
     start, place = offset & ~(PAGE - 1), lambda n: Memory(struct.pack("<Q", start + n))
     advise = lambda length, advice: calls.call("fadvise", [files[1], Word(start), Word(length), Int(advice)], 0)
     there = lambda n: calls.call("preadv2", [files[1], Slices(1, bytes(1)), Int(1), Word(start + n), Word(0), Int(8)], 1)
-    hints = [advise(3 * PAGE, 3), calls.kind(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3),
+    hints = [advise(3 * PAGE, 3), calls.identify(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3),
              there(3), advise(3, 4), calls.call("sendfile", [*files, place(3), Word(4)], 4),
              calls.get("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
     yield Case("probe_hints", dict(arguments=[*fds, 0, 7], cell=start), hints, result=7)
+    headers = calls.send(Message(2, b"onethree"), 8, more=True)
+    yield Case("probe_second_form", dict(arguments=[*fds, 0, 7], cell=start),
+               [calls.identify(), headers, calls.call("sendfile", [*files, place(0), Word(7)], 7)], result=15)
+
+    # A copy that would block asks which side it is.
+    def asked(events, happened, result):
+        fds = [struct.pack("<ihh", fd, event, 0) for fd, event in events]
+        then = [struct.pack("<ihh", fd, event, found) for (fd, event), found in zip(events, happened)]
+        arguments = [Memory(b"".join(fds), b"".join(then)), Word(len(fds)), Memory(bytes(16)), Word(0), Word(8)]
+        return calls.call("ppoll", arguments, result)
+
+    def spliced(result):
+        return calls.call("splice", [files[1], Word(0), files[0], Word(0), Word(2 << 20), Int(2)], result)
+
+    both = [(calls.in_fd, 1), (calls.out_fd, 4)]
+    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [1, 0], 1)], result=2)
+    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [0, 8], 1)], result=3)
+    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [0, 0], -1)], result=-11)
+
+    # Nothing comes: from no socket and no pipe, and from a socket of messages whose peer has gone.
+    def kind(answer, result):
+        size, memory = Memory(struct.pack("<I", 4)), Memory(bytes(4), struct.pack("<i", answer))
+        return calls.call("getsockopt", [files[1], Int(1), Int(3), memory, size], result)
+
+    no_pipe = calls.call("fcntl", [files[1], Int(1032), Word(0)], -EBADF)
+    yield Case("probe_poll", inputs, [spliced(0), kind(0, -88), no_pipe], result=0)
+    unread = calls.call("ioctl", [files[1], Int(0x541b), Memory(bytes(4))], 0)
+    yield Case("probe_poll", inputs, [spliced(0), kind(5, 0), asked([(calls.in_fd, 0x2000)], [0x10], 1), unread], result=0)
+
+    ends = Memory(struct.pack("<ii", -1, -1), struct.pack("<ii", 3, 4))
+    closed = [calls.call("close", [Int(fd)], 0) for fd in (3, 4)]
+    yield Case("probe_pipe", {}, [calls.call("pipe2", [ends, Int(0o2000000), Word(0)], 0), *closed], result=0)
+    yield Case("probe_pipe", {}, [calls.call("pipe2", [Memory(struct.pack("<ii", -1, -1)), Int(0o2000000), Word(0)], -24)],
+               result=-24)
 
     # Exactly -4095 to -1 are errors.
     for result, number in ((-4096, 0), (-4095, 4095), (-1, 1), (0, 0), (1 << 63, 0)):
@@ -276,21 +376,27 @@ def linux_cases(calls, noise):
 
 def bsd_cases(calls, noise):
     fds = [calls.out_fd, calls.in_fd]
-    for probe in "probe_sendfile", "probe_send_file":
-        def case(count, sends, result, moved):
-            leaves = dict(cell=offset + moved) if probe == "probe_sendfile" else {}
-            return Case(probe, dict(arguments=[*fds, 0, count], cell=offset), sends, result=result, **leaves)
 
-        for error in 0, 1, 35, 4095:
-            count, offset, sent = noise.getrandbits(62) + 1, noise.getrandbits(62), noise.getrandbits(62) + 1
-            # Bytes that were sent count, also beside an error; there are errors that leave the variable alone.
-            yield case(count, [calls.sendfile(offset, count, sent, error)], sent, sent)
-            yield case(count, [calls.sendfile(offset, count, 0, error)], -error, 0)
-            if error and calls.os == "freebsd":
-                yield case(count, [calls.sendfile(offset, count, None, error)], -error, 0)
-        # What the kernel would take for the whole file, or for a negative number, never comes to it.
-        yield case(0, [], 0, 0)
-        yield case(1 << 63, [], -EINVAL, 0)
+    def case(probe, count, sends, result, cell):
+        return Case(probe, dict(arguments=[*fds, 0, count], cell=offset), sends, result=result, cell=cell)
+
+    for error in 0, 1, 35, 4095:
+        count, offset, sent = noise.getrandbits(62) + 1, noise.getrandbits(62), noise.getrandbits(62) + 1
+        # Bytes that were sent count, also beside an error; there are errors that leave the variable alone.
+        yield case("probe_sendfile", count, [calls.sendfile(offset, count, sent, error)], sent, offset + sent)
+        yield case("probe_sendfile", count, [calls.sendfile(offset, count, 0, error)], -error, offset)
+        # A transfer asks for no more than Linux would take, and has the error beside the bytes.
+        count, sent = 0x7fff_f000, noise.getrandbits(30) + 1
+        yield case("probe_send_file", count, [calls.sendfile(offset, count, sent, error)], -error, sent)
+        yield case("probe_send_file", count, [calls.sendfile(offset, count, 0, error)], -error, 0)
+        if error and calls.os == "freebsd":
+            yield case("probe_sendfile", count, [calls.sendfile(offset, count, None, error)], -error, offset)
+            yield case("probe_send_file", count, [calls.sendfile(offset, count, None, error)], -error, 0)
+    # Having sent all, macOS looks for room before it finds that there is nothing more to send.
+    yield case("probe_send_file", count, [calls.sendfile(offset, count, count, 35)], 0, count)
+    # What the kernel would take for the whole file, or for a negative number, never comes to it.
+    yield case("probe_sendfile", 0, [], 0, offset)
+    yield case("probe_sendfile", 1 << 63, [], -EINVAL, offset)
     inputs = dict(arguments=[*fds, 0, 7])
     yield Case("probe_sendfile_position", inputs, [], result=-EINVAL)
     for error in 1, 35, 4095:
@@ -298,27 +404,35 @@ def bsd_cases(calls, noise):
     yield Case("probe_error", inputs, [calls.sendfile(0, 1, 1)], result=0)
 
     headers = Headers(2, b"onethree")
+    inputs = dict(arguments=[*fds, 0, 7], cell=offset)
     for error, sent in ((0, 15), (35, 3), (0, 0), (35, 0)):
-        inputs = dict(arguments=[*fds, 0, 7], cell=offset)
-        yield Case("probe_hdtr", inputs, [calls.sendfile(offset, 7, sent, error, headers)], result=sent or -error)
+        sends = [calls.sendfile(offset, 7, sent, error, headers)]
+        yield Case("probe_native", inputs, sends, result=-error, cell=sent)
+        if calls.os == "freebsd":
+            yield Case("probe_hdtr", inputs, sends, result=-error, cell=sent)
+    yield case("probe_native", 0, [], -EINVAL, 0)
 
     # The whole second form with a flag, SF_SYNC.
     if calls.os == "freebsd":
-        sequence = [calls.kind(), calls.sendfile(offset, 7, 15, 0, headers, flags=4)]
+        sequence = [calls.identify(), calls.sendfile(offset, 7, 15, 0, headers, flags=4)]
         cork = [calls.get("cork", 0), calls.set("cork", 1)]
         push = [calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("cork", 0), calls.set("nodelay", 0)]
         theirs = [calls.get("cork", 4)]
     else:
         cork, theirs, push = [calls.get("nodelay", 0), calls.set("nodelay", 1)], [calls.get("nodelay", 4)], [calls.set("nodelay", 0)]
-        sequence = [calls.kind(), *cork, calls.send(Message(2, b"onethree"), 8), calls.sendfile(offset, 7, 7), *push]
+        sequence = [calls.identify(), *cork, calls.send(Message(2, b"onethree"), 8), calls.sendfile(offset, 7, 7), *push]
     yield Case("probe_second_form", inputs, sequence, result=15)
     # The flags of FreeBSD go into the call, pages and all; macOS's takes none.
     flags = 3 << 16 | 0x19 if calls.os == "freebsd" else 0
     sent = calls.sendfile(offset, 7, 7, 0, flags=flags)
-    yield Case("probe_hints", inputs, [calls.kind(), *(cork + [sent] + push if calls.os == "macos" else [sent])], result=7)
-    yield Case("probe_cork", inputs, cork, result=0)
-    yield Case("probe_cork", inputs, theirs, result=4)
-    yield Case("probe_flush", inputs, push, result=0)
+    yield Case("probe_hints", inputs, [calls.identify(), *(cork + [sent] + push if calls.os == "macos" else [sent])], result=7)
+    yield Case("probe_cork", inputs, cork, result=0, cell=1)
+    yield Case("probe_cork", inputs, theirs, result=0, cell=0)
+    yield Case("probe_flush", inputs, push, result=0, cell=0)
+    if calls.os == "freebsd":
+        nothing = [calls.get("cork", 0), *push[:2], calls.set("cork", 1), *push[2:]]
+        yield Case("probe_push", inputs, nothing, result=0, cell=0)
+        yield Case("probe_push", inputs, theirs, result=0, cell=0)
 
 
 def cases(os, cpu):

@@ -19,8 +19,14 @@ use bare_sendfile::{Count, IoSlice, Progress, Transfer};
 use sha2::{Digest, Sha256};
 
 #[cfg(target_os = "linux")]
+pub mod calls;
+#[cfg(target_os = "linux")]
 pub mod faults;
 pub mod sent;
+#[cfg(target_os = "linux")]
+pub mod netns;
+#[cfg(target_os = "linux")]
+pub mod streams;
 
 /// Lends the descriptor of one of std's types as this crate's, which without the feature `std` is another type.
 pub fn fd(file: &impl AsRawFd) -> BorrowedFd<'_> {

@@ -16,7 +16,7 @@ use core::fmt::{Debug, Write};
 
 use bare_sendfile::fd::{AsFd, BorrowedFd, OwnedFd};
 use bare_sendfile::{
-    Count, Errno, Error, IoSlice, Native, SfFlags, SigpipeGuard, Status, Transfer, available, poll_send, sendfile,
+    Count, Errno, Error, IoSlice, Moved, Report, Sent, SfFlags, SigpipeGuard, Status, Transfer, available, sendfile,
     sendfile_hdtr, sendfile_native,
 };
 
@@ -192,23 +192,23 @@ fn native(checks: &mut Checks, pair: Pair, file: &OwnedFd, empty: &OwnedFd) {
     let (sender, receiver) = pair();
     let start = [byte(0), byte(1), byte(2)];
     let sent = sendfile_native(&sender, file, 0, 3, &headers, &trailers, NONE);
-    checks.equal("C1 the count is the file's, the sum is of all", sent, Native { sent: 14, error: None });
+    checks.equal("C1 the count is the file's, the sum is of all", sent, Moved { bytes: 14, error: None });
     checks.received("C1 the order", &receiver, &[b"header", &start, b"trail"]);
 
     let end = [byte(SIZE - 2), byte(SIZE - 1)];
     let sent = sendfile_native(&sender, file, SIZE as u64 - 2, Count::ToEnd, &headers, &[], NONE);
-    checks.equal("C1 to the end", sent, Native { sent: 8, error: None });
+    checks.equal("C1 to the end", sent, Moved { bytes: 8, error: None });
     checks.received("C1 to the end: bytes", &receiver, &[b"header", &end]);
 
     let sent = sendfile_native(&sender, empty, 0, Count::ToEnd, &headers, &trailers, NONE);
-    checks.equal("C4 headers of an empty file are dropped", sent, Native { sent: 5, error: None });
+    checks.equal("C4 headers of an empty file are dropped", sent, Moved { bytes: 5, error: None });
     checks.received("C4 and the trailers are sent", &receiver, &[b"trail"]);
 
     let sent = sendfile_native(&sender, file, SIZE as u64 - 2, 9, &[], &trailers, NONE);
-    checks.equal("C6a trailers of a short file are sent", sent, Native { sent: 7, error: None });
+    checks.equal("C6a trailers of a short file are sent", sent, Moved { bytes: 7, error: None });
     checks.received("C6a trailers of a short file: bytes", &receiver, &[&end, b"trail"]);
 
-    let refused = Native { sent: 0, error: Some(Errno::EINVAL) };
+    let refused = Moved { bytes: 0, error: Some(Errno::EINVAL) };
     checks.equal("C6a a count of 0 is refused", sendfile_native(&sender, file, 0, 0, &[], &[], NONE), refused);
     checks.equal(
         "C5, H5 a negative offset, 0 sent",
@@ -218,7 +218,7 @@ fn native(checks: &mut Checks, pair: Pair, file: &OwnedFd, empty: &OwnedFd) {
 
     let ahead = (SfFlags::USER_READAHEAD | SfFlags::NOCACHE).with_readahead(SfFlags::MAX_READAHEAD).unwrap_or(NONE);
     let sent = sendfile_native(&sender, file, 0, 3, &[], &[], ahead);
-    checks.equal("C6 flags with pages to read ahead", sent, Native { sent: 3, error: None });
+    checks.equal("C6 flags with pages to read ahead", sent, Moved { bytes: 3, error: None });
     checks.received("C6 bytes", &receiver, &[&start]);
 
     // The socket has no room for such a trailer.
@@ -226,7 +226,7 @@ fn native(checks: &mut Checks, pair: Pair, file: &OwnedFd, empty: &OwnedFd) {
     const LONG: usize = 1024;
     let sent = sendfile_native(&sender, file, 0, 3, &[], &[IoSlice::new(&[b't'; 4096]); LONG], NONE);
     checks.equal("C3 a short trailer is no error", sent.error, None);
-    checks.equal("C3 and is short", 3 < sent.sent && sent.sent < LONG as u64 * 4096, true);
+    checks.equal("C3 and is short", 3 < sent.bytes && sent.bytes < LONG * 4096, true);
 }
 
 /// The crate's meaning, whatever the kernel's.
@@ -237,31 +237,38 @@ fn second_form(checks: &mut Checks, pair: Pair, file: &OwnedFd, empty: &OwnedFd)
     let start = [byte(0), byte(1), byte(2)];
     let end = [byte(SIZE - 2), byte(SIZE - 1)];
 
-    let sent = sendfile_hdtr(&sender, file, 0, 3, &headers, &trailers, NONE);
-    checks.equal("second form", (sent.outcome, sent.total(), sent.mechanisms.hdtr), (Ok(()), 14, true));
+    let send = |file: &OwnedFd, offset, count: Count| {
+        all(sendfile_hdtr(&sender, file, offset, count, &headers, &trailers, NONE))
+    };
+
+    let (sent, report) = send(file, 0, Count::Bytes(3));
+    checks.equal("second form", (sent, report.mechanisms.hdtr), ((Ok(()), 14), true));
     checks.received("second form: bytes", &receiver, &[b"header", &start, b"trail"]);
-    let sent = sendfile_hdtr(&sender, file, SIZE as u64 - 2, Count::ToEnd, &headers, &trailers, NONE);
-    checks.equal("second form: to the end", (sent.outcome, sent.total()), (Ok(()), 13));
+    let (sent, _) = send(file, SIZE as u64 - 2, Count::ToEnd);
+    checks.equal("second form: to the end", sent, (Ok(()), 13));
     checks.received("second form: to the end: bytes", &receiver, &[b"header", &end, b"trail"]);
-    let sent = sendfile_hdtr(&sender, file, 0, 0, &headers, &trailers, NONE);
-    checks.equal("C6a second form: a count of 0", (sent.outcome, sent.total()), (Ok(()), 11));
+    let (sent, _) = send(file, 0, Count::Bytes(0));
+    checks.equal("C6a second form: a count of 0", sent, (Ok(()), 11));
     checks.received("C6a second form: bytes", &receiver, &[b"header", b"trail"]);
-    let sent = sendfile_hdtr(&sender, empty, 0, Count::ToEnd, &headers, &trailers, NONE);
-    checks.equal(
-        "C4 second form: an empty file",
-        (sent.outcome, sent.total(), sent.mechanisms.hdtr),
-        (Ok(()), 11, false),
-    );
+    let (sent, report) = send(empty, 0, Count::ToEnd);
+    checks.equal("C4 second form: an empty file", (sent, report.mechanisms.hdtr), ((Ok(()), 11), false));
     checks.received("C4 second form: bytes", &receiver, &[b"header", b"trail"]);
-    let sent = sendfile_hdtr(&sender, file, SIZE as u64 - 2, 9, &headers, &trailers, NONE);
-    checks.equal("C6a second form: a short file", (sent.outcome, sent.total()), (Err(Error::Truncated { owed: 7 }), 8));
+    let (sent, _) = send(file, SIZE as u64 - 2, Count::Bytes(9));
+    checks.equal("C6a second form: a short file", sent, (Err(Error::Truncated { owed: 7 }), 8));
     checks.received("C6a second form: no trailers", &receiver, &[b"header", &end]);
     // A hint to this kernel: what was just sent is there, as a rule; EBUSY is an answer, too.
     let sent = sendfile_hdtr(&sender, file, 0, 3, &headers, &[], SfFlags::NODISKIO);
-    let fits = matches!(sent.outcome, Ok(()) | Err(Error::Errno(Errno::EBUSY)));
-    checks.equal("G NODISKIO", (fits, sent.flags.honoured), (true, SfFlags::NODISKIO));
-    let (head, start) = (sent.progress.headers as usize, start.get(..sent.progress.file as usize).unwrap_or(&[]));
+    let ((outcome, _), report) = all(sent);
+    let fits = matches!(outcome, Ok(()) | Err(Error::Errno(Errno::EBUSY)));
+    checks.equal("G NODISKIO", (fits, report.flags.honoured), (true, SfFlags::NODISKIO));
+    let (head, start) = (report.progress.headers as usize, start.get(..report.progress.file as usize).unwrap_or(&[]));
     checks.received("G bytes", &receiver, &[b"header".get(..head).unwrap_or(&[]), start]);
+}
+
+/// The outcome, the bytes of all sections, and the rest.
+fn all(sent: Sent) -> ((Result<(), Error>, u64), Report) {
+    let (report, outcome) = sent.into_parts();
+    ((outcome, report.progress.total()), report)
 }
 
 /// C2: EAGAIN with bytes sent, and with none.
@@ -271,15 +278,15 @@ fn partial_progress(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
     let header = [IoSlice::new(b"header")];
     let sent = sendfile_native(&sender, file, 0, Count::ToEnd, &header, &[], NONE);
     checks.equal("C2 EAGAIN", sent.error, Some(Errno::EAGAIN));
-    checks.equal("C2 with progress", 6 < sent.sent && sent.sent < SIZE as u64, true);
+    checks.equal("C2 with progress", 6 < sent.bytes && sent.bytes < SIZE, true);
     let mut full = sent;
     for _ in 0..1000 {
-        if full.sent == 0 {
+        if full.bytes == 0 {
             break;
         }
         full = sendfile_native(&sender, file, 0, Count::ToEnd, &[], &[], NONE);
     }
-    checks.equal("H6 EAGAIN without", full, Native { sent: 0, error: Some(Errno::EAGAIN) });
+    checks.equal("H6 EAGAIN without", full, Moved { bytes: 0, error: Some(Errno::EAGAIN) });
     // There may be room again: TCP moves bytes to the other end meanwhile, and less than half a buffer is not taken for room
     // where more is to be sent.
     let (mut offset, mut before, mut result) = (0, 0, Ok(0));
@@ -304,9 +311,10 @@ fn resumed(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
     let Ok(mut transfer) = Transfer::new(0, Count::ToEnd, &headers, &trailers) else { return };
     let (mut at, mut wrong, mut stops, mut idle) = (0, 0, 0, 0_u32);
     let mut buffer = [0; 8192];
+    let again = |outcome| matches!(outcome, Ok(Status::OutFull | Status::Yielded));
     let mut outcome = Ok(Status::OutFull);
-    while outcome == Ok(Status::OutFull) || at < SIZE + 10_000 {
-        if outcome == Ok(Status::OutFull) {
+    while again(outcome) || at < SIZE + 10_000 {
+        if again(outcome) {
             outcome = transfer.poll_send(&sender, file, &headers, &trailers, &mut []);
             stops += 1;
         }
@@ -360,7 +368,7 @@ fn seventh_argument(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
         let sent = sendfile_native(&sender, file, 0, 4096, &[], &[], flags);
         // SAFETY: as above.
         let read = unsafe { reads.read_volatile() };
-        checks.equal(name, (sent, read), (Native { sent: 4096, error: None }, waits));
+        checks.equal(name, (sent, read), (Moved { bytes: 4096, error: None }, waits));
         kernel::wait(child);
     }
 }
@@ -383,8 +391,9 @@ fn no_reader(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
     checks.equal("nobody reads", matches!(result, Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN)), true);
     let header = [IoSlice::new(b"header")];
     let sent = sendfile_hdtr(&sender, file, 0, 3, &header, &[], NONE);
-    let gone = matches!(sent.outcome, Err(Error::Errno(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN)));
-    checks.equal("nobody reads, second form", (gone, sent.total()), (true, 0));
+    let ((outcome, bytes), _) = all(sent);
+    let gone = matches!(outcome, Err(Error::Errno(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN)));
+    checks.equal("nobody reads, second form", (gone, bytes), (true, 0));
 }
 
 /// H6, with the numbers as they are.
@@ -413,8 +422,8 @@ fn errors(checks: &mut Checks, file: &OwnedFd) {
     match kernel::socket_pair(SOCK_DGRAM) {
         Ok((datagrams, _other)) => {
             refused(checks, &[("C5 a datagram socket", datagrams.as_fd(), file.as_fd(), 22)]);
-            let found = sendfile_hdtr(&datagrams, file, 0, 1, &[], &[], NONE).outcome;
-            checks.equal("C20 datagrams are refused before a byte", found, Err(Error::NotAStream(SOCK_DGRAM)));
+            let found = sendfile_hdtr(&datagrams, file, 0, 1, &[], &[], NONE).bytes();
+            checks.equal("C20 datagrams are refused before a byte", found, Err(Error::NotAStream(SOCK_DGRAM as u32)));
         }
         Err(errno) => checks.skip("datagrams", errno),
     }
@@ -424,7 +433,7 @@ fn errors(checks: &mut Checks, file: &OwnedFd) {
 fn refused(checks: &mut Checks, cases: &[(&str, BorrowedFd<'_>, BorrowedFd<'_>, i32)]) {
     for &(name, out_fd, in_fd, errno) in cases {
         let found = sendfile_native(out_fd, in_fd, 0, 1, &[], &[], NONE);
-        checks.equal(name, (found.sent, found.error.map(Errno::raw_os_error)), (0, Some(errno)));
+        checks.equal(name, (found.bytes, found.error.map(Errno::raw_os_error)), (0, Some(errno)));
         let mut offset = 0;
         let found = sendfile(out_fd, in_fd, Some(&mut offset), 1);
         checks.equal(name, (found.map_err(Errno::raw_os_error), offset), (Err(errno), 0));
@@ -452,7 +461,7 @@ fn options(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
     let (headers, trailers) = ([IoSlice::new(b"header")], [IoSlice::new(b"trail")]);
     for _ in 0..3 {
         let sent = sendfile_hdtr(&sender, file, 0, 3, &headers, &trailers, NONE);
-        checks.equal("C18 sent", sent.outcome, Ok(()));
+        checks.equal("C18 sent", sent.bytes(), Ok(14));
         let left = (kernel::tcp_option(&sender, TCP_NOPUSH), kernel::tcp_option(&sender, TCP_NODELAY));
         checks.equal("C18 the options are put back", left, (0, 0));
     }

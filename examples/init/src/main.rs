@@ -117,12 +117,12 @@ fn load_modules() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the module was loaded; not if it is there already, or needs another one first.
+/// Whether the module was loaded; not if it is there already, needs another one first, or is for another processor.
 fn load(folder: impl AsFd, name: &CStr) -> Result<bool, Failure> {
     let module = openat(folder, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during("open a module")?;
     match finit_module(&module, c"", 0) {
         Ok(()) => say(format_args!("init: loaded {name:?}")),
-        Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOENT) => return Ok(false),
+        Err(rustix::io::Errno::EXIST | rustix::io::Errno::NOENT | rustix::io::Errno::NODEV) => return Ok(false),
         result => result.during("load a module")?,
     }
     Ok(true)

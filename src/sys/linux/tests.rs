@@ -19,8 +19,12 @@ const NUMBERS: &[(&str, usize, usize)] = &numbers! {
     #[cfg(not(feature = "std"))]
     CLOSE
     FADVISE64
+    FCNTL
     GETSOCKOPT
+    IOCTL
     LSEEK
+    PIPE2
+    PPOLL
     PREAD64
     PREADV2
     READ
@@ -67,6 +71,12 @@ fn constants_are_those_of_libc() {
     assert_eq!(Advice::WillNeed as c_int, libc::POSIX_FADV_WILLNEED);
     assert_eq!(Advice::DontNeed as c_int, libc::POSIX_FADV_DONTNEED);
     assert_eq!((SIG_BLOCK, SIG_UNBLOCK), (libc::SIG_BLOCK, libc::SIG_UNBLOCK));
+    assert_eq!((POLLIN, POLLOUT, POLLHUP, POLLRDHUP), (libc::POLLIN, libc::POLLOUT, libc::POLLHUP, libc::POLLRDHUP));
+    assert_eq!(
+        (FIONREAD as libc::Ioctl, F_GETPIPE_SZ, O_CLOEXEC),
+        (libc::FIONREAD, libc::F_GETPIPE_SZ, libc::O_CLOEXEC)
+    );
+    assert_eq!(SPLICE_F_NONBLOCK, libc::SPLICE_F_NONBLOCK as isize);
     assert_eq!(SIGPIPE, 1 << (libc::SIGPIPE - 1));
 }
 
@@ -87,6 +97,14 @@ fn msghdr_is_laid_out_as_libcs() {
         flags msg_flags
     }
     assert_eq!(size_of::<MsgHdr>(), size_of::<libc::msghdr>());
+}
+
+#[test]
+fn pollfd_is_laid_out_as_libcs() {
+    assert_eq!(size_of::<PollFd>(), size_of::<libc::pollfd>());
+    assert_eq!(core::mem::offset_of!(PollFd, fd), core::mem::offset_of!(libc::pollfd, fd));
+    assert_eq!(core::mem::offset_of!(PollFd, events), core::mem::offset_of!(libc::pollfd, events));
+    assert_eq!(core::mem::offset_of!(PollFd, revents), core::mem::offset_of!(libc::pollfd, revents));
 }
 
 /// sendfile of ten bytes to a pipe with any pointer as the offset: the kernel's word, and what came out.

@@ -1,6 +1,6 @@
 //! The computation around a call.
 
-/// What goes into a probe, and what it leaves. `emulate.py` has the same layout.
+/// What goes into a probe, and what it leaves. `machine.py` has the same layout.
 #[repr(C)]
 pub struct Io {
     /// The number of the system call.

@@ -1,4 +1,4 @@
-//! Functions that make system calls while the processor's registers are full: `emulate.py` runs them on an emulated
+//! Functions that make system calls while the processor's registers are full: `machine.py` runs them on an emulated
 //! processor against a kernel that preserves nothing but what it has promised to.
 #![no_std]
 

@@ -3,7 +3,7 @@
 #![no_std]
 
 use bare_sendfile::fd::{AsFd, BorrowedFd, OwnedFd};
-use bare_sendfile::{Count, Error, IoSlice, Transfer, send_all, sendfile};
+use bare_sendfile::{Count, Error, IoSlice, Transfer, sendfile};
 
 /// A connection that owns all that it needs to go on: descriptor, header and transfer.
 pub struct Connection {

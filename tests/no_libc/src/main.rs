@@ -14,8 +14,8 @@ use core::hint::black_box;
 
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{
-    Count, Errno, Error, FlushOnDrop, IoSlice, SfFlags, SigpipeGuard, Status, Step, StreamCopy, Transfer, available,
-    perform, poll_send, send_all, send_file, sendfile, sendfile_hdtr,
+    Count, Error, FlushOnDrop, IoSlice, Moved, Output, SfFlags, SigpipeGuard, Status, Step, StreamCopy, Transfer,
+    available, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all,
 };
 
 type Part = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Error>;
@@ -52,57 +52,65 @@ fn second_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Erro
     let trailers = black_box([IoSlice::new(b">")]);
     let flags = SfFlags::empty().with_readahead(black_box(1)).unwrap_or(SfFlags::NOCACHE);
     let sent = sendfile_hdtr(output, input, black_box(0), black_box(Count::ToEnd), &headers, &trailers, flags);
-    black_box((sent.total(), sent.flags.honoured.readahead(), sent.mechanisms));
-    sent.outcome
+    let (report, outcome) = sent.into_parts();
+    black_box((report.progress.total(), report.flags.honoured.readahead(), report.mechanisms));
+    outcome
 }
 
 /// The file again, as a copy through a buffer, by steps.
 fn steps(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut buffer = [0; 4096];
-    let mut transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?.with_cap(black_box(1000));
-    if black_box(true) {
-        transfer = transfer.copying();
-    } else {
-        transfer = Transfer::from_position(black_box(1_u64), &[], &[])?;
+    let mut transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?
+        .with_cap(black_box(1000))
+        .with_small(black_box(0))
+        .copying();
+    if black_box(false) {
+        transfer = Transfer::from_position(black_box(1_u64), &[], &[])?.with_output(Output::Tcp);
     }
     loop {
-        let step = transfer.next_step(&[], &[], buffer.len())?;
-        if let Step::Done = step {
-            break;
-        }
-        if let Step::Write { slices, .. } = step {
-            black_box(slices.as_slice());
-        }
-        match black_box(perform(&step, output, input, &mut buffer)) {
-            Err(errno) if errno == Errno::EINTR => transfer.complete(Moved { bytes: 0, error: Some(errno) })?,
-            result => transfer.complete(result)?,
+        match transfer.next_step(&[], &[], buffer.len())? {
+            Step::Done => break,
+            Step::Identify => transfer.identified(Output::of(output))?,
+            // By calls of one's own.
+            Step::Write { slices, .. } => {
+                black_box(slices.as_slice());
+                transfer.complete(black_box(Moved { bytes: 1, error: None }))?;
+            }
+            step => black_box(transfer.perform(&step, output, input, &mut buffer))?,
         }
     }
-    if let Some(step) = transfer.flush() {
+    if let Some(step) = transfer.flush().or(transfer.flush_full()) {
         black_box(&step);
     }
-    black_box((transfer.flush_owed(), transfer.progress().total(), transfer.mechanisms()));
+    black_box((transfer.flush_owed(), transfer.output(), transfer.progress().total(), transfer.mechanisms()));
     Ok(())
 }
 
-/// The file three times.
+/// The file five times.
 fn drivers(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut buffer = [0; 4096];
     let _guard = SigpipeGuard::new()?;
-    send_file(output, input, black_box(0), black_box(Count::ToEnd), &[], &[], &mut buffer).outcome?;
-    let transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?;
-    let mut transfer = FlushOnDrop::new(transfer, output);
+    let to_end = black_box(Count::ToEnd);
+    let sent = sendfile_all(output, input, black_box(Some(0)), to_end).bytes()?;
+    black_box(
+        sendfile_hdtr_all(output, input, black_box(Some(0)), to_end, &[], &[], &mut buffer).bytes_first()? - sent,
+    );
+    let mut transfer = Transfer::new(black_box(0), to_end, &[], &[])?;
     transfer.send_all(output, input, &[], &[], &mut buffer)?;
-    black_box(transfer.out_fd());
-    let mut transfer = Transfer::new(black_box(0), black_box(Count::ToEnd), &[], &[])?;
+    let mut transfer = Transfer::new(black_box(0), to_end, &[], &[])?.with_budget(black_box(1000));
     while transfer.poll_send(output, input, &[], &[], &mut buffer)? != Status::Done {}
+    let mut transfer = FlushOnDrop::new(Transfer::new(black_box(0), to_end, &[], &[])?, output);
+    let step = transfer.next_step(&[], &[], 0)?;
+    transfer.perform(&step, input, &mut [])?;
+    while transfer.poll_send(input, &[], &[], &mut buffer)? != Status::Done {}
+    black_box(transfer.out_fd());
     Ok(())
 }
 
 /// What follows the position, as of an input that cannot seek.
 fn stream(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut buffer = [0; 1000];
-    let mut stream = StreamCopy::new(black_box(Count::Bytes(10)), &mut buffer);
+    let mut stream = StreamCopy::new(Count::from_usize(black_box(10)), &mut buffer);
     while stream.poll_send(output, input)? != Status::Done {}
     black_box((stream.sent(), stream.spliced(), stream.remainder()));
     StreamCopy::new(black_box(Count::ToEnd), &mut buffer).send_all(output, input)
@@ -110,10 +118,8 @@ fn stream(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
 
 /// Something of every part of an error that is not formatting.
 fn describe(error: Error) -> usize {
-    match error.errno() {
-        Some(errno) => errno.name().map_or(0, str::len) + errno.description().len(),
-        None => 3,
-    }
+    let errno = error.errno();
+    errno.name().map_or(0, str::len) + errno.description().len() + error.raw_os_error() as usize
 }
 
 /// What must be noticed.

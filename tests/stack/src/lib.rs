@@ -5,9 +5,9 @@
 use core::hint::black_box;
 
 use bare_sendfile::fd::{BorrowedFd, OwnedFd};
-use bare_sendfile::{Output, 
-    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, Result, Sent, SfFlags, SigpipeGuard, Slices,
-    Status, Step, StreamCopy, Transfer,
+use bare_sendfile::{
+    Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Moved, Output, Progress, Report, Result, Sent, SfFlags,
+    SigpipeGuard, Slices, Status, Step, StreamCopy, Transfer,
 };
 
 type Fd<'a> = BorrowedFd<'a>;
@@ -46,33 +46,30 @@ functions! {
         out: Fd<'_>, input: Fd<'_>, offset: u64, count: Count, head: Parts<'_>, tail: Parts<'_>, flags: SfFlags,
     ) -> Sent =
         bare_sendfile::sendfile_hdtr(out, input, offset, count, head, tail, flags);
-    "send_file": (
-        out: Fd<'_>, input: Fd<'_>, offset: u64, count: Count, head: Parts<'_>, tail: Parts<'_>, buffer: &mut [u8],
+    "sendfile_all": (out: Fd<'_>, input: Fd<'_>, offset: Option<u64>, count: Count) -> Sent =
+        bare_sendfile::sendfile_all(out, input, offset, count);
+    "sendfile_hdtr_all": (
+        out: Fd<'_>, input: Fd<'_>, offset: Option<u64>, count: Count, head: Parts<'_>, tail: Parts<'_>, buffer: &mut [u8],
     ) -> Sent =
-        bare_sendfile::send_file(out, input, offset, count, head, tail, buffer);
-    "send_all": (
-        transfer: &mut Transfer, out: Fd<'_>, input: Fd<'_>, head: Parts<'_>, tail: Parts<'_>, buffer: &mut [u8],
-    ) -> Result<(), Error> =
-        bare_sendfile::send_all(transfer, out, input, head, tail, buffer);
-    "poll_send": (
-        transfer: &mut Transfer, out: Fd<'_>, input: Fd<'_>, head: Parts<'_>, tail: Parts<'_>, buffer: &mut [u8],
-    ) -> Result<Status, Error> =
-        bare_sendfile::poll_send(transfer, out, input, head, tail, buffer);
-    "perform": (step: &Step<'_>, out: Fd<'_>, input: Fd<'_>, buffer: &mut [u8]) -> Result<usize> =
-        bare_sendfile::perform(step, out, input, buffer);
+        bare_sendfile::sendfile_hdtr_all(out, input, offset, count, head, tail, buffer);
 
+    "Count::from_usize": (bytes: usize) -> Count = Count::from_usize(bytes);
+    "Output::of": (out: Fd<'_>) -> Result<Output> = Output::of(out);
     "Transfer::new": (offset: u64, count: Count, head: Parts<'_>, tail: Parts<'_>) -> Result<Transfer, Error> =
         Transfer::new(offset, count, head, tail);
     "Transfer::from_position": (count: Count, head: Parts<'_>, tail: Parts<'_>) -> Result<Transfer, Error> =
         Transfer::from_position(count, head, tail);
     "Transfer::with_cap": (transfer: Transfer, bytes: usize) -> Transfer = transfer.with_cap(bytes);
     "Transfer::with_small": (transfer: Transfer, bytes: usize) -> Transfer = transfer.with_small(bytes);
+    "Transfer::with_budget": (transfer: Transfer, bytes: usize) -> Transfer = transfer.with_budget(bytes);
     "Transfer::copying": (transfer: Transfer) -> Transfer = transfer.copying();
-    "Transfer::for_stream_socket": (transfer: Transfer) -> Transfer = transfer.with_output(Output::Tcp);
+    "Transfer::with_output": (transfer: Transfer, output: Output) -> Transfer = transfer.with_output(output);
+    "Transfer::output": (transfer: &Transfer) -> Option<Output> = transfer.output();
     "Transfer::progress": (transfer: &Transfer) -> Progress = transfer.progress();
     "Transfer::mechanisms": (transfer: &Transfer) -> Mechanisms = transfer.mechanisms();
     "Transfer::flush_owed": (transfer: &Transfer) -> bool = transfer.flush_owed();
     "Transfer::flush": (transfer: &mut Transfer) -> Option<Step<'static>> = transfer.flush();
+    "Transfer::flush_full": (transfer: &mut Transfer) -> Option<Step<'static>> = transfer.flush_full();
     "Transfer::next_step": (
         transfer: &mut Transfer, head: Parts<'static>, tail: Parts<'static>, buffer: usize,
     ) -> Result<Step<'static>, Error> =
@@ -81,11 +78,17 @@ functions! {
         transfer: &mut Transfer, step: &Step<'_>, out: Fd<'_>, input: Fd<'_>, buffer: &mut [u8],
     ) -> Result<(), Error> =
         transfer.perform(step, out, input, buffer);
-    "Transfer::complete": (
-        transfer: &mut Transfer, result: Result<usize>,
-    ) -> Result<(), Error> = transfer.complete(result);
-    "Transfer::complete_with_error": (transfer: &mut Transfer, moved: usize, errno: Errno) -> Result<(), Error> =
-        transfer.complete(Moved { bytes: moved, error: Some(errno) });
+    "Transfer::complete": (transfer: &mut Transfer, result: Moved) -> Result<(), Error> = transfer.complete(result);
+    "Transfer::identified": (transfer: &mut Transfer, output: Result<Output>) -> Result<(), Error> =
+        transfer.identified(output);
+    "Transfer::send_all": (
+        transfer: &mut Transfer, out: Fd<'_>, input: Fd<'_>, head: Parts<'_>, tail: Parts<'_>, buffer: &mut [u8],
+    ) -> Result<(), Error> =
+        transfer.send_all(out, input, head, tail, buffer);
+    "Transfer::poll_send": (
+        transfer: &mut Transfer, out: Fd<'_>, input: Fd<'_>, head: Parts<'_>, tail: Parts<'_>, buffer: &mut [u8],
+    ) -> Result<Status, Error> =
+        transfer.poll_send(out, input, head, tail, buffer);
 
     "FlushOnDrop::new": (
         transfer: Transfer, out: Fd<'static>,
@@ -94,6 +97,14 @@ functions! {
         use bare_sendfile::fd::AsRawFd;
         guard.out_fd().as_raw_fd()
     };
+    "FlushOnDrop::perform": (
+        guard: &mut FlushOnDrop<Fd<'_>>, step: &Step<'_>, input: Fd<'_>, buffer: &mut [u8],
+    ) -> Result<(), Error> =
+        guard.perform(step, input, buffer);
+    "FlushOnDrop::poll_send": (
+        guard: &mut FlushOnDrop<Fd<'_>>, input: Fd<'_>, head: Parts<'_>, tail: Parts<'_>, buffer: &mut [u8],
+    ) -> Result<Status, Error> =
+        guard.poll_send(input, head, tail, buffer);
     "FlushOnDrop::drop": (guard: FlushOnDrop<Fd<'_>>) = drop(guard);
     "SigpipeGuard::new": () -> Result<SigpipeGuard> = SigpipeGuard::new();
     "SigpipeGuard::drop": (guard: SigpipeGuard) = drop(guard);
@@ -104,23 +115,26 @@ functions! {
 
     "StreamCopy::new": (
         count: Count, buffer: &'static mut [u8],
-    ) -> StreamCopy<'static> = StreamCopy::new(count, buffer);
-    "StreamCopy::sent": (stream: &StreamCopy<'_>) -> u64 = stream.sent();
-    "StreamCopy::spliced": (stream: &StreamCopy<'_>) -> u64 = stream.spliced();
-    "StreamCopy::remainder": (stream: &'static StreamCopy<'static>) -> &'static [u8] = stream.remainder();
+    ) -> StreamCopy<&'static mut [u8]> = StreamCopy::new(count, buffer);
+    "StreamCopy::sent": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.sent();
+    "StreamCopy::spliced": (stream: &StreamCopy<&mut [u8]>) -> u64 = stream.spliced();
+    "StreamCopy::remainder": (stream: &'static StreamCopy<&'static mut [u8]>) -> &'static [u8] = stream.remainder();
     "StreamCopy::send_all": (
-        stream: &mut StreamCopy<'_>, out: Fd<'_>, input: Fd<'_>,
+        stream: &mut StreamCopy<&mut [u8]>, out: Fd<'_>, input: Fd<'_>,
     ) -> Result<(), Error> = stream.send_all(out, input);
-    "StreamCopy::poll_send": (stream: &mut StreamCopy<'_>, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
+    "StreamCopy::poll_send": (stream: &mut StreamCopy<&mut [u8]>, out: Fd<'_>, input: Fd<'_>) -> Result<Status, Error> =
         stream.poll_send(out, input);
 
     "Errno::from_raw_os_error": (number: i32) -> Option<Errno> = Errno::from_raw_os_error(number);
     "Errno::raw_os_error": (errno: Errno) -> i32 = errno.raw_os_error();
     "Errno::name": (errno: Errno) -> Option<&'static str> = errno.name();
     "Errno::description": (errno: Errno) -> &'static str = errno.description();
-    "Error::errno": (error: Error) -> Option<Errno> = error.errno();
+    "Error::errno": (error: Error) -> Errno = error.errno();
+    "Error::raw_os_error": (error: Error) -> i32 = error.raw_os_error();
     "Progress::total": (progress: &Progress) -> u64 = progress.total();
-    "Sent::total": (sent: &Sent) -> u64 = sent.total();
+    "Sent::bytes": (sent: Sent) -> Result<u64, Error> = sent.bytes();
+    "Sent::bytes_first": (sent: Sent) -> Result<u64, Error> = sent.bytes_first();
+    "Sent::into_parts": (sent: Sent) -> (Report, Result<(), Error>) = sent.into_parts();
     "IoSlice::new": (bytes: &'static [u8]) -> IoSlice<'static> = IoSlice::new(bytes);
     "IoSlice::as_slice": (slice: &IoSlice<'static>) -> &'static [u8] = slice.as_slice();
     "Slices::as_slice": (slices: &'static Slices<'static>) -> Parts<'static> = slices.as_slice();

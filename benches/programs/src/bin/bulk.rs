@@ -1,6 +1,8 @@
 //! `bulk BYTES TIMES OUTPUT...`: a file of so many bytes, so many times, to each OUTPUT (TCP, "Unix socket", pipe, file) in several
 //! ways. One line each: output, way, nanoseconds of the sending thread on a CPU, nanoseconds until all is sent, system calls of
 //! its loop. benches/bulk_python.py is another way, and prints the same.
+//!
+//! OUTPUT can be "slow TCP" as well: nonblocking, to a reader that rests, by ways that wait. There the ways take turns with each file.
 
 use std::env::args;
 use std::fs::{File, OpenOptions};
@@ -9,9 +11,10 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bare_sendfile::{Output, Step, Transfer, perform};
+use bare_sendfile::{Output, Status, Step, Transfer};
+use rustix::event::{PollFd, PollFlags, poll};
 
 /// Sends all of the file from its start; the number of its system calls, where they are counted.
 type Way = fn(&File, &mut File, usize) -> usize;
@@ -62,7 +65,42 @@ const WAYS: &[(&str, Way)] = &[
 ];
 
 /// The way that is for sockets alone.
-const FOR_SOCKETS: &str = "Transfer::for_stream_socket";
+const FOR_SOCKETS: &str = "Transfer::with_output";
+
+const SLOW: &str = "slow TCP";
+
+/// Ways to a nonblocking output that is often full.
+const WAITING_WAYS: &[(&str, Way)] = &[
+    ("bare loop", |out, file, len| {
+        let (mut offset, mut calls) = (0, 0);
+        while (offset as usize) < len {
+            let count = CHUNK.min(len - offset as usize);
+            // SAFETY: the offset is borrowed mutably.
+            let sent = unsafe { libc::sendfile(out.as_raw_fd(), file.as_raw_fd(), &mut offset, count) };
+            if sent < 0 {
+                assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::WouldBlock);
+                wait(out);
+            }
+            calls += 1;
+        }
+        calls
+    }),
+    ("Transfer::poll_send", |out, file, len| {
+        let mut transfer = Transfer::new(0, len as u64, &[], &[]).unwrap();
+        loop {
+            match transfer.poll_send(out, &*file, &[], &[], &mut []).unwrap() {
+                Status::Done => return 0,
+                Status::Yielded => {}
+                Status::OutFull | Status::InEmpty => wait(out),
+            }
+        }
+    }),
+];
+
+/// Waits until the output has room.
+fn wait(out: &File) {
+    poll(&mut [PollFd::new(out, PollFlags::OUT)], None).unwrap();
+}
 
 fn drive(mut transfer: Transfer, out: &File, file: &File) -> usize {
     let mut calls = 0;
@@ -109,9 +147,10 @@ fn pin(cpu: usize) {
 /// An output, and who reads it away: exactly so many bytes.
 fn output(name: &str, len: usize, cpu: usize) -> (File, Option<thread::JoinHandle<()>>) {
     let (out, end): (OwnedFd, OwnedFd) = match name {
-        "TCP" => {
+        "TCP" | SLOW => {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            sender.set_nonblocking(name == SLOW).unwrap();
             (sender.into(), listener.accept().unwrap().0.into())
         }
         "Unix socket" => {
@@ -124,11 +163,13 @@ fn output(name: &str, len: usize, cpu: usize) -> (File, Option<thread::JoinHandl
         }
         _ => return (temporary(), None),
     };
+    let rest = (name == SLOW).then_some(Duration::from_micros(300));
     let reader = thread::spawn(move || {
         pin(cpu);
         let (mut end, mut buffer, mut left) = (File::from(end), vec![0; 1 << 20], len);
         while left > 0 {
             left -= end.read(&mut buffer).unwrap();
+            rest.map(thread::sleep);
         }
     });
     (out.into(), Some(reader))
@@ -139,6 +180,34 @@ fn temporary() -> File {
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     file
+}
+
+/// The waiting ways, a file by each and then the next, on a connection each. What is told is the median of a file, so many times.
+fn take_turns(file: &mut File, len: usize, times: usize, last: usize) {
+    let outputs: Vec<_> = WAITING_WAYS.iter().map(|_| output(SLOW, len * (times + 1), last)).collect();
+    let mut measured = vec![(vec![], vec![], vec![]); outputs.len()];
+    // The first turn pays for all that is still cold; it is not told.
+    for turn in 0..=times {
+        for i in 0..outputs.len() {
+            let way = (turn + i) % outputs.len(); // each is the first as often
+            let (start, before) = (Instant::now(), cpu());
+            let calls = WAITING_WAYS[way].1(&outputs[way].0, file, len);
+            if turn > 0 {
+                let (used, wall, all) = &mut measured[way];
+                used.push(cpu() - before);
+                wall.push(start.elapsed().as_nanos() as u64);
+                all.push(calls as u64);
+            }
+        }
+    }
+    let whole = |mut each: Vec<u64>| {
+        each.sort_unstable();
+        each[each.len() / 2] * times as u64
+    };
+    for (((way, _), (_, reader)), (used, wall, calls)) in WAITING_WAYS.iter().zip(outputs).zip(measured) {
+        reader.unwrap().join().unwrap();
+        println!("{SLOW}\t{way}\t{}\t{}\t{}", whole(used), whole(wall), whole(calls));
+    }
 }
 
 fn main() {
@@ -152,6 +221,10 @@ fn main() {
     // Into the page cache.
     io::copy(&mut file, &mut io::sink()).unwrap();
     for name in arguments {
+        if name == SLOW {
+            take_turns(&mut file, len, times, last);
+            continue;
+        }
         // The first one once more, for whoever is first pays for all that is still cold; it is not told.
         for (i, (way, send)) in WAYS[..1].iter().chain(WAYS).enumerate() {
             if *way == FOR_SOCKETS && !["TCP", "Unix socket"].contains(&&*name) {

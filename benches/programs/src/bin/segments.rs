@@ -59,7 +59,8 @@ const WAYS: &[(&str, Way)] = &[
         let (head, trailer) = (vec![b'x'; case.head], vec![b'x'; case.trailer]);
         let (head, trailer) = ([IoSlice::new(&head)], [IoSlice::new(&trailer)]);
         let sent = sendfile_hdtr(socket, file, 0, Count::Bytes(case.asked), &head, &trailer, SfFlags::empty());
-        assert_eq!(sent.total(), (case.head + case.file + case.trailer) as u64);
+        let (sent, _) = sent.into_parts(); // a file may be shorter than asked for
+        assert_eq!(sent.progress.total(), (case.head + case.file + case.trailer) as u64);
     }),
 ];
 

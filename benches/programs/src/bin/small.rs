@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
-use bare_sendfile::{IoSlice, Step, Transfer, perform};
+use bare_sendfile::{IoSlice, Output, Step, Transfer};
 
 const REQUESTS: u32 = 400;
 
@@ -25,12 +25,12 @@ fn respond(
     let head = [IoSlice::new(&[b'h'; 250])];
     let start = Instant::now();
     for _ in 0..REQUESTS {
-        let mut transfer = Transfer::new(0, body as u64, &head, &[]).unwrap().with_small(small);
+        // A server knows what it has.
+        let transfer = Transfer::new(0, body as u64, &head, &[]).unwrap().with_output(Output::TcpNoDelay);
+        let mut transfer = transfer.with_small(small);
         loop {
             match transfer.next_step(&head, &[], lent.len()).unwrap() {
                 Step::Done => break,
-                // A server knows that it has a TCP socket.
-                Step::Identify => transfer.complete(Ok(1)).unwrap(),
                 step => transfer.perform(&step, server, file, lent).unwrap(),
             }
         }

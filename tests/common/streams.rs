@@ -1,0 +1,223 @@
+//! A connected pair of every kind of stream socket that Linux has, and what its kernel says of the bytes in one.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+
+use super::netns::{self, Wire};
+
+/// The kinds that differ in what they hold back.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Kind {
+    Tcp,
+    /// TLS in the kernel, of one direction: the sender encrypts and the receiver decrypts.
+    Ktls,
+    Mptcp,
+    /// One-to-one, as a stream.
+    Sctp,
+    Unix,
+    /// Within this machine, without a hypervisor.
+    Vsock,
+}
+
+impl Kind {
+    pub const ALL: [Self; 6] = [Self::Tcp, Self::Ktls, Self::Mptcp, Self::Sctp, Self::Unix, Self::Vsock];
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Ktls => "kTLS",
+            Self::Mptcp => "MPTCP",
+            Self::Sctp => "SCTP",
+            Self::Unix => "a Unix stream",
+            Self::Vsock => "vsock",
+        })
+    }
+}
+
+/// A connection over loopback: the sender, which accepted it as a server does, and the receiver. Both block, and close on exec.
+/// Reads and writes of either give up after ten seconds, so that no test hangs.
+///
+/// # Errors
+///
+/// Those of a kernel that has no such sockets: [`why_not`] says it in words.
+pub fn pair(kind: Kind) -> io::Result<(File, File)> {
+    pair_at(kind, None)
+}
+
+/// The same over a wire, for the kinds that have an address of the Internet.
+///
+/// # Errors
+///
+/// The same.
+pub fn pair_over(kind: Kind, wire: &Wire) -> io::Result<(File, File)> {
+    pair_at(kind, Some(wire))
+}
+
+fn pair_at(kind: Kind, wire: Option<&Wire>) -> io::Result<(File, File)> {
+    let ends = match kind {
+        Kind::Unix => {
+            let mut fds = [-1; 2];
+            let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
+            // SAFETY: both numbers are writable.
+            checked(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
+            (owned(fds[0]), owned(fds[1]))
+        }
+        Kind::Vsock => {
+            // SAFETY: it consists of integers, for which zeroes are valid.
+            let mut any: libc::sockaddr_vm = unsafe { std::mem::zeroed() };
+            any.svm_family = libc::AF_VSOCK as _;
+            any.svm_cid = libc::VMADDR_CID_LOCAL;
+            any.svm_port = libc::VMADDR_PORT_ANY;
+            connected(libc::AF_VSOCK, 0, any, None)?
+        }
+        Kind::Tcp | Kind::Ktls | Kind::Mptcp | Kind::Sctp => {
+            // SAFETY: the same.
+            let mut any: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            any.sin_family = libc::AF_INET as _;
+            any.sin_addr.s_addr = u32::from_ne_bytes(if wire.is_some() { netns::SENDER } else { [127, 0, 0, 1] });
+            let protocol = match kind {
+                Kind::Mptcp => libc::IPPROTO_MPTCP,
+                Kind::Sctp => libc::IPPROTO_SCTP,
+                _ => libc::IPPROTO_TCP,
+            };
+            connected(libc::AF_INET, protocol, any, wire)?
+        }
+    };
+    for end in [&ends.0, &ends.1] {
+        let limit = libc::timeval { tv_sec: 10, tv_usec: 0 };
+        set_option(end, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &limit)?;
+        set_option(end, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &limit)?;
+    }
+    if kind == Kind::Ktls {
+        encrypt(&ends)?;
+    }
+    Ok(ends)
+}
+
+/// Why this kernel, as it is configured and loaded, has no pair of this kind; `None` if it has.
+pub fn why_not(kind: Kind) -> Option<String> {
+    pair(kind).err().map(|error| format!("{kind} is not to be had here: {error}"))
+}
+
+/// Bytes that were taken and have not left once (`SIOCOUTQNSD`).
+///
+/// # Errors
+///
+/// Those of a kind that cannot tell: only TCP, kTLS and MPTCP can. MPTCP does not count what one of its subflows holds back.
+pub fn unsent(socket: &impl AsRawFd) -> io::Result<usize> {
+    const SIOCOUTQNSD: libc::c_ulong = 0x894b;
+    queued(socket, SIOCOUTQNSD)
+}
+
+/// Bytes that were taken and are not acknowledged (`SIOCOUTQ`), those of [`unsent`] included.
+///
+/// # Errors
+///
+/// Those of a kind that cannot tell.
+pub fn unacknowledged(socket: &impl AsRawFd) -> io::Result<usize> {
+    queued(socket, libc::TIOCOUTQ as _)
+}
+
+fn queued(socket: &impl AsRawFd, what: libc::c_ulong) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one number.
+    checked(unsafe { libc::ioctl(socket.as_raw_fd(), what as _, &mut bytes) })?;
+    Ok(bytes as usize)
+}
+
+/// Turns Nagle's algorithm off, or on again.
+///
+/// # Errors
+///
+/// Those of a kind that has no such option.
+pub fn set_nodelay(kind: Kind, socket: &impl AsRawFd, on: bool) -> io::Result<()> {
+    const SCTP_NODELAY: libc::c_int = 3;
+    let (level, option) = match kind {
+        Kind::Sctp => (libc::IPPROTO_SCTP, SCTP_NODELAY),
+        _ => (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+    };
+    set_option(socket, level, option, &libc::c_int::from(on))
+}
+
+/// Sets `TCP_CORK`, or clears it.
+///
+/// # Errors
+///
+/// Those of a kind that has no such option.
+pub fn set_cork(socket: &impl AsRawFd, on: bool) -> io::Result<()> {
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_CORK, &libc::c_int::from(on))
+}
+
+/// Sets an option of a socket to a value of its type.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn set_option<T>(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
+    let len = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel reads `value`.
+    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const *value).cast(), len) }).map(drop)
+}
+
+fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn owned(fd: RawFd) -> File {
+    // SAFETY: the kernel has just made it, and nobody else knows it.
+    unsafe { File::from_raw_fd(fd) }
+}
+
+/// Binds a listener to `any` address, and connects to it: what was accepted, what connected.
+fn connected<A>(family: libc::c_int, protocol: libc::c_int, any: A, wire: Option<&Wire>) -> io::Result<(File, File)> {
+    let socket = || {
+        // SAFETY: the call touches no memory.
+        checked(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, protocol) }).map(owned)
+    };
+    let (listener, receiver) = match wire {
+        None => (socket()?, socket()?),
+        Some(wire) => (wire.at_sender(socket)?, wire.at_receiver(socket)?),
+    };
+    let (mut address, mut len) = (any, size_of::<A>() as libc::socklen_t);
+    let place = (&raw mut address).cast::<libc::sockaddr>();
+    let fd = listener.as_raw_fd();
+    // SAFETY: each call reads or writes at most `len` bytes of `address`, or no memory.
+    unsafe {
+        checked(libc::bind(fd, place, len))?;
+        checked(libc::listen(fd, 1))?;
+        checked(libc::getsockname(fd, place, &mut len))?;
+        checked(libc::connect(receiver.as_raw_fd(), place, len))?;
+        let sender = libc::accept4(fd, std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC);
+        Ok((owned(checked(sender)?), receiver))
+    }
+}
+
+/// Gives both ends one key, as after a handshake: AES-128-GCM of TLS 1.2.
+fn encrypt((sender, receiver): &(File, File)) -> io::Result<()> {
+    /// `struct tls12_crypto_info_aes_gcm_128` of linux/tls.h.
+    #[repr(C)]
+    struct Key {
+        version: u16,
+        cipher: u16,
+        iv: [u8; 8],
+        key: [u8; 16],
+        salt: [u8; 4],
+        first_record: [u8; 8],
+    }
+    const TLS_1_2: u16 = 0x0303;
+    const AES_GCM_128: u16 = 51;
+    const TCP_ULP: libc::c_int = 31;
+    const TLS_TX: libc::c_int = 1;
+    const TLS_RX: libc::c_int = 2;
+    let key =
+        Key { version: TLS_1_2, cipher: AES_GCM_128, iv: [1; 8], key: [2; 16], salt: [3; 4], first_record: [0; 8] };
+    for (end, direction) in [(sender, TLS_TX), (receiver, TLS_RX)] {
+        set_option(end, libc::IPPROTO_TCP, TCP_ULP, b"tls")?;
+        set_option(end, libc::SOL_TLS, direction, &key)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The flush promise itself, swept: random responses by every driver on every kind of stream, and nothing waits in the kernel that
+//! one plain write of the same bytes would not have left there.
+//!
+//! Requests and responses take turns on one connection, so that Nagle's algorithm and delayed acknowledgements meet as they do
+//! between servers and clients. No time is asserted: the judge (promise/link.rs) looks for bytes that stay with the sender while
+//! the reader has taken all that came. What is found there counts if a plain write leaves nothing in twenty attempts.
+//!
+//! Each connection has a number, from which all that happens on it follows. `PROMISE_SEED` is the first one's, and
+//! `PROMISE_SECONDS` says how long connections are made.
+#![cfg(target_os = "linux")]
+
+#[path = "promise/calls.rs"]
+mod calls;
+#[path = "promise/case.rs"]
+mod case;
+mod common;
+#[path = "promise/drive.rs"]
+mod drive;
+#[path = "promise/link.rs"]
+mod link;
+
+use std::fs::File;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use case::Case;
+use common::streams::{Kind, why_not};
+use common::{not_checked, say};
+use link::{Link, Settings};
+
+/// Exchanges of one connection.
+const EXCHANGES: usize = 15;
+/// How often a plain write is tried.
+const ATTEMPTS: usize = 20;
+/// Failures that are told, before the sweep gives up.
+const FAILURES: usize = 8;
+
+/// What was seen on one kind of stream.
+#[derive(Default)]
+struct Seen {
+    links: u64,
+    exchanges: usize,
+    /// Stalls that a plain write has as well.
+    excused: usize,
+    /// Time until the last byte, in that of a plain write.
+    ratios: Vec<f64>,
+    failures: Vec<String>,
+}
+
+fn variable<T: FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok().map(|text| text.parse().ok().unwrap_or_else(|| panic!("{name}={text}")))
+}
+
+/// Makes connections for this time, of those seconds that the environment gives to all of them.
+fn sweep(kind: Kind, share: f64) {
+    if let Some(why) = why_not(kind) {
+        return not_checked(why);
+    }
+    let seconds: f64 = variable("PROMISE_SECONDS").unwrap_or(12.0);
+    let first: u64 = variable("PROMISE_SEED").unwrap_or(0);
+    let end = Instant::now() + Duration::from_secs_f64(seconds * share);
+    let files = [common::file(case::file()), common::file(case::file())];
+    let mut seen = Seen::default();
+    while (seen.links == 0 || Instant::now() < end) && seen.failures.len() < FAILURES {
+        connection(kind, first + seen.links, &files, &mut seen);
+        seen.links += 1;
+    }
+    seen.ratios.sort_by(f64::total_cmp);
+    let part = |of: f64| seen.ratios.get((seen.ratios.len() as f64 * of) as usize).copied().unwrap_or(f64::NAN);
+    let summary = format!(
+        "{kind}: {} connections, {} exchanges, {} stalls that a plain write has as well; the last byte after {:.2} of its time \
+         (99th percentile: {:.1})",
+        seen.links,
+        seen.exchanges,
+        seen.excused,
+        part(0.5),
+        part(0.99)
+    );
+    say(&summary);
+    assert!(seen.failures.is_empty(), "{summary}\n{}", seen.failures.join("\n"));
+}
+
+/// One connection and the control beside it, from the first request to the close.
+fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
+    let mut rng = Rng::with_seed(seed);
+    let settings = Settings::random(kind, &mut rng);
+    let file = rng.choice(files).unwrap();
+    let (link, control) = (Link::new(&settings), Link::new(&settings));
+    for number in 0..rng.usize(1..=EXCHANGES) {
+        let case = Case::random(&mut rng);
+        let told = || format!("PROMISE_SEED={seed}, exchange {number}, {settings:?}, {case:?}");
+        let exchange = link.exchange(|out, pause| case.send(out, file, settings.nodelay, pause));
+        seen.exchanges += 1;
+        let (sent, bytes) = (exchange.sent as usize, case.bytes());
+        let came = exchange.arrived.len();
+        if exchange.arrived[..] != bytes[..came.min(bytes.len())] {
+            seen.failures.push(format!("other bytes came: {}", told()));
+            return;
+        }
+        let write = control.write(&bytes[..sent]);
+        let arrived = write.arrived.len();
+        assert!(write.arrived == bytes[..arrived.min(sent)], "other bytes of a plain write came: {}", told());
+        if arrived < sent {
+            say(&format!("a plain write of {sent} waits: {arrived} came: {} {}", write.stall.unwrap(), told()));
+            return;
+        }
+        match exchange.stall {
+            Some(_)
+                if write.stall.is_some() || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some()) =>
+            {
+                seen.excused += 1;
+            }
+            Some(stall) => seen.failures.push(format!("{stall}, the last for {:?}: {}", exchange.time, told())),
+            None if sent > 0 => seen.ratios.push(exchange.time.as_secs_f64() / write.time.as_secs_f64()),
+            None => {}
+        }
+        if came < sent {
+            let rest = link.end();
+            if came + rest.len() < sent {
+                seen.failures.push(format!("{} of {sent} bytes lost by a close: {}", sent - came - rest.len(), told()));
+            }
+            return;
+        }
+    }
+    let case = Case::random(&mut rng);
+    let (sent, arrived) = link.close(|out| case.send(out, file, settings.nodelay, &mut |_, _| {}));
+    let lost = sent as usize - arrived.len().min(sent as usize);
+    if lost > 0 {
+        seen.failures.push(format!(
+            "{lost} of {sent} bytes lost by a close: PROMISE_SEED={seed}, the last, {settings:?}, {case:?}"
+        ));
+    }
+    assert!(arrived == case.bytes()[..arrived.len()], "other bytes came: PROMISE_SEED={seed}, the last");
+    control.end();
+}
+
+#[test]
+fn tcp() {
+    sweep(Kind::Tcp, 0.8);
+}
+
+#[test]
+fn ktls() {
+    sweep(Kind::Ktls, 0.3);
+}
+
+#[test]
+fn mptcp() {
+    sweep(Kind::Mptcp, 0.3);
+}
+
+#[test]
+fn sctp() {
+    sweep(Kind::Sctp, 0.3);
+}
+
+#[test]
+fn unix() {
+    sweep(Kind::Unix, 0.1);
+}
+
+#[test]
+fn vsock() {
+    sweep(Kind::Vsock, 0.3);
+}
