@@ -4,7 +4,7 @@
 
 use httpd::conditions::{Answer, Meta, answer};
 use httpd::head::{self, Common};
-use httpd::path::Path;
+use httpd::path::{self, Path};
 use httpd::request::{Method, Parsed, parse};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -20,14 +20,15 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for name in path.as_bytes().split(|&byte| byte == b'/') {
         assert!(!matches!(name, b"" | b"." | b"..") && !name.contains(&0), "{path:?}");
     }
-    let meta = Meta { len: len as u64, modified: 784_111_777, nanoseconds: 1 };
-    let answer = answer(&request, &meta, meta.modified);
+    let meta = Meta { len: len as u64, inode: 1, changed: 784_111_777, nanoseconds: 1 };
+    let now = meta.changed + 3;
+    let answer = answer(&request, &meta, now);
     if let Answer::Part { start, end } = answer {
         assert!(start < end && end <= meta.len);
     }
     let common = Common {
-        date: &httpd::date::format(meta.modified),
-        now: meta.modified,
+        date: &httpd::date::format(now),
+        now,
         keep_alive: request.keep_alive,
         with_body: request.method == Method::Get,
     };
@@ -35,7 +36,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let len = head::file(&mut head, &common, path.name(), &meta, answer);
     let lines = head[..len].strip_suffix(b"\r\n\r\n").unwrap();
     assert!(lines.iter().all(|byte| byte.is_ascii_graphic() || b" \r\n".contains(byte)));
-    let len = head::redirection(&mut head, &common, path.name());
+    let len = head::redirection(&mut head, &common, path.name(), path::query(request.target));
     // A name of the file system has 255 bytes at most.
     assert!(path.name().len() > 255 || head[..len].ends_with(b"/\r\nContent-Length: 0\r\n\r\n"));
 });

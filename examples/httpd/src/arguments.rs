@@ -7,6 +7,14 @@ use core::str;
 
 pub const USAGE: &str = "usage: httpd [--root FOLDER] [--port NUMBER] [--bind ADDRESS] [--idle SECONDS]";
 
+pub const HELP: &str = "
+  --root FOLDER   the folder whose files are served: the one it is started in
+  --port NUMBER   0 for any that is free: 8080
+  --bind ADDRESS  IPv4 or IPv6, 0.0.0.0 or :: for all: 127.0.0.1
+  --idle SECONDS  for a request to come, and for a part of an answer to go: 60
+
+SIGTERM or SIGINT ends it when it has finished what it has begun, a second one at once.";
+
 /// What the server is told.
 pub struct Arguments {
     pub root: &'static CStr,
@@ -25,11 +33,14 @@ impl fmt::Display for Wrong {
 }
 
 impl Arguments {
-    /// From the arguments, the program's name not among them, each with its NUL.
-    pub fn parse(words: &mut dyn Iterator<Item = &'static [u8]>) -> Result<Self, Wrong> {
+    /// From the arguments, the program's name not among them, each with its NUL. Nothing, if help is asked for.
+    pub fn parse(words: &mut dyn Iterator<Item = &'static [u8]>) -> Result<Option<Self>, Wrong> {
         let (mut root, mut port, mut bind, mut idle) = (c".", 8080, IpAddr::V4(Ipv4Addr::LOCALHOST), 60_u32);
         while let Some(option) = words.next() {
             let name = option.strip_suffix(b"\0").unwrap_or(option);
+            if matches!(name, b"--help" | b"-h") {
+                return Ok(None);
+            }
             if !matches!(name, b"--root" | b"--port" | b"--bind" | b"--idle") {
                 return Err(Wrong("unknown option", name));
             }
@@ -43,6 +54,6 @@ impl Arguments {
                 _ => bind = text.and_then(|text| text.parse().ok()).ok_or(wrong)?,
             }
         }
-        Ok(Self { root, address: SocketAddr::new(bind, port), idle: idle.into() })
+        Ok(Some(Self { root, address: SocketAddr::new(bind, port), idle: idle.into() }))
     }
 }

@@ -11,8 +11,12 @@ use crate::request::{List, Method, Request};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
     pub len: u64,
-    /// Last change, in seconds since 1970.
-    pub modified: u64,
+    pub inode: u64,
+    /// Last change of the file or of what is known of it, in seconds since 1970; 0 if nobody knows.
+    ///
+    /// It is not the time of modification, which anyone may set, and which archives and reproducible builds do set: two
+    /// files of one length can have the same. The kernel sets this one, with a rename as well.
+    pub changed: u64,
     /// And the nanoseconds.
     pub nanoseconds: u32,
 }
@@ -27,18 +31,28 @@ pub enum Answer {
     Unsatisfiable,
 }
 
-/// `"seconds-nanoseconds-length"`, in hexadecimal, each of a fixed width.
-pub const ETAG_LEN: usize = 44;
+/// `"inode-seconds-nanoseconds-length"`, in hexadecimal, each of a fixed width.
+pub const ETAG_LEN: usize = 61;
+
+/// Seconds within which a file may change again without another time: file systems count in steps of up to two.
+const STEP: u64 = 2;
+/// No kernel with a clock says less. It is the time of an image, or of a clock that was not set.
+const FIRST: u64 = 86_400;
 
 impl Meta {
-    /// The strong entity tag: it changes when the file's length or time of change does.
+    /// Whether a change from now on shows in the time of change. Otherwise no validator is sent, as it would not be one.
+    pub fn is_settled(&self, now: u64) -> bool {
+        (FIRST..now.saturating_sub(STEP)).contains(&self.changed)
+    }
+
+    /// The strong entity tag, of a file that is settled: it changes when the file does, or another is in its place.
     pub fn etag(&self) -> [u8; ETAG_LEN] {
-        let mut text = [b'"'; ETAG_LEN];
-        hex(&mut text[1..17], self.modified);
-        text[17] = b'-';
-        hex(&mut text[18..26], u64::from(self.nanoseconds));
-        text[26] = b'-';
-        hex(&mut text[27..43], self.len);
+        let mut text = [b'-'; ETAG_LEN];
+        (text[0], text[60]) = (b'"', b'"');
+        hex(&mut text[1..17], self.inode);
+        hex(&mut text[18..34], self.changed);
+        hex(&mut text[35..43], u64::from(self.nanoseconds));
+        hex(&mut text[44..60], self.len);
         text
     }
 }
@@ -54,25 +68,30 @@ fn hex(text: &mut [u8], mut number: u64) {
 ///
 /// A tag has precedence over a date, which is ignored if it is none.
 pub fn answer(request: &Request<'_>, meta: &Meta, now: u64) -> Answer {
-    let modified_by = |since| date::parse(since, now).map(|since| meta.modified <= since);
+    let settled = meta.is_settled(now);
+    let tag = settled.then(|| meta.etag());
+    let tag = tag.as_ref().map_or([].as_slice(), |tag| tag);
     let wanted = match (request.if_match, request.if_unmodified_since) {
-        (Some(tags), _) => any(tags, still, meta),
-        (None, Some(since)) => modified_by(since) != Some(false),
+        (Some(tags), _) => any(tags, |given| given == tag),
+        (None, Some(since)) => date::parse(since, now).is_none_or(|since| meta.changed <= since),
         (None, None) => true,
     };
     if !wanted {
         return Answer::PreconditionFailed;
     }
     let unchanged = match (request.if_none_match, request.if_modified_since) {
-        (Some(tags), _) => any(tags, same, meta),
-        (None, Some(since)) => modified_by(since) == Some(true),
+        // The weak comparison: a tag that a cache made weak is the same.
+        (Some(tags), _) => any(tags, |given| given.strip_prefix(b"W/").unwrap_or(given) == tag),
+        // Only the very date: a link may lead to an older file today.
+        (None, Some(since)) => settled && date::parse(since, now) == Some(meta.changed),
         (None, None) => false,
     };
     if unchanged {
         return Answer::NotModified;
     }
+    // The strong comparison. A date never passes: the file may have changed twice in that second.
     let range = match (request.method, request.range) {
-        (Method::Get, Some(range)) if request.if_range.is_none_or(|condition| still(condition, meta)) => range,
+        (Method::Get, Some(range)) if request.if_range.is_none_or(|given| settled && given == tag) => range,
         _ => return Answer::Whole,
     };
     match Range::new(range, meta.len) {
@@ -83,18 +102,8 @@ pub fn answer(request: &Request<'_>, meta: &Meta, now: u64) -> Answer {
 }
 
 /// Whether one of the tags is the file's. `*` is that of every file.
-fn any(tags: List<'_>, is: fn(&[u8], &Meta) -> bool, meta: &Meta) -> bool {
-    tags.items().any(|tag| tag == b"*" || is(tag, meta))
-}
-
-/// The weak comparison: a tag that a cache made weak is the same.
-fn same(tag: &[u8], meta: &Meta) -> bool {
-    tag.strip_prefix(b"W/").unwrap_or(tag) == meta.etag()
-}
-
-/// The strong comparison. A date never passes: the file may have changed twice in that second.
-fn still(condition: &[u8], meta: &Meta) -> bool {
-    condition == meta.etag()
+fn any(tags: List<'_>, is: impl Fn(&[u8]) -> bool) -> bool {
+    tags.is_any() || tags.tags().any(is)
 }
 
 #[cfg(test)]
@@ -104,7 +113,8 @@ mod tests {
     use std::format;
     use std::string::String;
 
-    const META: Meta = Meta { len: 10, modified: 784_111_777, nanoseconds: 5 };
+    const META: Meta = Meta { len: 10, inode: 7, changed: 784_111_777, nanoseconds: 5 };
+    const NOW: u64 = META.changed + STEP + 1;
     const SINCE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
     const BEFORE: &[u8] = b"Sun, 06 Nov 1994 08:49:36 GMT";
 
@@ -123,7 +133,7 @@ mod tests {
     }
 
     fn answer(request: &Request<'_>) -> Answer {
-        super::answer(request, &META, 0)
+        super::answer(request, &META, NOW)
     }
 
     fn if_match(head: &[u8]) -> Request<'_> {
@@ -142,7 +152,7 @@ mod tests {
 
     #[test]
     fn tags() {
-        assert_eq!(META.etag(), *b"\"000000002ebc98a1-00000005-000000000000000a\"");
+        assert_eq!(META.etag(), *b"\"0000000000000007-000000002ebc98a1-00000005-000000000000000a\"");
         for (before, after) in
             [("", ""), ("W/", ""), ("\"x\", ", ""), ("\"x\"\r\nIf-None-Match: ", "\r\nIf-None-Match: \"y\"")]
         {
@@ -150,9 +160,54 @@ mod tests {
             assert_eq!(answer(&if_none_match(head.as_bytes())), Answer::NotModified, "{head}");
         }
         assert_eq!(answer(&if_none_match(b"If-None-Match: *\r\n\r\n")), Answer::NotModified);
+        for none in ["\"x\", *", "*, \"x\"", "\"x", "", ","] {
+            let head = std::format!("If-None-Match: {none}\r\n\r\n");
+            assert_eq!(answer(&if_none_match(head.as_bytes())), Answer::Whole, "{none}");
+        }
         let other = Request { if_modified_since: Some(SINCE), ..if_none_match(b"If-None-Match: \"x\"\r\n\r\n") };
         assert_eq!(answer(&other), Answer::Whole, "a tag has precedence over a date");
         assert_eq!(answer(&if_none_match(head("X", "", "").as_bytes())), Answer::Whole, "the tag of another field");
+    }
+
+    #[test]
+    fn another_file() {
+        for other in [
+            Meta { inode: 8, ..META },
+            Meta { changed: META.changed - 1, ..META },
+            Meta { nanoseconds: 6, ..META },
+            Meta { len: 11, ..META },
+        ] {
+            assert_ne!(other.etag(), META.etag());
+        }
+    }
+
+    #[test]
+    fn no_validator_before_it_is_one() {
+        let tag = META.etag();
+        let head = head("If-None-Match", "", "");
+        let ranged = Request { range: Some(b"bytes=2-3"), if_range: Some(&tag), ..request() };
+        let requests = [
+            if_none_match(head.as_bytes()),
+            Request { if_modified_since: Some(SINCE), ..request() },
+            ranged,
+            Request { if_range: Some(b""), ..ranged },
+        ];
+        for now in [0, META.changed - 1, META.changed, META.changed + STEP] {
+            assert!(!META.is_settled(now));
+            for request in &requests {
+                assert_eq!(super::answer(request, &META, now), Answer::Whole, "{request:?}");
+            }
+        }
+        assert!(META.is_settled(NOW));
+        for changed in [0, 1, 1000] {
+            let meta = Meta { changed, ..META };
+            assert!(!meta.is_settled(NOW));
+            let since = date::format(changed);
+            let request = Request { if_modified_since: Some(&since), ..request() };
+            assert_eq!(super::answer(&request, &meta, NOW), Answer::Whole);
+        }
+        // A range alone needs none.
+        assert_eq!(super::answer(&Request { if_range: None, ..ranged }, &META, 0), Answer::Part { start: 2, end: 4 });
     }
 
     #[test]
@@ -186,7 +241,7 @@ mod tests {
     fn dates() {
         let since = |since| answer(&Request { if_modified_since: Some(since), ..request() });
         assert_eq!(since(SINCE), Answer::NotModified);
-        assert_eq!(since(b"Sun, 06 Nov 1994 08:49:38 GMT"), Answer::NotModified);
+        assert_eq!(since(b"Sun, 06 Nov 1994 08:49:38 GMT"), Answer::Whole, "a link may have led to a newer file");
         assert_eq!(since(b"Sun Nov  6 08:49:37 1994"), Answer::NotModified);
         assert_eq!(since(BEFORE), Answer::Whole);
         assert_eq!(since(b"yesterday"), Answer::Whole);

@@ -3,10 +3,10 @@
 use core::ffi::c_int;
 use core::ops::Range;
 
-use bare_sendfile::{Count, Error, IoSlice, Step, Transfer, perform};
+use bare_sendfile::{Count, Error, IoSlice, Output, Status as Sent, Transfer};
 use httpd::conditions::{Answer, answer};
 use httpd::head::{self, Common};
-use httpd::path::Path;
+use httpd::path::{self, Path};
 use httpd::request::{self, Method, Parsed, Request};
 use httpd::status::Status;
 use rustix::fd::OwnedFd;
@@ -17,25 +17,26 @@ use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use crate::files::{FileId, Files, Found, lend};
 use crate::memory::{self, PAGE};
 
-/// Seconds for the client to close after the last answer.
+/// Seconds for the client to close after the last answer, or to send a request when the server is to end.
 const LINGER: u64 = 5;
 /// Answers, or reads of what is not looked at, after which the others have their turn.
 const TURN: usize = 16;
-/// The same of an answer's file, in steps of 2 MiB.
-const FILE_STEPS: usize = 4;
-/// `SOCK_STREAM`, what every connection is: it need not be asked for again with each answer.
-const SOCK_STREAM: usize = 1;
+/// The same of an answer's file, in bytes.
+const BUDGET: usize = 8 << 20;
 /// Of include/uapi/linux/sockios.h.
 const SIOCOUTQ: Opcode = 0x5411;
 
-/// Pages that a connection has, and uses only if it has to: what came in and was not looked at, then a head that was not sent.
-pub const KEPT: usize = (Inbox::SIZE + head::MAX_HEAD).next_multiple_of(PAGE);
+/// Pages that a connection has, and uses only if it has to: what came in and was not looked at at their start, a head that was
+/// not sent at their end. A query is in one of the two.
+pub const KEPT: usize = (Inbox::SIZE + head::MAX_PLAIN).next_multiple_of(PAGE);
 
 /// What the connections share: the machinery, and room for what is rarely kept from one event to the next.
 pub struct Shared {
     pub files: Files,
     /// Seconds of a clock that nobody sets.
     pub now: u64,
+    /// The same without those for which the server was stopped: in these, it was not the clients who waited.
+    pub watched: u64,
     /// Seconds for a whole request to come, and for a part of an answer to go.
     pub idle: u64,
     /// Seconds since 1970, by a clock that may be set.
@@ -124,17 +125,6 @@ pub enum Next {
     Close,
 }
 
-/// How far an answer got.
-enum Sent {
-    All,
-    /// Until the socket was full.
-    OutFull,
-    /// Until others had their turn.
-    Turn,
-    /// The client is gone, or the file became shorter than was promised.
-    Failed,
-}
-
 /// An answer on its way.
 struct Response {
     transfer: Transfer,
@@ -149,8 +139,8 @@ struct Response {
 pub struct Connection {
     socket: OwnedFd,
     deadline: u64,
-    /// Bytes that the kernel had yet to bring to the client when it was last asked.
-    unsent: c_int,
+    /// Bytes that the kernel had yet to bring to the client when it was asked, if it was since the deadline was set.
+    unsent: Option<c_int>,
     response: Option<Response>,
     /// Bytes that were put aside.
     received: usize,
@@ -158,29 +148,41 @@ pub struct Connection {
     used: bool,
     /// All is sent; what still comes is not looked at.
     lingering: bool,
+    /// No request has come.
+    fresh: bool,
 }
 
 impl Connection {
     pub fn new(socket: OwnedFd, deadline: u64) -> Self {
-        Self { socket, deadline, unsent: 0, response: None, received: 0, used: false, lingering: false }
+        Self { socket, deadline, unsent: None, response: None, received: 0, used: false, lingering: false, fresh: true }
     }
 
     pub fn socket(&self) -> &OwnedFd {
         &self.socket
     }
 
-    /// To be asked once a second. The kernel takes more of an answer only when it has brought much of the last part to the
-    /// client, for which a slow one needs longer than `idle`. It is not late as long as that becomes less.
-    pub fn is_late(&mut self, now: u64, idle: u64) -> bool {
-        if self.response.is_some() {
-            // SAFETY: the kernel writes a number of this type.
-            let unsent = unsafe { ioctl(&self.socket, Getter::<SIOCOUTQ, c_int>::new()) }.unwrap_or(0);
-            if unsent < self.unsent {
-                self.deadline = now + idle;
-            }
-            self.unsent = unsent;
+    /// The kernel takes more of an answer only when it has brought much of the last part to the client, for which a slow one
+    /// needs longer than `idle`. It is not late as long as that becomes less.
+    pub fn is_late(&mut self, watched: u64, idle: u64) -> bool {
+        if watched <= self.deadline {
+            return false;
         }
-        now > self.deadline
+        let unsent = self.unsent();
+        let late = unsent == 0 || self.unsent.is_some_and(|before| unsent >= before);
+        (self.deadline, self.unsent) = (watched + idle, Some(unsent));
+        late
+    }
+
+    /// Since when it asks for nothing, if it does. With nothing unsent, its place can be given to another client.
+    pub fn idle_since(&self, idle: u64) -> Option<u64> {
+        let asks = self.response.is_some() || self.received > 0 || self.fresh || self.lingering;
+        (!asks).then(|| self.deadline.saturating_sub(idle))
+    }
+
+    /// Bytes that the kernel has yet to bring to the client.
+    pub fn unsent(&self) -> c_int {
+        // SAFETY: the kernel writes a number of this type.
+        unsafe { ioctl(&self.socket, Getter::<SIOCOUTQ, c_int>::new()) }.unwrap_or(0)
     }
 
     /// Lets go of what is shared. `kept` are its pages.
@@ -212,10 +214,11 @@ impl Connection {
         loop {
             if self.response.is_some() {
                 match self.send(kept.clone(), shared) {
-                    Sent::All => done += 1,
-                    Sent::OutFull => return Next::Wait,
-                    Sent::Turn => return Next::Again,
-                    Sent::Failed => return Next::Close,
+                    Ok(Sent::Done) => done += 1,
+                    Ok(Sent::OutFull) => return Next::Wait,
+                    Ok(Sent::Yielded) => return Next::Again,
+                    // The client is gone, the file became shorter than was promised, or it cannot be read.
+                    Ok(Sent::InEmpty) | Err(_) => return Next::Close,
                 }
             } else if done == TURN {
                 return Next::Again;
@@ -229,6 +232,7 @@ impl Connection {
             } else {
                 match request::parse(inbox.waiting()) {
                     Parsed::Request(request, len) => {
+                        self.fresh = false;
                         self.response = Some(respond(&request, shared));
                         inbox.start += len;
                     }
@@ -245,8 +249,13 @@ impl Connection {
                         match received {
                             Received::Bytes => {}
                             Received::Nothing if !shared.draining || !inbox.is_blank() => return Next::Wait,
+                            // Its request may be on the way.
+                            Received::Nothing if self.fresh => {
+                                self.deadline = self.deadline.min(shared.watched + LINGER);
+                                return Next::Wait;
+                            }
                             // No request has begun, and none is to begin.
-                            Received::Nothing if done > 0 => self.linger(shared.now),
+                            Received::Nothing if done > 0 => self.linger(shared.watched),
                             Received::Nothing | Received::End => return Next::Close,
                         }
                     }
@@ -255,64 +264,41 @@ impl Connection {
         }
     }
 
-    /// Sends what it can of the answer. These are the lines of `poll_send`, with two differences: what kind of socket it is
-    /// need not be asked with each answer, and a full socket is not flushed, as it is never empty before the next call.
-    fn send(&mut self, kept: Range<usize>, shared: &mut Shared) -> Sent {
-        let Some(response) = &mut self.response else { return Sent::All };
-        let kept = shared.kept.get_mut(kept).and_then(|kept| kept.get_mut(Inbox::SIZE..)).unwrap_or(&mut []);
-        let head = if response.kept { &*kept } else { shared.head.as_slice() };
-        let headers = [IoSlice::new(head.get(..response.head_len).unwrap_or(&[]))];
+    /// Sends what it can of the answer.
+    fn send(&mut self, kept: Range<usize>, shared: &mut Shared) -> Result<Sent, Error> {
+        let Some(response) = &mut self.response else { return Ok(Sent::Done) };
+        let fresh = shared.head.get(..response.head_len).unwrap_or(&[]);
+        let kept = shared.kept.get_mut(kept.end - response.head_len..kept.end).unwrap_or(&mut []);
+        let headers = [IoSlice::new(if response.kept { kept } else { fresh })];
         let out_fd = lend(&self.socket);
         // An answer without a file never looks at this descriptor.
         let in_fd = response.file.and_then(|id| shared.files.fd(id)).unwrap_or(out_fd);
         let before = response.transfer.progress();
-        let mut file_steps = 0;
-        let sent = loop {
-            let Ok(step) = response.transfer.next_step(&headers, &[], shared.buffer.len()) else { break Sent::Failed };
-            let result = match &step {
-                Step::Done => break Sent::All,
-                Step::SocketType => Ok(SOCK_STREAM),
-                step => perform(step, out_fd, in_fd, &mut shared.buffer),
-            };
-            match response.transfer.complete(result) {
-                Ok(()) | Err(Error::Errno(bare_sendfile::Errno::EINTR)) => {}
-                Err(Error::Errno(bare_sendfile::Errno::EAGAIN)) => break Sent::OutFull,
-                Err(_) => break Sent::Failed,
-            }
-            if let Step::SendFile { .. } | Step::Copy { .. } = step {
-                file_steps += 1;
-                if file_steps == FILE_STEPS {
-                    break Sent::Turn;
-                }
-            }
-        };
+        let sent = response.transfer.poll_send(out_fd, in_fd, &headers, &[], &mut shared.buffer);
         if response.transfer.progress() != before {
-            self.deadline = shared.now + shared.idle;
+            (self.deadline, self.unsent) = (shared.watched + shared.idle, None);
         }
-        if let Sent::All = sent {
+        if sent == Ok(Sent::Done) {
             let last = response.last;
             if let Some(id) = response.file {
                 shared.files.release(id);
             }
             self.response = None;
             if last {
-                self.linger(shared.now);
+                self.linger(shared.watched);
             }
         } else if !response.kept && response.transfer.progress().headers < response.head_len as u64 {
-            let head = shared.head.get(..response.head_len).unwrap_or(&[]);
-            if let Some(room) = kept.get_mut(..head.len()) {
-                room.copy_from_slice(head);
-                (response.kept, self.used) = (true, true);
-            }
+            kept.copy_from_slice(fresh);
+            (response.kept, self.used) = (true, true);
         }
         sent
     }
 
     /// Says that this was all, and waits for the client to close. Closing at once would answer what the client may still be
     /// sending with a reset, which can take the answer back from it.
-    fn linger(&mut self, now: u64) {
+    fn linger(&mut self, watched: u64) {
         self.lingering = true;
-        self.deadline = now + LINGER;
+        (self.deadline, self.unsent) = (watched + LINGER, None);
         let _ = shutdown(&self.socket, Shutdown::Write); // An error is one of the connection; the next read has it.
     }
 }
@@ -334,16 +320,18 @@ fn respond(request: &Request<'_>, shared: &mut Shared) -> Response {
     let common = Common { date: &shared.date, now: shared.clock, keep_alive: !last, with_body };
     match found {
         Found::Folder => {
-            let head_len = head::redirection(&mut shared.head, &common, path.name());
-            Response::new(head_len, None, 0, 0, last)
+            let head_len = head::redirection(&mut shared.head, &common, path.name(), path::query(request.target));
+            Response::new(&shared.head, head_len, None, 0, 0, last)
         }
         Found::File(id, meta) => {
             let answer = answer(request, &meta, shared.clock);
             let head_len = head::file(&mut shared.head, &common, path.name(), &meta, answer);
             match answer {
-                Answer::Whole if with_body => Response::new(head_len, Some(id), 0, meta.len, last),
-                Answer::Part { start, end } => Response::new(head_len, Some(id), start, end - start, last),
-                _ => Response::new(head_len, Some(id), 0, 0, last),
+                Answer::Whole if with_body => Response::new(&shared.head, head_len, Some(id), 0, meta.len, last),
+                Answer::Part { start, end } => {
+                    Response::new(&shared.head, head_len, Some(id), start, end - start, last)
+                }
+                _ => Response::new(&shared.head, head_len, Some(id), 0, 0, last),
             }
         }
     }
@@ -362,15 +350,15 @@ fn refuse(status: Status, keep_alive: bool, with_body: bool, shared: &mut Shared
     let keep_alive = keep_alive && !shared.draining;
     let common = Common { date: &shared.date, now: shared.clock, keep_alive, with_body };
     let head_len = head::refusal(&mut shared.head, &common, status);
-    Response::new(head_len, None, 0, 0, !keep_alive)
+    Response::new(&shared.head, head_len, None, 0, 0, !keep_alive)
 }
 
 impl Response {
-    fn new(head_len: usize, file: Option<FileId>, start: u64, count: u64, last: bool) -> Self {
-        // Only the length of the head counts here.
-        let headers = [IoSlice::new(&[0; head::MAX_HEAD][..head_len])];
+    fn new(head: &[u8], head_len: usize, file: Option<FileId>, start: u64, count: u64, last: bool) -> Self {
+        let headers = [IoSlice::new(head.get(..head_len).unwrap_or(&[]))];
         let transfer = match Transfer::new(start, Count::Bytes(count), &headers, &[]) {
-            Ok(transfer) => transfer,
+            // The listener has set the option; the socket need not be asked with each answer.
+            Ok(transfer) => transfer.with_output(Output::TcpNoDelay).with_budget(BUDGET),
             // No file is so large; the kernel's own numbers are signed.
             Err(_) => unreachable!(),
         };

@@ -3,10 +3,14 @@
 use crate::conditions::{Answer, Meta};
 use crate::content_type;
 use crate::date;
+use crate::request;
 use crate::status::Status;
 
-/// The longest head, with the text of a refusal: that of a redirection to the longest name, all of it percent-encoded.
-pub const MAX_HEAD: usize = 1280;
+/// The longest head, with the text of a refusal, without a query: that of a redirection to the longest name, all of it
+/// percent-encoded.
+pub const MAX_PLAIN: usize = 1280;
+/// The longest head: that of the same with the longest query that a request has room for.
+pub const MAX_HEAD: usize = MAX_PLAIN + request::MAX_HEAD;
 
 /// What stands in every response.
 #[derive(Clone, Copy, Debug)]
@@ -111,9 +115,8 @@ pub fn file(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8], meta: 
     if let Answer::Whole | Answer::Part { .. } = answer {
         head.field(b"Content-Type", content_type::of(name));
     }
-    if answer != Answer::Unsatisfiable {
-        // A file may be from the future, what the server says of it may not.
-        head.field(b"Last-Modified", &date::format(meta.modified.min(common.now)));
+    if answer != Answer::Unsatisfiable && meta.is_settled(common.now) {
+        head.field(b"Last-Modified", &date::format(meta.changed));
         head.field(b"ETag", &meta.etag());
     }
     head.push(b"\r\n\r\n");
@@ -139,7 +142,8 @@ pub fn refusal(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, status: Status) 
 /// A whole response that sends the client from the folder's name to the same with a `/`; its length.
 ///
 /// The reference is relative, and all but letters and digits is encoded: no name can make another host or scheme of it.
-pub fn redirection(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8]) -> usize {
+/// `query` is the request's with its `?`, or empty: it stays as it came.
+pub fn redirection(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8], query: &[u8]) -> usize {
     let mut head = Head::new(bytes, Status::MOVED_PERMANENTLY, common);
     head.field(b"Location", b"");
     for byte in name {
@@ -151,6 +155,7 @@ pub fn redirection(bytes: &mut [u8; MAX_HEAD], common: &Common<'_>, name: &[u8])
         }
     }
     head.push(b"/");
+    head.push(query);
     head.length(0);
     head.push(b"\r\n\r\n");
     head.len
@@ -163,8 +168,8 @@ mod tests {
     use std::string::String;
 
     const COMMON: Common<'_> =
-        Common { date: b"Sun, 06 Nov 1994 08:49:38 GMT", now: 784_111_778, keep_alive: true, with_body: true };
-    const META: Meta = Meta { len: 10, modified: 784_111_777, nanoseconds: 5 };
+        Common { date: b"Sun, 06 Nov 1994 08:49:40 GMT", now: 784_111_780, keep_alive: true, with_body: true };
+    const META: Meta = Meta { len: 10, inode: 7, changed: 784_111_777, nanoseconds: 5 };
 
     fn text(write: impl Fn(&mut [u8; MAX_HEAD]) -> usize) -> String {
         let mut bytes = [0; MAX_HEAD];
@@ -175,9 +180,10 @@ mod tests {
     #[test]
     fn files() {
         let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &META, Answer::Part { start: 2, end: 4 }));
-        let expected = "HTTP/1.1 206 Partial Content\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\nConnection: keep-alive\r\n\
+        let expected = "HTTP/1.1 206 Partial Content\r\nDate: Sun, 06 Nov 1994 08:49:40 GMT\r\nConnection: keep-alive\r\n\
             Content-Length: 2\r\nContent-Range: bytes 2-3/10\r\nContent-Type: text/plain; charset=utf-8\r\n\
-            Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nETag: \"000000002ebc98a1-00000005-000000000000000a\"\r\n\r\n";
+            Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+            ETag: \"0000000000000007-000000002ebc98a1-00000005-000000000000000a\"\r\n\r\n";
         assert_eq!(head, expected);
         let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &META, Answer::Unsatisfiable));
         assert!(head.starts_with("HTTP/1.1 416 ") && head.contains("\r\nContent-Range: bytes */10\r\n"));
@@ -188,10 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn from_the_future() {
-        for modified in [784_111_778, 784_111_779, u64::MAX] {
-            let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &Meta { modified, ..META }, Answer::Whole));
-            assert!(head.contains("\r\nLast-Modified: Sun, 06 Nov 1994 08:49:38 GMT\r\n"), "{head}");
+    fn no_validators() {
+        for changed in [0, 1, 784_111_778, 784_111_780, 784_111_781, u64::MAX] {
+            let head = text(|bytes| file(bytes, &COMMON, b"a.txt", &Meta { changed, ..META }, Answer::Whole));
+            assert!(!head.contains("Last-Modified") && !head.contains("ETag"), "{head}");
         }
     }
 
@@ -209,18 +215,25 @@ mod tests {
 
     #[test]
     fn redirections() {
-        let head = text(|bytes| redirection(bytes, &COMMON, b"a:b c"));
+        let head = text(|bytes| redirection(bytes, &COMMON, b"a:b c", b""));
         assert!(head.contains("\r\nLocation: a%3Ab%20c/\r\n"), "{head}");
-        // The longest of all fits.
-        let head = text(|bytes| redirection(bytes, &Common { keep_alive: true, ..COMMON }, &[b' '; 255]));
-        assert!(head.ends_with("/\r\nContent-Length: 0\r\n\r\n") && head.contains(&"%20".repeat(255)));
+        let head = text(|bytes| redirection(bytes, &COMMON, b"a", b"?b=/c?%20"));
+        assert!(head.contains("\r\nLocation: a/?b=/c?%20\r\n"), "{head}");
+        // The longest of all fits, and without a query it is no longer than it says.
+        let longest = |query: &[u8]| text(|bytes| redirection(bytes, &COMMON, &[b' '; 255], query));
+        let plain = longest(b"");
+        assert!(plain.ends_with("/\r\nContent-Length: 0\r\n\r\n") && plain.contains(&"%20".repeat(255)));
+        assert!(plain.len() <= MAX_PLAIN);
+        assert_eq!(longest(&[b'?'; request::MAX_HEAD]).len(), plain.len() + request::MAX_HEAD);
     }
 
     #[test]
     fn largest_numbers() {
-        let meta = Meta { len: u64::MAX, modified: u64::MAX, nanoseconds: u32::MAX };
+        let meta = Meta { len: u64::MAX, inode: u64::MAX, changed: u64::MAX - 3, nanoseconds: u32::MAX };
+        let common = Common { now: u64::MAX, ..COMMON };
         let head =
-            text(|bytes| file(bytes, &COMMON, b"a.js", &meta, Answer::Part { start: u64::MAX - 2, end: u64::MAX - 1 }));
+            text(|bytes| file(bytes, &common, b"a.js", &meta, Answer::Part { start: u64::MAX - 2, end: u64::MAX - 1 }));
+        assert!(head.contains("\r\nLast-Modified: Fri, 31 Dec 9999 23:59:59 GMT\r\n"));
         assert!(head.contains("bytes 18446744073709551613-18446744073709551613/18446744073709551615\r\n"));
         assert!(head.ends_with("\r\n\r\n"));
     }

@@ -21,13 +21,19 @@ use core::mem::forget;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io;
+use syscalls::{Sysno, syscall};
 
-use arguments::{Arguments, USAGE};
+use arguments::{Arguments, HELP, USAGE};
 
 /// The status to exit with.
 fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
     let arguments = match Arguments::parse(arguments) {
-        Ok(arguments) => arguments,
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => {
+            // SAFETY: as below.
+            let stdout = unsafe { rustix::stdio::stdout() };
+            return u8::from(writeln!(Out(stdout), "{USAGE}\n{HELP}").is_err());
+        }
         Err(wrong) => {
             // SAFETY: nobody closes it here. If it was closed before, writing to it fails, as nothing else is open yet.
             let stderr = unsafe { rustix::stdio::stderr() };
@@ -36,7 +42,9 @@ fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
         }
     };
     match fill_standard_streams().and_then(|()| server::run(&arguments)) {
-        Ok(()) => 0,
+        Ok(None) => 0,
+        // Told twice, it ends with answers on their way; the status is that of a program that a signal ends.
+        Ok(Some(signal)) => 128 + signal,
         Err((what, errno)) => {
             // SAFETY: nobody closes it here, and if it was closed before, it is filled.
             let stderr = unsafe { rustix::stdio::stderr() };
@@ -48,14 +56,19 @@ fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
 
 /// Whoever starts a program may have closed its standard streams. No client and no file gets a number that messages are
 /// written to: it is taken by what can be neither read nor written, and is there without /dev as well.
+///
+/// He may also have left others open, of which nobody here knows: they would count among those that are allowed.
 fn fill_standard_streams() -> Result<(), server::Failure> {
     loop {
         let fd = openat(CWD, c"/", OFlags::PATH, Mode::empty()).map_err(|errno| ("standard streams", errno))?;
         if fd.as_raw_fd() > 2 {
-            return Ok(());
+            break;
         }
         forget(fd);
     }
+    // SAFETY: close_range(2) touches no memory, and nothing in this program has a descriptor above 2 yet.
+    let _ = unsafe { syscall!(Sysno::close_range, 3, u32::MAX, 0) }; // Before Linux 5.9 they stay open.
+    Ok(())
 }
 
 /// A descriptor to write text to.

@@ -117,6 +117,13 @@ impl Path {
     }
 }
 
+/// The query of a target with its `?`; empty if there is none.
+pub fn query(target: &[u8]) -> &[u8] {
+    let target = target.split(|&byte| byte == b'#').next().unwrap_or(&[]);
+    let start = target.iter().position(|&byte| byte == b'?').unwrap_or(target.len());
+    target.get(start..).unwrap_or(&[])
+}
+
 /// The first byte, decoded, and the rest.
 fn decode(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, Status> {
     let digit = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
@@ -184,6 +191,15 @@ mod tests {
             parsed.push_index().unwrap();
             assert_eq!(parsed.as_c_str().to_bytes(), path.as_bytes());
             assert_eq!(parsed.name(), b"index.html");
+        }
+    }
+
+    #[test]
+    fn queries() {
+        for (target, found) in
+            [("/a", ""), ("/a?", "?"), ("/a?b?c/../d", "?b?c/../d"), ("/a?b#c?d", "?b"), ("/a#b?c", "")]
+        {
+            assert_eq!(query(target.as_bytes()), found.as_bytes(), "{target}");
         }
     }
 

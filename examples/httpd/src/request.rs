@@ -3,6 +3,7 @@
 //! # References
 //! - [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112), HTTP/1.1
 
+use core::iter;
 use core::net::Ipv6Addr;
 use core::str;
 
@@ -42,12 +43,42 @@ pub struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// The items of all lines.
-    pub fn items(self) -> impl Iterator<Item = &'a [u8]> {
-        let fields = lines(self.head).filter_map(|line| field(line.ok()?).ok());
-        let values = fields.filter(move |(name, _)| name.eq_ignore_ascii_case(self.name)).map(|(_, value)| value);
-        values.flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
+    /// The values of all lines, which were looked at before.
+    fn values(self) -> impl Iterator<Item = &'a [u8]> {
+        let values = self.head.split(|&byte| byte == b'\n').filter_map(move |line| {
+            let (name, value) = line.split_at_checked(self.name.len())?;
+            name.eq_ignore_ascii_case(self.name).then(|| value.strip_prefix(b":"))?
+        });
+        values.map(<[u8]>::trim_ascii)
     }
+
+    /// Whether it is `*`, which stands for all, and nothing else.
+    pub fn is_any(self) -> bool {
+        let mut values = self.values();
+        values.next() == Some(b"*") && values.next().is_none()
+    }
+
+    /// The entity tags of all lines, up to what is none. A comma within the quotes is part of the tag.
+    pub fn tags(self) -> impl Iterator<Item = &'a [u8]> {
+        self.values().flat_map(|value| {
+            let mut rest = value;
+            iter::from_fn(move || {
+                let start = rest.iter().position(|byte| !b", \t".contains(byte))?;
+                let (tag, after) = split_tag(rest.get(start..)?)?;
+                rest = after;
+                Some(tag)
+            })
+        })
+    }
+}
+
+/// The entity tag at the start, and what is behind it: the end, or a comma.
+fn split_tag(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let open = if bytes.starts_with(b"W/") { 2 } else { 0 };
+    let quoted = bytes.get(open..)?.strip_prefix(b"\"")?;
+    let len = quoted.iter().position(|byte| b"\" \t".contains(byte)).filter(|&len| quoted.get(len) == Some(&b'"'))?;
+    let (tag, after) = bytes.split_at_checked(open + 1 + len + 1)?;
+    matches!(after.trim_ascii_start(), [] | [b',', ..]).then_some((tag, after))
 }
 
 /// What the bytes received until now are.
@@ -61,11 +92,16 @@ pub enum Parsed<'a> {
     Refused(Status),
 }
 
-/// Parses the request at the start of `bytes`. It refuses only whole heads and those that are too long, so that it does not
-/// matter in what pieces they come.
+/// Parses the request at the start of `bytes`. It refuses whole heads, those that are too long, and at once what does not
+/// begin as a request does: who speaks another protocol waits for an answer, not for the end of a head.
+///
+/// It does not matter in what pieces they come.
 pub fn parse(bytes: &[u8]) -> Parsed<'_> {
     let rest = after_blank_lines(bytes);
     let blank = bytes.len() - rest.len();
+    if let Err(status) = first_line(rest.get(..MAX_HEAD.saturating_sub(blank)).unwrap_or(rest)) {
+        return Parsed::Refused(status);
+    }
     match end_of_head(rest) {
         Some(end) if blank + end <= MAX_HEAD => match head(rest.get(..end).unwrap_or(&[])) {
             Ok(request) => Parsed::Request(request, blank + end),
@@ -105,6 +141,23 @@ fn end_of_head(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Looks at the first line of a request, or at what has come of it.
+fn first_line(head: &[u8]) -> Result<(), Status> {
+    if let Some(end) = head.iter().position(|&byte| byte == b'\n') {
+        return without_line_end(head.get(..=end).unwrap_or(&[])).and_then(request_line).map(drop);
+    }
+    let line = head.strip_suffix(b"\r").unwrap_or(head);
+    // Of the last word any part may have come; of the first, nothing but the carriage return of an empty line.
+    let mut words = line.split(|&byte| byte == b' ').peekable();
+    let method = words.next().unwrap_or(&[]);
+    let target = words.next().unwrap_or(&[]);
+    let whole = words.peek().is_some();
+    let version = words.next().unwrap_or(&[]);
+    let graphic = target.iter().chain(version).all(u8::is_ascii_graphic);
+    let begun = line.is_empty() || is_token(method) && graphic && !(whole && target.is_empty());
+    if begun && words.next().is_none() { Ok(()) } else { Err(Status::BAD_REQUEST) }
+}
+
 /// Parses a head that ends with its empty line.
 fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
     let mut lines = lines(bytes);
@@ -121,7 +174,8 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
         if_unmodified_since: None,
     };
     let (mut hosts, mut close, mut keep_alive) = (0, false, minor > 0);
-    let (mut content_length, mut chunked) = (None, None);
+    let (mut content_length, mut coded) = (None, false);
+    let (mut chunked, mut other, mut behind_chunked) = (false, false, false);
     for line in lines {
         let line = line?;
         if line.is_empty() {
@@ -144,32 +198,42 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
             }
             content_length = Some(value);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            // The last coding of all lines counts.
-            let last = value.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii).find(|coding| !coding.is_empty());
-            chunked = Some(last.is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")));
+            coded = true;
+            // The lines are one list.
+            for coding in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|coding| !coding.is_empty())
+            {
+                behind_chunked |= chunked;
+                match coding.eq_ignore_ascii_case(b"chunked") {
+                    true => chunked = true,
+                    false => other = true,
+                }
+            }
         } else if name.eq_ignore_ascii_case(b"range") {
-            request.range = Some(value);
+            once(&mut request.range, value);
         } else if name.eq_ignore_ascii_case(b"if-range") {
-            request.if_range = Some(value);
+            once(&mut request.if_range, value);
         } else if name.eq_ignore_ascii_case(b"if-match") {
             request.if_match = Some(List { name: b"if-match", head: bytes });
         } else if name.eq_ignore_ascii_case(b"if-none-match") {
             request.if_none_match = Some(List { name: b"if-none-match", head: bytes });
         } else if name.eq_ignore_ascii_case(b"if-modified-since") {
-            request.if_modified_since = Some(value);
+            once(&mut request.if_modified_since, value);
         } else if name.eq_ignore_ascii_case(b"if-unmodified-since") {
-            request.if_unmodified_since = Some(value);
+            once(&mut request.if_unmodified_since, value);
         }
     }
-    if hosts > 1 || (hosts == 0 && minor > 0) || (chunked.is_some() && content_length.is_some()) {
+    if hosts > 1 || (hosts == 0 && minor > 0) || (coded && content_length.is_some()) {
         return Err(Status::BAD_REQUEST);
     }
     // Nobody can tell where such a body ends.
-    if chunked == Some(false) {
+    if behind_chunked || (coded && !chunked && !other) {
         return Err(Status::BAD_REQUEST);
     }
+    if other {
+        return Err(Status::NOT_IMPLEMENTED);
+    }
     // A body is not read, so nothing can follow it.
-    let body = chunked.is_some() || content_length.is_some_and(|length| length.iter().any(|&digit| digit != b'0'));
+    let body = coded || content_length.is_some_and(|length| length.iter().any(|&digit| digit != b'0'));
     request.keep_alive = keep_alive && !close && !body;
     request.method = match method {
         b"GET" => Method::Get,
@@ -181,6 +245,11 @@ fn head(bytes: &[u8]) -> Result<Request<'_>, Status> {
     };
     request.target = path_of(target)?;
     Ok(request)
+}
+
+/// Stores the value of a field that may come once. One that came twice says nothing that can be understood.
+fn once<'a>(place: &mut Option<&'a [u8]>, value: &'a [u8]) {
+    *place = Some(if place.is_none() { value } else { b"" });
 }
 
 fn lines(head: &[u8]) -> impl Iterator<Item = Result<&[u8], Status>> {
@@ -220,11 +289,12 @@ fn path_of(target: &[u8]) -> Result<&[u8], Status> {
     if !scheme.eq_ignore_ascii_case(b"http://") {
         return Err(Status::BAD_REQUEST);
     }
-    match rest.iter().position(|byte| b"/?#".contains(byte)) {
-        Some(0) => Err(Status::BAD_REQUEST), // no host
-        Some(at) if rest.get(at) == Some(&b'/') => Ok(rest.get(at..).unwrap_or(b"/")),
-        _ if rest.is_empty() => Err(Status::BAD_REQUEST),
-        _ => Ok(b"/"),
+    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    match is_host(host) {
+        true if path.starts_with(b"/") => Ok(path),
+        true => Ok(b"/"),
+        false => Err(Status::BAD_REQUEST),
     }
 }
 
@@ -238,8 +308,8 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Status> {
     Ok((name, value.get(1..).unwrap_or(&[]).trim_ascii()))
 }
 
-/// A name or an address, then maybe a port; or nothing. A comma, which a name might have, is refused: it is what two lines
-/// look like that were made one.
+/// Whether it is a name or an address, then maybe a port. No `http` URI is without a name, or should say who asks. A comma,
+/// which a name might have, is refused: it is what two lines look like that were made one.
 fn is_host(value: &[u8]) -> bool {
     let end = match value {
         [b'[', ..] => value.iter().position(|&byte| byte == b']').map(|at| at + 1),
@@ -251,7 +321,8 @@ fn is_host(value: &[u8]) -> bool {
         name => {
             let text = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%".contains(byte));
             let hexadecimal = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
-            text && name.split(|&byte| byte == b'%').skip(1).all(|after| after.get(..2).is_some_and(hexadecimal))
+            text && !name.is_empty()
+                && name.split(|&byte| byte == b'%').skip(1).all(|after| after.get(..2).is_some_and(hexadecimal))
         }
     };
     host && matches!(port, [] | [b':', ..]) && port.iter().skip(1).all(u8::is_ascii_digit)
@@ -303,11 +374,19 @@ mod tests {
         assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").keep_alive);
         assert!(!accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n").keep_alive);
         assert!(accepted(b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 00\r\n\r\n").keep_alive);
-        for codings in ["chunked", "gzip, Chunked", "gzip\r\nTransfer-Encoding: chunked", "chunked, ,"] {
+        for codings in ["chunked", "Chunked", "\r\nTransfer-Encoding: chunked", ", chunked, ,"] {
             let bytes = std::format!("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {codings}\r\n\r\n");
             assert!(!accepted(bytes.as_bytes()).keep_alive);
         }
-        for (target, path) in [("http://h/p?q", "/p?q"), ("HTTP://h", "/"), ("http://h?q", "/")] {
+        let twice = accepted(b"GET / HTTP/1.1\r\nHost: x\r\nRange: bytes=0-1\r\nRange: bytes=2-3\r\n\r\n");
+        assert_eq!(twice.range, Some(b"".as_slice()));
+        for (target, path) in [
+            ("http://h/p?q", "/p?q"),
+            ("http://[::1]:80/p", "/p"),
+            ("http://h:/p", "/p"),
+            ("HTTP://h", "/"),
+            ("http://h?q", "/"),
+        ] {
             let bytes = std::format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
             assert_eq!(accepted(bytes.as_bytes()).target, path.as_bytes());
         }
@@ -334,6 +413,14 @@ mod tests {
             ("GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET http:///p HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://:80/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://u@h/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://u:p@h:80/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://@h/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://h:x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://[::1/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET http://a,b/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+            ("GET / HTTP/1.0\r\nHost:\r\n\r\n", 400),
             ("GET ftp://h/p HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET / http/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET / HTTP/1.10\r\nHost: x\r\n\r\n", 400),
@@ -341,10 +428,16 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;x=1\r\n\r\n", 501),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ,\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 400),
+            ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 501),
             ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             ("get / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
@@ -356,14 +449,45 @@ mod tests {
     }
 
     #[test]
+    fn no_http() {
+        for bytes in [
+            "\x16\x03\x01\x02",
+            "\0",
+            "\n",
+            "\rG",
+            " ",
+            "GARBAGE\r\n",
+            "GET\n",
+            "GET /\r\n",
+            "GET  ",
+            "GET /\t",
+            "GET / HTTP/1.1 ",
+            "GET / HTTP/1.1\n",
+            "GET / HTTP/1.1\rX",
+            "\r\n\r\n\u{e9}",
+            "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n",
+            "EHLO x\r\n",
+        ] {
+            assert_eq!(refused(bytes.as_bytes()), 400, "{bytes:?}");
+        }
+        assert_eq!(refused(b"PRI * HTTP/2.0\r\n"), 505);
+        for bytes in ["", "\r", "\r\n\r", "GARBAGE", "G\r", "GET ", "GET /", "GET / ", "GET / H", "GET / HTTP/1.1\r"] {
+            assert_eq!(parse(bytes.as_bytes()), Parsed::Incomplete, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn hosts() {
         let head = |host: &str| std::format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
         for host in
-            ["", "x", "a-b.c_d~", "a%2Fb", "x:", "x:80", "127.0.0.1:8080", "[::1]", "[::1]:", "[2001:db8::1.2.3.4]:80"]
+            ["x", "a-b.c_d~", "a%2Fb", "x:", "x:80", "127.0.0.1:8080", "[::1]", "[::1]:", "[2001:db8::1.2.3.4]:80"]
         {
             accepted(head(host).as_bytes());
         }
         for host in [
+            "",
+            ":",
+            ":80",
             "a b",
             "a/b",
             "a,b",
@@ -411,9 +535,37 @@ mod tests {
         let request = accepted(
             b"GET http://x HTTP/1.1\r\nHost: x\r\nif-match: \"a\",\"b\" \r\nX: \"y\"\r\nIF-MATCH:\r\nIf-Match:W/\"c\"\r\n\r\n",
         );
-        let items: Vec<_> = request.if_match.unwrap().items().collect();
-        assert_eq!(items, [b"\"a\"".as_slice(), b"\"b\"", b"", b"W/\"c\""]);
+        let tags: Vec<_> = request.if_match.unwrap().tags().collect();
+        assert_eq!(tags, [b"\"a\"".as_slice(), b"\"b\"", b"W/\"c\""]);
+        assert!(!request.if_match.unwrap().is_any());
         assert_eq!(request.if_none_match, None);
+        let list = |value: &str| std::format!("If-Match: {value}\r\n\r\n");
+        for (value, tags) in [
+            (r#""a,b""#, &[r#""a,b""#][..]),
+            (r#""a, \"b\", c", "d""#, &[]),
+            (r#""", W/"a,",,	, "b""#, &[r#""""#, r#"W/"a,""#, r#""b""#]),
+            (r#""\", "b""#, &[r#""\""#, r#""b""#]),
+            // Up to what is no tag: where the next one begins, nobody can tell.
+            (r#""a", b, "c""#, &[r#""a""#]),
+            (r#""a" "b""#, &[]),
+            (r#""a"x, "b""#, &[]),
+            (r#"w/"a""#, &[]),
+            (r#"W/ "a""#, &[]),
+            (r#""a b""#, &[]),
+            (r#""a"#, &[]),
+            (r#"*, "a""#, &[]),
+            (r#""a", *"#, &[r#""a""#]),
+        ] {
+            let head = list(value);
+            let list = List { name: b"if-match", head: head.as_bytes() };
+            let found: Vec<_> = list.tags().map(|tag| str::from_utf8(tag).unwrap()).collect();
+            assert_eq!(found, tags, "{value}");
+            assert!(!list.is_any(), "{value}");
+        }
+        for (lines, any) in [("*", true), (" * ", true), ("*,", false), ("*\r\nIf-Match: *", false), ("\"*\"", false)] {
+            let head = list(lines);
+            assert_eq!(List { name: b"if-match", head: head.as_bytes() }.is_any(), any, "{lines}");
+        }
     }
 
     #[test]
@@ -454,7 +606,13 @@ mod tests {
                     prop_assert_eq!(parse(&bytes[..len]), Parsed::Request(request, len));
                     len - 1
                 }
-                Parsed::Refused(_) => return Ok(()),
+                Parsed::Refused(status) => {
+                    let begin = (0..bytes.len()).find(|&end| parse(&bytes[..end]) != Parsed::Incomplete);
+                    for end in begin.unwrap_or(bytes.len())..bytes.len() {
+                        prop_assert_eq!(parse(&bytes[..end]), Parsed::Refused(status));
+                    }
+                    return Ok(());
+                }
             };
             for end in 0..len {
                 prop_assert_eq!(parse(&bytes[..end]), Parsed::Incomplete);

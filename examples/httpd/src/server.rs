@@ -17,16 +17,25 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::arguments::Arguments;
 use crate::connection::{self, Connection, Inbox, KEPT, Next, Shared};
-use crate::files::{self, Files};
+use crate::files::{Files, MAX_CACHED};
 use crate::slab::Slab;
 use crate::{Out, memory, signals};
 
 /// Clients at a time, if there are as many descriptors: one for the socket and one for a file.
 const MAX_CONNECTIONS: u64 = 16384;
-/// Descriptors for the rest: standard streams, root, listener, epoll, signals, a folder being looked at.
-const OTHER_DESCRIPTORS: u64 = 16;
+/// Descriptors for the rest: standard streams, root, listener, epoll, signals, two of files being looked up. There are no
+/// others: what the program inherited is closed.
+const OTHER_DESCRIPTORS: u64 = 9;
 /// Connections accepted before others have their turn.
 const ACCEPTS: usize = 64;
+/// Seconds after which a client that asks for nothing has to make room for one that waits.
+const IDLE: u64 = 2;
+/// Connections that wait to be accepted at the most.
+const BACKLOG: usize = 4096;
+/// Seconds that pass between two looks at the clock at the most, unless the server is stopped.
+const LONGEST_LOOK: u64 = 2;
+/// Events that are handled in a row.
+const EVENTS: usize = 256;
 /// Names of the two descriptors that are no connections.
 const LISTENER: u64 = u64::MAX;
 const SIGNALS: u64 = u64::MAX - 1;
@@ -37,6 +46,12 @@ struct Server {
     signals: OwnedFd,
     /// New clients wait in the kernel's queue until there is room.
     paused: bool,
+    /// How many of them are still accepted when the server is to end.
+    waiting: usize,
+    /// A second has begun in which nobody has looked at what is late.
+    unjudged: bool,
+    /// Events that were handled since.
+    handled: usize,
     connections: Slab<Connection>,
     shared: Shared,
     inbox: Inbox,
@@ -45,11 +60,11 @@ struct Server {
 /// What was tried, and why it failed.
 pub type Failure = (&'static str, Errno);
 
-/// Serves until it is told to end.
-pub fn run(arguments: &Arguments) -> core::result::Result<(), Failure> {
+/// Serves until it is told to end; the signal, if it was told twice.
+pub fn run(arguments: &Arguments) -> core::result::Result<Option<u8>, Failure> {
     let signals = signals::termination().map_err(|errno| ("signals", errno))?;
-    let connections = connections_for(raise_descriptors());
-    let files = Files::new(arguments.root, connections).map_err(|errno| ("--root", errno))?;
+    let (connections, cached) = share(raise_descriptors()).ok_or(("descriptors", Errno::MFILE))?;
+    let files = Files::new(arguments.root, connections, cached).map_err(|errno| ("--root", errno))?;
     let (listener, address) = listen_on(arguments).map_err(|errno| ("--bind, --port", errno))?;
     let mut server =
         Server::new(listener, signals, files, connections, arguments.idle).map_err(|errno| ("start", errno))?;
@@ -68,9 +83,12 @@ fn raise_descriptors() -> u64 {
     }
 }
 
-fn connections_for(descriptors: u64) -> u32 {
-    let left = descriptors.saturating_sub(OTHER_DESCRIPTORS + u64::from(files::CACHED));
-    (left / 2).clamp(1, MAX_CONNECTIONS) as u32
+/// How many connections there can be, and files that stay open for the next one, with so many descriptors.
+fn share(descriptors: u64) -> Option<(u32, u32)> {
+    let left = descriptors.checked_sub(OTHER_DESCRIPTORS)?;
+    let cached = (left / 4).min(MAX_CACHED.into());
+    let connections = ((left - cached) / 2).min(MAX_CONNECTIONS);
+    (connections > 0).then_some((connections as u32, cached as u32))
 }
 
 fn listen_on(arguments: &Arguments) -> Result<(OwnedFd, SocketAddr)> {
@@ -81,7 +99,7 @@ fn listen_on(arguments: &Arguments) -> Result<(OwnedFd, SocketAddr)> {
     // Connections inherit it: no answer waits for the acknowledgement of the one before.
     sockopt::set_tcp_nodelay(&listener, true)?;
     bind(&listener, &arguments.address)?;
-    listen(&listener, 4096)?;
+    listen(&listener, BACKLOG as i32)?;
     let address = getsockname(&listener)?.try_into()?;
     Ok((listener, address))
 }
@@ -94,6 +112,7 @@ impl Server {
         let shared = Shared {
             files,
             now: 0,
+            watched: 0,
             idle,
             clock: 0,
             date: date::format(0),
@@ -103,11 +122,22 @@ impl Server {
             draining: false,
         };
         let connections = Slab::new(connections)?;
-        Ok(Self { epoll, listener: Some(listener), signals, paused: false, connections, shared, inbox: Inbox::new() })
+        Ok(Self {
+            epoll,
+            listener: Some(listener),
+            signals,
+            paused: false,
+            waiting: BACKLOG,
+            unjudged: false,
+            handled: 0,
+            connections,
+            shared,
+            inbox: Inbox::new(),
+        })
     }
 
-    fn serve(&mut self) -> Result<()> {
-        let mut events = [MaybeUninit::<Event>::uninit(); 256];
+    fn serve(&mut self) -> Result<Option<u8>> {
+        let mut events = [MaybeUninit::<Event>::uninit(); EVENTS];
         let second = Timespec { tv_sec: 1, tv_nsec: 0 };
         while self.listener.is_some() || !self.connections.is_empty() {
             let nothing_to_look_after = self.connections.is_empty() && self.shared.files.is_empty() && !self.paused;
@@ -118,50 +148,79 @@ impl Server {
                 Err(errno) => return Err(errno),
             };
             self.tick();
-            for event in ready {
+            for event in ready.iter() {
                 let flags = event.flags; // the kernel's structure is packed
                 match event.data.u64() {
                     LISTENER => self.accept(),
-                    SIGNALS => self.drain(),
+                    SIGNALS => match signals::next(&self.signals) {
+                        Some(signal) if self.shared.draining => return Ok(Some(signal)),
+                        Some(_) => self.drain(),
+                        None => {}
+                    },
                     id => self.advance(id as u32, flags.intersects(EventFlags::RDHUP | EventFlags::HUP)),
                 }
             }
+            if self.shared.draining {
+                self.accept_waiting();
+            }
+            self.handled += ready.len();
+            // Whoever has sent something meanwhile is not late: all events were handled, or at least one of each.
+            if self.unjudged && (ready.len() < EVENTS || self.handled >= self.connections.end() as usize + EVENTS) {
+                self.judge();
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Looks at the clock, and once a second at what is late.
+    /// Looks at the clock.
     fn tick(&mut self) {
         let now = clock_gettime(ClockId::MonotonicCoarse).tv_sec as u64;
         if now == self.shared.now {
             return;
         }
+        self.shared.watched += (now - self.shared.now).min(LONGEST_LOOK);
         self.shared.now = now;
         self.shared.clock = u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0);
         self.shared.date = date::format(self.shared.clock);
+        (self.unjudged, self.handled) = (true, 0);
+    }
+
+    /// Looks once a second at what is late.
+    fn judge(&mut self) {
+        self.unjudged = false;
+        let (watched, idle) = (self.shared.watched, self.shared.idle);
         for id in 0..self.connections.end() {
-            if self.connections.get(id).is_some_and(|connection| connection.is_late(now, self.shared.idle)) {
+            if self.connections.get(id).is_some_and(|connection| connection.is_late(watched, idle)) {
                 self.close(id);
             }
         }
-        self.shared.files.expire(now);
+        self.shared.files.expire(self.shared.now);
         self.resume();
     }
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS {
-            let Some(listener) = &self.listener else { return };
-            if self.connections.is_full() {
+            if self.connections.is_full() && !self.make_room() {
                 return self.pause();
+            }
+            let Some(listener) = &self.listener else { return };
+            if self.shared.draining {
+                match self.waiting.checked_sub(1) {
+                    Some(waiting) => self.waiting = waiting,
+                    None => return self.listener = None,
+                }
             }
             let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(socket) => socket,
+                Err(Errno::AGAIN) if self.shared.draining => return self.listener = None,
                 Err(Errno::AGAIN) => return,
-                // The client left before it was looked at, or the network says something that is not this socket's.
+                Err(Errno::MFILE | Errno::NFILE) if self.shared.files.evict() => continue,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(),
+                // The client left before it was looked at, or the network says something that is not this socket's.
                 Err(_) => continue,
             };
-            let Ok(id) = self.connections.insert(Connection::new(socket, self.shared.now + self.shared.idle)) else {
+            let Ok(id) = self.connections.insert(Connection::new(socket, self.shared.watched + self.shared.idle))
+            else {
                 return;
             };
             // Each change is told once, for both directions: no call is needed to change what is waited for.
@@ -174,6 +233,24 @@ impl Server {
                 self.close(id);
             }
         }
+    }
+
+    /// Closes the connection that has asked for nothing for the longest time, if there is one.
+    fn make_room(&mut self) -> bool {
+        let mut longest = None;
+        for id in 0..self.connections.end() {
+            let Some(connection) = self.connections.get(id) else { continue };
+            let Some(since) = connection.idle_since(self.shared.idle) else { continue };
+            if since + IDLE < self.shared.watched
+                && longest.is_none_or(|(least, _)| since < least)
+                && connection.unsent() == 0
+            {
+                longest = Some((since, id));
+            }
+        }
+        let Some((_, id)) = longest else { return false };
+        self.close(id);
+        true
     }
 
     /// Takes no new clients until some are gone.
@@ -219,12 +296,18 @@ impl Server {
         }
     }
 
-    /// Takes no new clients and no new requests; what has begun goes on.
+    /// Until nobody waits any more, or there is no room.
+    fn accept_waiting(&mut self) {
+        while self.listener.is_some() && !self.paused {
+            self.accept();
+        }
+    }
+
+    /// Takes no new requests from clients that had an answer; what has begun goes on. Clients that wait to be accepted are
+    /// the last ones: the kernel would reset their connections, and it has told them that they are connected.
     fn drain(&mut self) {
-        // Closing it takes it out of epoll. The signal stays readable, but is asked for no more.
-        self.listener = None;
-        let _ = epoll::delete(&self.epoll, &self.signals);
         self.shared.draining = true;
+        self.accept_waiting();
         for id in 0..self.connections.end() {
             // What came in until now is answered; one that has nothing under way closes.
             self.advance(id, false);

@@ -11,6 +11,7 @@ import os
 import re
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -30,7 +31,10 @@ HUGE = 50_000_000
 LIBC = ctypes.CDLL(None)
 PR_CAPBSET_DROP = 24
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
+IN_OPEN = 0x20
 YESTERDAY = int(time.time()) - 86400
+# Seconds after which what is said of a file is a validator.
+SETTLED = 3.1
 
 
 def pattern(length):
@@ -39,7 +43,7 @@ def pattern(length):
 
 
 class Server:
-    def __init__(self, root, *arguments, files=None, closed=(), drop=()):
+    def __init__(self, root, *arguments, files=None, closed=(), drop=(), inherited=(), program=HTTPD):
         def limit():
             if files:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
@@ -48,8 +52,8 @@ class Server:
             for descriptor in closed:
                 os.close(descriptor)
 
-        command = [*HTTPD, "--root", root, "--port", "0", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=limit)
+        command = [*program, "--root", root, "--port", "0", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=limit, pass_fds=inherited)
         line = self.process.stdout.readline().decode()
         host, port = re.fullmatch(r"listening on (.*):(\d+)\n", line).groups()
         self.address = (host.strip("[]"), int(port))
@@ -137,8 +141,6 @@ class Base(unittest.TestCase):
         }
         for name, data in cls.files.items():
             (root / name[1:]).write_bytes(data)
-            # A file that changed in this second, by a clock that is a little behind, is from the future.
-            os.utime(root / name[1:], (YESTERDAY, YESTERDAY))
         (root / "huge").touch()
         os.truncate(root / "huge", HUGE)
         (root / "a b").mkdir()
@@ -149,6 +151,11 @@ class Base(unittest.TestCase):
         (root / "proc").symlink_to("/proc/self/cwd")
         (root / "loop").symlink_to("loop")
         (root / "within").symlink_to("sub/deep")
+        (root / "whole path").symlink_to(root / "sub" / "deep")
+        (root / "whole path out").symlink_to(outside)
+        (root / "whole path beside").symlink_to(f"{root} beside")
+        Path(f"{root} beside").mkdir()
+        (Path(f"{root} beside") / "secret").write_bytes(b"secret")
         os.mkfifo(root / "pipe")
 
     def start(self, *arguments, **limits):
@@ -163,6 +170,17 @@ class Base(unittest.TestCase):
 
 
 class Http(Base):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.twins = {}
+        for modified in (0, 1, YESTERDAY):
+            for way in ("renamed", "rewritten"):
+                path = cls.twins[modified, way] = cls.root / f"twin {modified} {way}"
+                path.write_bytes(b"first\n")
+                os.utime(path, (modified, modified))
+        time.sleep(SETTLED)
+
     def setUp(self):
         self.server = self.start()
 
@@ -183,7 +201,9 @@ class Http(Base):
         client = self.client(self.server)
         self.assertEqual(client.get("/").body, b"<p>root\n")
         self.assertEqual(client.get("/sub/").body, b"<p>sub\n")
-        for target, location in [("/sub", "sub/"), ("/a%20b", "a%20b/"), ("/a:b", "a%3Ab/"), ("//sub", "sub/")]:
+        for target, location in [("/sub", "sub/"), ("/a%20b", "a%20b/"), ("/a:b", "a%3Ab/"), ("//sub", "sub/"),
+                                 ("/sub?a=1&b=/../%20?c", "sub/?a=1&b=/../%20?c"), ("/sub?", "sub/?"), ("/sub#a?b", "sub/"),
+                                 ("http://test/sub?a", "sub/?a"), ("/sub?" + "q" * 8100, "sub/?" + "q" * 8100)]:
             response = client.get(target)
             self.assertEqual((response.status, response.fields["location"]), (301, location))
         for target in ["/sub/deep/", "/sub%2Fdeep", "/sub%2findex.html", "/a.txt/", "/none", "/none/", "/" + "x" * 300]:
@@ -191,7 +211,8 @@ class Http(Base):
 
     def test_nothing_outside_of_the_root(self):
         client = self.client(self.server)
-        for target in ["/out", "/absolute", "/up/secret", "/proc/secret", "/proc/root/secret", "/loop", "/pipe", "/up/"]:
+        for target in ["/out", "/absolute", "/up/secret", "/proc/secret", "/proc/root/secret", "/loop", "/pipe", "/up/",
+                       "/whole%20path%20out/secret", "/whole%20path%20out", "/whole%20path%20beside/secret"]:
             self.assertEqual(client.get(target).status, 404, target)
         self.assertEqual(client.get("/..%2fsecret").status, 404)
         for target in ["/../secret", "/%2e%2e/secret", "/sub/../../secret", "/a%00", "/%", "/%g0"]:
@@ -201,10 +222,27 @@ class Http(Base):
         self.assertEqual(client.get("/" + "x/" * 600).status, 414)
 
     def test_links_within_the_root(self):
-        response = self.client(self.server).get("/within/x.png")
-        # qemu-user 7.2 has no openat2(2), without which no link is followed.
-        expected = (404, b"Not Found\n") if EMULATED else (200, pattern(1000))
-        self.assertEqual((response.status, response.body), expected)
+        client = self.client(self.server)
+        for target in ["/within/x.png", "/whole%20path/x.png"]:
+            response = client.get(target)
+            # qemu-user 7.2 has no openat2(2), without which no link is followed.
+            expected = (404, b"Not Found\n") if EMULATED else (200, pattern(1000))
+            self.assertEqual((response.status, response.body), expected, target)
+
+    def test_a_pipe_is_not_opened(self):
+        def events():
+            with contextlib.suppress(BlockingIOError):
+                return os.read(watch, 4096)
+
+        watch = LIBC.inotify_init1(os.O_NONBLOCK)
+        self.addCleanup(os.close, watch)
+        self.assertGreater(LIBC.inotify_add_watch(watch, os.fsencode(self.root / "pipe"), IN_OPEN), 0)
+        client = self.client(self.server)
+        for _ in range(3):
+            self.assertEqual(client.get("/pipe").status, 404)
+        self.assertIsNone(events())
+        os.close(os.open(self.root / "pipe", os.O_RDONLY | os.O_NONBLOCK))
+        self.assertIsNotNone(events())
 
     def test_ranges(self):
         client = self.client(self.server)
@@ -251,12 +289,70 @@ class Http(Base):
         self.assertEqual(client.get("/a.txt", "Range: bytes=1-2", f"If-Range: {tag}").status, 206)
         self.assertEqual(client.get("/a.txt", "Range: bytes=1-2", 'If-Range: "x"').status, 200)
 
-    def test_a_file_from_the_future(self):
-        path = self.root / "future"
-        path.touch()
-        os.utime(path, (YESTERDAY + 7 * 86400,) * 2)
-        fields = self.client(self.server).get("/future").fields
-        self.assertEqual(fields["last-modified"], fields["date"])
+    def test_lists_of_tags(self):
+        client = self.client(self.server)
+        tag = client.get("/a.txt").fields["etag"]
+        for field, status in [
+            (f'If-None-Match: "a,b", {tag}', 304),
+            (f'If-None-Match: "a, {tag}, b"', 200),
+            (f'If-None-Match: "x{tag}', 200),
+            ('If-None-Match: "x", *', 200),
+            ("If-None-Match: *", 304),
+            ('If-Match: *, "x"', 412),
+            (f'If-Match: ",", , {tag}', 200),
+            (f"If-Match: ,{tag[:-1]},", 412),
+        ]:
+            self.assertEqual(client.get("/a.txt", field).status, status, field)
+
+    def test_conditions_take_no_longer_than_other_fields(self):
+        def cost(line):
+            """The time on a CPU, in nanoseconds."""
+            start = used()
+            for _ in range(400):
+                self.assertEqual(client.get("/empty", line).status, 200)
+            return used() - start
+
+        client = self.client(self.server)
+        used = lambda: int(Path(f"/proc/{self.server.process.pid}/schedstat").read_text().split()[0])
+        for value in ["," * 8000, ("\r\nIf-None-Match: ,") * 400]:
+            line = f"If-None-Match: {value}"
+            cost(line)
+            self.assertLess(cost(line), 3 * cost(line.replace("If-None-Match", "If-None-Catch")), value[:20])
+
+    def test_another_file_of_the_same_length_and_time(self):
+        client = self.client(self.server)
+        for (modified, way), path in self.twins.items():
+            target = "/" + path.name.replace(" ", "%20")
+            old = client.get(target)
+            tag, date = old.fields["etag"], old.fields["last-modified"]
+            self.assertEqual(client.get(target, f"If-None-Match: {tag}").status, 304)
+            self.assertEqual(client.get(target, f"If-Modified-Since: {date}").status, 304)
+            new = self.root / "new" if way == "renamed" else path
+            new.write_bytes(b"other\n")
+            os.utime(new, (modified, modified))
+            new.rename(path)
+            for fields in [
+                [f"If-None-Match: {tag}"],
+                [f"If-Modified-Since: {date}"],
+                ["Range: bytes=1-2", f"If-Range: {tag}"],
+                ["Range: bytes=1-2", f"If-Range: {date}"],
+            ]:
+                response = client.get(target, *fields)
+                self.assertEqual((response.status, response.body), (200, b"other\n"), (modified, way, fields))
+            for field in [f"If-Match: {tag}", f"If-Unmodified-Since: {date}"]:
+                self.assertEqual(client.get(target, field, "Range: bytes=1-2").status, 412, (modified, way, field))
+
+    def test_no_validator_for_a_file_that_may_change_unseen(self):
+        client = self.client(self.server)
+        path = self.root / "fresh"
+        path.write_bytes(b"first\n")
+        os.utime(path, (YESTERDAY, YESTERDAY))
+        fields = client.get("/fresh").fields
+        self.assertFalse({"etag", "last-modified"} & set(fields), fields)
+        for field in [f"If-Modified-Since: {fields['date']}", 'If-None-Match: ""', "If-None-Match:"]:
+            self.assertEqual(client.get("/fresh", field).body, b"first\n", field)
+        time.sleep(SETTLED)
+        self.assertLessEqual({"etag", "last-modified"}, set(client.get("/fresh").fields))
 
     def test_changes_show(self):
         client = self.client(self.server)
@@ -324,6 +420,19 @@ class Http(Base):
             self.assertEqual(Response(client.stream, "HEAD").fields["etag"], expected)
         sender.join()
 
+    def test_long_heads_that_do_not_fit(self):
+        client = self.client(self.server)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+        # Of all lengths, so that much of the next requests is put aside with a part of a head.
+        lengths = [i * 97 % 8100 for i in range(4000)]
+        requests = b"".join(b"GET /sub?%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"q" * length) for length in lengths)
+        sender = threading.Thread(target=client.socket.sendall, args=(requests,))
+        sender.start()
+        time.sleep(0.5)
+        for length in lengths:
+            self.assertEqual(Response(client.stream).fields["location"], "sub/?" + "q" * length)
+        sender.join()
+
     def test_ends(self):
         for request, status, count in [
             (b"GET /a.txt HTTP/1.0\r\n\r\n", 200, 1),
@@ -333,6 +442,10 @@ class Http(Base):
             (b"GET /a.txt HTTP/1.1\r\n\r\n", 400, 1),
             (b"\x16\x03\x01\x02\x00\x01\x00\n\n", 400, 1),
             (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 36\r\n\r\n", 405, 1),
+            (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, 1),
+            (b"GET http://:80/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, 1),
+            (b"GET http://user@x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, 1),
+            (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, 1),
             (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, 1),
             (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, 1),
             (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 9000, 431, 1),
@@ -343,6 +456,11 @@ class Http(Base):
             answers = self.client(self.server).raw(request + b"GET /secret HTTP/1.1\r\nHost: x\r\n\r\n" * (count == 1))
             self.assertEqual((answers[0].status, len(answers)), (status, count), request[:40])
             self.assertEqual(answers[-1].fields["connection"], "close")
+
+    def test_no_http_is_refused_at_once(self):
+        for data in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GARBAGE\r\n", b"\0", b"GET /a.txt\r\n", b"\n"]:
+            # Long before it is late.
+            self.assertEqual([answer.status for answer in self.client(self.server).raw(data)], [400], data)
 
     def test_no_body_after_head(self):
         for request, status in [
@@ -440,6 +558,40 @@ class Http(Base):
         self.assertEqual(busy.stream.read(), b"")
         self.assertEqual(self.server.process.wait(PATIENCE), 0)
 
+    def test_a_second_signal_ends_it(self):
+        for second, status in [(signal.SIGTERM, 143), (signal.SIGINT, 130)]:
+            server = self.start()
+            busy = self.client(server)
+            busy.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+            busy.stream.peek(1)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            self.assertIsNone(server.process.poll())
+            server.process.send_signal(second)
+            self.assertEqual(server.process.wait(PATIENCE), status)
+
+    def test_termination_answers_who_waits_to_be_accepted(self):
+        self.server.process.send_signal(signal.SIGSTOP)
+        clients = [self.client(self.server) for _ in range(100)]
+        for client in clients[1:]:
+            client.socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.server.process.send_signal(signal.SIGTERM)
+        self.server.process.send_signal(signal.SIGCONT)
+        time.sleep(0.5)
+        # The request of one was still on its way.
+        clients[0].socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        for client in clients:
+            response = Response(client.stream)
+            self.assertEqual((response.body, response.fields["connection"]), (b"hello\n", "close"))
+            client.close()
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+    def test_termination_waits_for_no_client_that_says_nothing(self):
+        self.client(self.server)
+        self.client(self.server).socket.sendall(b"\r\n")
+        time.sleep(0.2)
+        self.assertEqual(self.server.end(), 0)
+
     def test_descriptors_are_given_back(self):
         def count():
             return len(self.server.descriptors())
@@ -536,6 +688,69 @@ class Limits(Base):
             time.sleep(0.05)
         self.assertGreater(received + len(client.stream.read()), HUGE)
 
+    def test_a_client_that_is_slow_at_the_end_is_not_closed(self):
+        client = self.client(self.start("--idle", "60"))
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
+        client.socket.sendall(b"GET /medium HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        # The server has nothing more to say long before the client has it all, which says something that needs no answer.
+        received, start = 0, time.monotonic()
+        while piece := client.socket.recv(1200):
+            received += len(piece)
+            if time.monotonic() < start + 8:
+                client.socket.sendall(b"\r\n")
+                time.sleep(0.05)
+        self.assertGreater(received, len(self.files["/medium"]))
+
+    def test_a_server_that_was_stopped_closes_nobody(self):
+        server = self.start("--idle", "4")
+        count = 300
+        clients = [self.client(server) for _ in range(count)]
+        downloads = [self.client(server) for _ in range(3)]
+        for client in clients:
+            self.assertEqual(client.get("/a.txt").body, b"hello\n")
+        for client in clients[:20]:
+            client.socket.sendall(b"GET /sub/ HTTP/1.1\r\nHost")
+        for client in downloads:
+            client.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+        bodies = [client.socket.recv(1000) for client in downloads]
+        server.process.send_signal(signal.SIGSTOP)
+        # What the kernel has for them goes out meanwhile.
+        for i, client in enumerate(downloads):
+            client.socket.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                while piece := client.socket.recv(1 << 20):
+                    bodies[i] += piece
+            client.socket.settimeout(PATIENCE)
+        time.sleep(6)
+        for client in clients[:20]:
+            client.socket.sendall(b": x\r\n\r\n")
+        for client in clients[40:]:
+            client.socket.sendall(b"GET /sub/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.process.send_signal(signal.SIGCONT)
+        for client in clients[20:40]:
+            client.socket.sendall(b"GET /sub/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        for client in clients:
+            self.assertEqual(Response(client.stream).body, b"<p>sub\n")
+        for i, client in enumerate(downloads):
+            received = len(bodies[i])
+            while received < HUGE and (piece := client.socket.recv(1 << 20)):
+                received += len(piece)
+            self.assertGreaterEqual(received, HUGE)
+
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_termination_with_more_clients_than_there_is_room_for(self):
+        server = self.start(files=9 + 2 + 2 * 3)
+        server.process.send_signal(signal.SIGSTOP)
+        clients = [self.client(server) for _ in range(20)]
+        for client in clients:
+            client.socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            self.assertEqual(Response(client.stream).body, b"hello\n")
+            client.close()
+        self.assertEqual(server.process.wait(PATIENCE), 0)
+
     def test_a_folder_that_cannot_be_listed(self):
         # It may be entered.
         folder = self.root / "locked"
@@ -550,6 +765,18 @@ class Limits(Base):
         self.assertEqual(client.get("/locked/").body, b"<p>locked\n")
         self.assertEqual(client.get("/locked/unreadable").status, 403)
 
+    def test_a_file_that_may_be_read_no_more(self):
+        path = self.root / "revoked"
+        path.write_bytes(b"secret\n")
+        client = self.client(self.start(drop=(CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)))
+        # Asked for all the time, it stays in the cache.
+        self.assertEqual(client.get("/revoked").body, b"secret\n")
+        path.chmod(0)
+        deadline = time.monotonic() + PATIENCE
+        while (status := client.get("/revoked").status) == 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(status, 403)
+
     @unittest.skipIf(EMULATED, "the emulator opens files of its own")
     def test_closed_standard_streams(self):
         server = self.start(closed=(0, 2))
@@ -559,7 +786,7 @@ class Limits(Base):
 
     @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
     def test_more_clients_than_there_is_room_for(self):
-        server = self.start(files=16 + 256 + 2 * 3)
+        server = self.start(files=9 + 2 + 2 * 3)
         clients = [self.client(server) for _ in range(3)]
         for client in clients:
             self.assertEqual(client.get("/a.txt").body, b"hello\n")
@@ -572,13 +799,147 @@ class Limits(Base):
         late = socket.SocketIO(late.socket, "r")
         self.assertTrue(late.readline().startswith(b"HTTP/1.1 200 "))
 
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_idle_clients_make_room(self):
+        server = self.start(files=9 + 2 + 2 * 3)
+        idle, partial, stalled = (self.client(server) for _ in range(3))
+        self.assertEqual(idle.get("/a.txt").body, b"hello\n")
+        partial.socket.sendall(b"GET /a.txt HTTP/1.1\r\n")
+        stalled.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+        stalled.stream.peek(1)
+        # Both long before the first one is late.
+        self.assertEqual(self.client(server).get("/a.txt").body, b"hello\n")
+        self.assertEqual(idle.stream.read(), b"")
+        self.assertEqual(self.client(server).get("/a.txt").body, b"hello\n")
+        partial.socket.sendall(b"Host: x\r\n\r\n")
+        self.assertEqual(Response(partial.stream).body, b"hello\n")
+        self.assertEqual(Response(stalled.stream).body, bytes(HUGE))
+
+    @unittest.skipIf(EMULATED, "the emulator is no single file")
+    def test_without_proc(self):
+        jail = Path(self.folder.name) / "jail"
+        (jail / "srv").mkdir(parents=True)
+        (jail / "srv" / "a.txt").write_bytes(b"hello\n")
+        (jail / "srv" / "whole path").symlink_to("/srv/a.txt")
+        shutil.copy(HTTPD[0], jail / "httpd")
+        become_root = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
+        server = Server("/srv", program=[*become_root, "chroot", jail, "/httpd"])
+        self.addCleanup(server.kill)
+        client = self.client(server)
+        self.assertEqual(client.get("/a.txt").body, b"hello\n")
+        # Nobody can tell where it leads to.
+        self.assertEqual(client.get("/whole%20path").status, 404)
+
+    def many_files(self):
+        folder = self.root / "many"
+        if not folder.exists():
+            folder.mkdir()
+            for i in range(300):
+                (folder / str(i)).write_bytes(b"%d" % i)
+        return [f"/many/{i}" for i in range(300)]
+
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_few_descriptors(self):
+        names = self.many_files()
+        # Some are inherited, and more than are left.
+        inherited = [os.open("/dev/null", os.O_RDONLY) for _ in range(60)]
+        server = self.start(files=64, inherited=inherited)
+        for descriptor in inherited:
+            os.close(descriptor)
+        clients = [self.client(server) for _ in range(20)]
+        for client in clients:
+            client.socket.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.stream.peek(1)
+        # Each holds a file of its own, and all places of the cache are taken.
+        loud = self.client(server)
+        for name in names:
+            response = loud.get(name)
+            self.assertEqual((response.status, response.body), (200, name.rsplit("/", 1)[1].encode()))
+        self.assertLessEqual(len(server.descriptors()), 64)
+
+    @unittest.skipIf(EMULATED, "the emulator needs descriptors of its own")
+    def test_cached_files_make_room(self):
+        server = self.start()
+        client, names = self.client(server), self.many_files()
+        for name in names[:100]:
+            self.assertEqual(client.get(name).status, 200)
+        opened = len(server.descriptors())
+        self.assertGreater(opened, 60)
+        pid = server.process.pid
+        hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (opened, hard))
+        self.assertEqual(client.get(names[200]).status, 200)
+        other = self.client(server)
+        self.assertEqual(other.get(names[201]).status, 200)
+
+    def test_too_few_descriptors(self):
+        if not EMULATED:
+            limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10))
+            failed = subprocess.run([*HTTPD, "--port", "0"], preexec_fn=limit, capture_output=True, timeout=PATIENCE)
+            self.assertEqual((failed.returncode, failed.stdout), (1, b""))
+            self.assertIn(b"httpd: descriptors: ", failed.stderr)
+
+    def test_a_deployment(self):
+        """The root is a link that is swapped, then a folder that is replaced."""
+        folder = Path(self.folder.name) / "deployment"
+        for name in ("one", "two", "three"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "index.html").write_bytes(name.encode())
+        current = folder / "current"
+        for first in ("link", "folder"):
+            if first == "link":
+                current.symlink_to("one")
+            server = Server(current)
+            self.addCleanup(server.kill)
+            client = self.client(server)
+            expected = b"one" if first == "link" else b"two"
+            self.assertEqual(client.get("/").body, expected)
+            if first == "link":
+                (folder / "new").symlink_to("two")
+                (folder / "new").rename(current)
+                self.comes(client, b"two")
+                current.unlink()
+                (folder / "two").rename(current)
+                self.comes(client, b"two")
+            else:
+                current.rename(folder / "old")
+                deadline = time.monotonic() + PATIENCE
+                while client.get("/").status != 404 and time.monotonic() < deadline:
+                    time.sleep(0.1)
+                self.assertEqual(client.get("/").status, 404)
+                (folder / "three").rename(current)
+                self.comes(client, b"three")
+            self.assertEqual(server.end(), 0)
+
+    def comes(self, client, body):
+        deadline = time.monotonic() + PATIENCE
+        while (got := client.get("/").body) != body and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(got, body)
+
+    def test_files_that_are_made_when_they_are_read(self):
+        for root, target in [("/proc", "/version"), ("/proc/self", "/status"), ("/sys", "/kernel/mm/transparent_hugepage/enabled"),
+                             ("/sys", "/kernel/uevent_seqnum")]:
+            server = Server(root)
+            self.addCleanup(server.kill)
+            self.assertEqual(self.client(server).get(target).status, 404, target)
+
     def test_ipv6_and_wrong_arguments(self):
         server = self.start("--bind", "::1")
         self.assertEqual(self.client(server).get("/a.txt").body, b"hello\n")
-        for wrong in (["--port"], ["--port", "x"], ["--port", "65536"], ["--bind", "x"], ["--help"], ["--root", "/none"]):
+        for wrong in (["--port"], ["--port", "x"], ["--port", "65536"], ["--bind", "x"], ["--root", "/none"]):
             failed = subprocess.run([*HTTPD, *wrong], capture_output=True, timeout=PATIENCE)
             self.assertEqual((failed.returncode, failed.stdout), (1 if "/none" in wrong else 2, b""), wrong)
             self.assertIn(b"httpd: ", failed.stderr)
+
+    def test_help(self):
+        for option in ("--help", "-h"):
+            shown = subprocess.run([*HTTPD, "--port", "0", option], capture_output=True, timeout=PATIENCE)
+            self.assertEqual((shown.returncode, shown.stderr), (0, b""))
+            for word in (b"usage: httpd ", b"--root", b"--port", b"--bind", b"--idle", b"SIGTERM"):
+                self.assertIn(word, shown.stdout)
+        with open("/dev/full", "w") as full:
+            self.assertEqual(subprocess.run([*HTTPD, "--help"], stdout=full, timeout=PATIENCE).returncode, 1)
 
 
 if __name__ == "__main__":
