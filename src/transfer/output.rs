@@ -90,12 +90,23 @@ pub(super) struct SendQueue {
     /// Fragments of the last buffer, if it may not have left yet, and whether the last call was a sendfile.
     fragments: u8,
     by_sendfile: bool,
+    /// Calls that moved bytes under our cork, as far as it matters.
+    corked_calls: u8,
 }
 
 impl SendQueue {
     pub(super) const fn new(output: Option<Output>) -> Self {
         let (cork, waiting) = (Cork::Unknown, Waiting::Nothing);
-        Self { output, refuses_options: false, cork, waiting, short: false, fragments: 0, by_sendfile: false }
+        Self {
+            output,
+            refuses_options: false,
+            cork,
+            waiting,
+            short: false,
+            fragments: 0,
+            by_sendfile: false,
+            corked_calls: 0,
+        }
     }
 
     pub(super) const fn output(&self) -> Option<Output> {
@@ -134,6 +145,7 @@ impl SendQueue {
         match before {
             Ok(0) => {
                 self.cork = Cork::Fresh;
+                self.corked_calls = 0;
                 // What the receiver's window has kept back so far, the cork can keep back afterwards.
                 if self.short && self.nagles() && sys::HAS_MSG_MORE && self.waiting == Waiting::Nothing {
                     self.waiting = Waiting::BehindShort;
@@ -209,8 +221,13 @@ impl SendQueue {
 
     /// A call left this waiting, and perhaps a short segment on its way.
     fn took(&mut self, waiting: Waiting, short: bool) {
-        if !self.has_options() || self.is_corked() && self.is_mptcp() && !self.short {
-            return; // a cork around all of it keeps the segments of MPTCP together
+        if !self.has_options() {
+            return;
+        }
+        self.corked_calls = self.corked_calls.saturating_add(1);
+        // A cork around all of it keeps the segments of MPTCP together: those of headers, file and trailers, if they are not in small pieces.
+        if self.is_corked() && self.is_mptcp() && !self.short && self.corked_calls <= 3 {
+            return;
         }
         self.waiting = waiting;
         // Each call can be a segment of its own where another protocol lies between, cork or not.
@@ -237,7 +254,7 @@ impl SendQueue {
         self.flush_if(match self.waiting {
             Waiting::Nothing => false,
             Waiting::More => true,
-            Waiting::Short | Waiting::BehindShort => !sys::HAS_MSG_MORE,
+            Waiting::Short | Waiting::BehindShort => !sys::HAS_MSG_MORE || self.is_mptcp(),
         })
     }
 
