@@ -564,11 +564,11 @@ impl Transfer {
 
     /// Pages in which the next `bytes` of the file lie.
     fn pages(&self, bytes: u64) -> u64 {
-        self.into_page().saturating_add(bytes).div_ceil(PAGE)
+        self.page_offset().saturating_add(bytes).div_ceil(PAGE)
     }
 
     /// How far into a page the file goes on; the worst if it does so at its position.
-    fn into_page(&self) -> u64 {
+    fn page_offset(&self) -> u64 {
         self.position().map_or(PAGE - 1, |offset| offset % PAGE)
     }
 
@@ -610,7 +610,7 @@ impl Transfer {
         }
         if !self.queue.is_layered() {
             // The first of several, see `fits`.
-            let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.into_page()) as usize;
+            let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.page_offset()) as usize;
             let joined = sys::HAS_MSG_MORE && self.sent.file == 0 && self.queue.holds_more() && fitting > 0;
             return Ok(Step::SendFile { offset, count: if joined { count.min(fitting) } else { count } });
         }

@@ -180,7 +180,7 @@ impl SendQueue {
             () => Waiting::Nothing,
         };
         // The acknowledgement of a full segment sends the rest (tcp_data_snd_check), which no option remembers to be followed by more.
-        self.took(waiting, torn || partial || !(more || corked) || more && long && !corked);
+        self.took(waiting, torn || partial || !corked && (!more || long));
     }
 
     /// sendfile moved bytes up to this end in the file. `partial`: less than the count was moved, and `after_piece`: up to the end of one
