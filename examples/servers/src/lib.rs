@@ -1,8 +1,10 @@
 //! What the programs share: the command line, the header and the end of a connection, nothing about sending.
 
+use std::fmt::Display;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::process::exit;
 use std::time::Duration;
 
@@ -10,17 +12,17 @@ use std::time::Duration;
 pub fn arguments() -> (File, usize) {
     let mut arguments = std::env::args_os().skip(1);
     let (Some(path), Some(connections), None) = (arguments.next(), arguments.next(), arguments.next()) else {
-        eprintln!("usage: PROGRAM FILE CONNECTIONS");
+        report("usage: PROGRAM FILE CONNECTIONS");
         exit(2);
     };
     let Some(connections) = connections.to_str().and_then(|number| number.parse().ok()) else {
-        eprintln!("{}: not a number of connections", connections.display());
+        report(format_args!("{}: not a number of connections", connections.display()));
         exit(2);
     };
     match File::open(&path) {
         Ok(file) => (file, connections),
         Err(error) => {
-            eprintln!("{}: {error}", path.display());
+            report(format_args!("{}: {error}", path.display()));
             exit(1);
         }
     }
@@ -29,7 +31,7 @@ pub fn arguments() -> (File, usize) {
 /// Listens on loopback and says where.
 pub fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-    println!("{}", listener.local_addr()?);
+    writeln!(io::stdout(), "{}", listener.local_addr()?)?;
     Ok(listener)
 }
 
@@ -51,4 +53,15 @@ pub fn finish(mut socket: &TcpStream) -> io::Result<()> {
 /// The head of a response with so many bytes of body.
 pub fn head(len: u64) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n")
+}
+
+/// A line on stderr. Nobody can be told that it failed; `eprintln!` would panic.
+pub fn report(message: impl Display) {
+    let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
+}
+
+/// Closes a file and returns the error of it, which a drop passes over: some file systems (NFS, FUSE) store a file only then.
+pub fn close(file: impl Into<OwnedFd>) -> io::Result<()> {
+    // SAFETY: it is open, and nobody else has it.
+    unsafe { rustix::io::try_close(file.into().into_raw_fd()) }.map_err(io::Error::from)
 }

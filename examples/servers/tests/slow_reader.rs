@@ -176,32 +176,3 @@ fn http_range() {
     }
     assert!(server.0.wait().unwrap().success());
 }
-
-#[test]
-fn copy() {
-    let folder = tempfile::tempdir().unwrap();
-    let target = folder.path().join("target");
-    // The second refuses sendfile and has no size.
-    for source in [env!("CARGO_BIN_EXE_copy"), "/proc/self/cmdline"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_copy")).arg(source).arg(&target).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let copied = fs::read(&target).unwrap();
-        assert_eq!(output.stdout, format!("{} bytes\n", copied.len()).as_bytes());
-        if source.starts_with("/proc") {
-            assert_eq!(copied.split(|&byte| byte == 0).nth(1), Some(source.as_bytes()));
-        } else {
-            assert_eq!(copied, fs::read(source).unwrap());
-        }
-    }
-    let output = Command::new(env!("CARGO_BIN_EXE_copy")).arg("/nonexistent").arg(&target).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        output.stderr,
-        b"/nonexistent to "
-            .iter()
-            .copied()
-            .chain(target.as_os_str().as_encoded_bytes().iter().copied())
-            .chain(*b": No such file or directory (os error 2)\n")
-            .collect::<Vec<u8>>()
-    );
-}

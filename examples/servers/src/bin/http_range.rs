@@ -51,7 +51,7 @@ fn main() -> io::Result<()> {
     let listener = servers::listen()?;
     for _ in 0..connections {
         if let Err(error) = serve(&listener.accept()?.0, &file) {
-            eprintln!("{error}");
+            servers::report(error);
         }
     }
     Ok(())

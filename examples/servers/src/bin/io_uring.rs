@@ -72,7 +72,7 @@ fn main() -> io::Result<()> {
         let (socket, _) = listener.accept()?;
         socket.set_nonblocking(true)?;
         if let Err(error) = serve(&mut ring, &socket, &file) {
-            eprintln!("{error}");
+            servers::report(error);
         }
     }
     Ok(())

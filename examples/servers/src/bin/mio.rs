@@ -74,7 +74,7 @@ fn main() -> io::Result<()> {
             } else if let Some(connection) = open.get_mut(&event.token()) {
                 match connection.ready(&file) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                    Err(error) => eprintln!("{error}"),
+                    Err(error) => servers::report(error),
                     Ok(()) => {}
                 }
                 open.remove(&event.token());

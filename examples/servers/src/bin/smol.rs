@@ -43,7 +43,7 @@ fn main() -> io::Result<()> {
         }
         for task in tasks {
             if let Err(error) = task.await {
-                eprintln!("{error}");
+                servers::report(error);
             }
         }
         Ok(())

@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
             let file = &file;
             scope.spawn(move || {
                 if let Err(error) = serve(&socket, file) {
-                    eprintln!("{error}");
+                    servers::report(error);
                 }
             });
         }

@@ -40,7 +40,7 @@ async fn main() -> io::Result<()> {
     }
     for task in tasks {
         if let Err(error) = task.await? {
-            eprintln!("{error}");
+            servers::report(error);
         }
     }
     Ok(())
