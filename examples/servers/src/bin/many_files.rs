@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
     let (file, connections) = servers::arguments();
     let listener = servers::listen()?;
     for _ in 0..connections {
-        if let Err(error) = serve(&listener.accept()?.0, &file) {
+        if let Err(error) = serve(&servers::accept(&listener)?, &file) {
             servers::report(error);
         }
     }

@@ -7,19 +7,27 @@ use std::sync::Arc;
 use bare_sendfile::{IoSlice, Status, Transfer, poll_send};
 use tokio::io::{AsyncWriteExt, Interest, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 async fn serve(mut socket: TcpStream, file: Arc<File>) -> io::Result<()> {
     let len = file.metadata()?.len();
     let head = servers::head(len);
     let headers = [IoSlice::new(head.as_bytes())];
     let mut transfer = Transfer::new(0, len, &headers, &[])?;
-    socket
-        .async_io(Interest::WRITABLE, || match poll_send(&mut transfer, &socket, &file, &headers, &[], &mut [])? {
-            Status::Done => Ok(()),
-            Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
-        })
-        .await?;
+    loop {
+        timeout(servers::PATIENCE, socket.writable()).await??;
+        let sent = socket.try_io(Interest::WRITABLE, || {
+            match poll_send(&mut transfer, &socket, &file, &headers, &[], &mut [])? {
+                Status::Done => Ok(()),
+                Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        });
+        match sent {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
     // As `servers::finish` has it, and why.
     socket.shutdown().await?;
     timeout(servers::PATIENCE, copy(&mut socket, &mut sink())).await.unwrap_or(Ok(0))?;
@@ -35,7 +43,12 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut tasks = Vec::new();
     for _ in 0..connections {
-        let (socket, _) = listener.accept().await?;
+        let socket = loop {
+            match listener.accept().await {
+                Ok((socket, _)) => break socket,
+                Err(error) => sleep(servers::pause(error)?).await,
+            }
+        };
         tasks.push(tokio::spawn(serve(socket, file.clone())));
     }
     for task in tasks {
