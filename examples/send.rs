@@ -5,20 +5,22 @@
 //! ```
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::fmt::Write as _;
+use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::ExitCode;
-use std::thread::sleep;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, Step, Transfer};
-use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
-use rustix::event::{PollFd, PollFlags, poll};
+use indicatif::{BinaryBytes, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const USAGE: &str = "\
 Usage: send [OPTIONS] SRC DST
@@ -26,7 +28,7 @@ Usage: send [OPTIONS] SRC DST
 Sends headers, a file or a part of it, and trailers: the file inside the kernel, by sendfile.
 
   SRC                 a file
-  DST                 a path (created or overwritten), - for the standard output, or tcp:HOST:PORT
+  DST                 a path (created with SRC's permissions, or overwritten in place), - for the standard output, or tcp:HOST:PORT
 
   --offset BYTES      start there; at 0 by default
   --count BYTES       send so many of the file; to its end by default
@@ -35,7 +37,7 @@ Sends headers, a file or a part of it, and trailers: the file inside the kernel,
   --fallback          where sendfile refuses (some of /proc, output opened for appending), copy through a buffer
   --help, --version   print this, or the version
 
-Exit status: 0 all is sent; 1 not all; 2 the arguments are wrong.
+Exit status: 0 all is sent; 1 not all; 2 the arguments are wrong. A signal ends it after it has said what is incomplete.
 ";
 
 /// Lent with `--fallback`.
@@ -46,6 +48,31 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 /// So long is read from a TCP peer that does not stop sending, and where the system does not tell whether it has all.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two pictures of the progress bar.
+const TICK: Duration = Duration::from_millis(100);
+
+/// So long there is no estimate of the rate: what goes into empty buffers at the beginning tells nothing about it.
+const UNCERTAIN: Duration = Duration::from_secs(2);
+
+/// So many bytes are sent, for what is said when a signal comes.
+static SENT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the standard output was closed when the program started. std opens /dev/null in its place before `main`, so this is
+/// asked before std.
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+#[used]
+#[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
+#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
+static BEFORE_STD: extern "C" fn() = {
+    extern "C" fn before_std() {
+        // SAFETY: it asks for the flags of a number that may be no descriptor, and touches no memory.
+        let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+        STDOUT_WAS_CLOSED.store(flags == -1, Relaxed);
+    }
+    before_std
+};
 
 struct Args {
     source: OsString,
@@ -95,11 +122,27 @@ fn escaped(message: &str) -> String {
 }
 
 fn print(text: &str) -> Result<(), String> {
-    let mut stdout = io::stdout();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| format!("standard output: {}", reason(&error)))
+    let printed = stdout().and_then(|mut stdout| {
+        stdout.write_all(text.as_bytes())?;
+        close_file(stdout)
+    });
+    printed.map_err(|error| format!("standard output: {}", reason(&error)))
+}
+
+fn stdout() -> io::Result<File> {
+    if STDOUT_WAS_CLOSED.load(Relaxed) {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Closes a file and returns the error of it, which a drop passes over: some file systems (NFS, FUSE) store a file only then.
+fn close_file(file: File) -> io::Result<()> {
+    // SAFETY: it is open, and nobody else has it.
+    match unsafe { libc::close(file.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn parse(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -153,18 +196,67 @@ fn send(args: &Args) -> Result<(), String> {
     let mut transfer = transfer.with_small(0); // the buffer is for what sendfile refuses, and only for that
     let mut buffer = vec![0; if args.fallback { BUFFER } else { 0 }];
 
-    let bar = progress_bar(args, &metadata);
+    let bar = progress_bar(args, &metadata, &target);
+    say_when_ended(target_name(args), &bar);
     let start = Instant::now();
     let outcome = drive(&mut transfer, &mut target, &file, &headers, &trailers, &mut buffer, &bar);
+    // Nothing of an old file is lost before the first byte.
+    let untouched = matches!(target, Target::File { old: true, .. });
+    let named = matches!(target, Target::File { .. });
     // After a failure as well: the peer is to have what the summary says.
-    let closed = match &target {
-        Target::Tcp(socket) => close(socket).map_err(|error| ("close", errno_of(&error))),
-        _ => Ok(()),
-    };
+    let closed = target.close().map_err(|error| ("close", errno_of(&error)));
     let elapsed = start.elapsed();
     bar.finish_and_clear();
     report(&summary(&transfer, elapsed));
-    outcome.and(closed).map_err(|failure| explain(args, failure))
+    outcome.and(closed).map_err(|failure| {
+        let mut message = explain(args, failure);
+        if named && !untouched {
+            let _ = write!(message, "; {} is incomplete", target_name(args));
+        }
+        message
+    })
+}
+
+/// Says what is incomplete when a signal ends the program, and then lets it.
+fn say_when_ended(target: String, bar: &ProgressBar) {
+    // SAFETY: all of this is what the manual pages have: a set made by sigemptyset, an action that is only asked for. A signal set
+    // is plain data, and zeros are a value of both types.
+    let signals = unsafe {
+        // A file that becomes too large is an error as a full disk is.
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal, std::ptr::null(), &mut action);
+            // Who is started by nohup, or by a shell in the background, ignores some.
+            if action.sa_sigaction == libc::SIG_DFL {
+                libc::sigaddset(&mut signals, signal);
+            }
+        }
+        // Of all threads, which inherit it: a signal waits until somebody asks for it.
+        libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
+        signals
+    };
+    let bar = bar.clone();
+    thread::spawn(move || {
+        let mut signal = 0;
+        // SAFETY: the set was made above, and the number is written to.
+        if unsafe { libc::sigwait(&signals, &mut signal) } == 0 {
+            // By then all has been said.
+            if !bar.is_finished() {
+                bar.finish_and_clear();
+                let sent = SENT.load(Relaxed);
+                let message = format!("send: ended by signal {signal} after {sent} bytes; {target} is incomplete");
+                report(&format!("{}\n", escaped(&message)));
+            }
+            // SAFETY: as above. The signal's action is the default one, which ends the program.
+            unsafe {
+                libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
+                libc::raise(signal);
+            }
+        }
+    });
 }
 
 /// Where the bytes go.
@@ -174,8 +266,9 @@ enum Target {
         file: File,
         old: bool,
     },
+    /// Nonblocking, so that the progress bar sees each part.
     Tcp(TcpStream),
-    Other(OwnedFd),
+    Other(File),
 }
 
 impl AsFd for Target {
@@ -183,7 +276,7 @@ impl AsFd for Target {
         match self {
             Self::File { file, .. } => file.as_fd(),
             Self::Tcp(socket) => socket.as_fd(),
-            Self::Other(fd) => fd.as_fd(),
+            Self::Other(file) => file.as_fd(),
         }
     }
 }
@@ -198,6 +291,31 @@ impl Target {
         }
         Ok(())
     }
+
+    /// What keeps bytes from being sent, where sendfile does not know: it says EINVAL of /dev/full, and a write of nothing ENOSPC.
+    fn reason(&self, errno: Errno) -> Errno {
+        match self {
+            Self::Other(file) if file.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device()) => {
+                rustix::io::write(file, &[]).err().map_or(errno, |error| number(&error.into()))
+            }
+            _ => errno,
+        }
+    }
+
+    /// How many of the `sent` bytes have arrived, as far as the system tells.
+    fn arrived(&self, sent: u64) -> u64 {
+        match self {
+            Self::Tcp(socket) => sent.saturating_sub(unacknowledged(socket).map_or(0, |bytes| bytes as u64)),
+            _ => sent,
+        }
+    }
+
+    fn close(self) -> io::Result<()> {
+        match self {
+            Self::File { file, .. } | Self::Other(file) => close_file(file),
+            Self::Tcp(socket) => close(&socket),
+        }
+    }
 }
 
 /// Closes the connection when the peer has all. A socket that is closed with input that nobody has read resets the
@@ -207,6 +325,7 @@ fn close(mut socket: &TcpStream) -> io::Result<()> {
         // There is no connection any more. The reason is here unless it has been told already.
         return socket.take_error()?.map_or(Ok(()), Err);
     }
+    socket.set_nonblocking(false)?;
     socket.set_read_timeout(Some(PAUSE))?;
     let (mut buffer, start) = ([0; 4096], Instant::now());
     loop {
@@ -275,7 +394,8 @@ fn drive(
         };
         let result = transfer.perform(&step, &*target, file, buffer);
         let sent = transfer.progress().total();
-        bar.set_position(sent);
+        SENT.store(sent, Relaxed);
+        bar.set_position(target.arrived(sent));
         if sent > 0 {
             if let Err(failure) = target.cut(sent) {
                 break Err(failure);
@@ -283,22 +403,36 @@ fn drive(
         }
         match result {
             Ok(()) | Err(Error::Errno(Errno::EINTR)) => {}
-            // Another program has made our standard output nonblocking.
-            Err(Error::Errno(Errno::EAGAIN)) => match poll(&mut [PollFd::new(target, PollFlags::OUT)], None) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => break Err(("poll", errno_of(&errno.into()))),
-            },
+            // A TCP socket, or another program has made our standard output nonblocking.
+            Err(Error::Errno(Errno::EAGAIN)) => {
+                flush(transfer, target, file);
+                let timeout = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
+                match poll(&mut [PollFd::new(target, PollFlags::OUT)], Some(&timeout)) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                    Err(errno) => break Err(("poll", errno_of(&errno.into()))),
+                }
+            }
+            Err(Error::Errno(errno @ Errno::EINVAL)) => break Err((name, Error::Errno(target.reason(errno)))),
             Err(error) => break Err((name, error)),
         }
     };
-    if let Some(step) = transfer.flush() {
-        let _ = transfer.perform(&step, &*target, file, &mut []);
-    }
+    flush(transfer, target, file);
     outcome
 }
 
+/// Leaves nothing waiting in the kernel.
+fn flush(transfer: &mut Transfer, target: &Target, file: &File) {
+    if let Some(step) = transfer.flush() {
+        let _ = transfer.perform(&step, target, file, &mut []);
+    }
+}
+
 fn errno_of(error: &io::Error) -> Error {
-    Error::Errno(error.raw_os_error().and_then(Errno::from_raw_os_error).unwrap_or(Errno::EIO))
+    Error::Errno(number(error))
+}
+
+fn number(error: &io::Error) -> Errno {
+    error.raw_os_error().and_then(Errno::from_raw_os_error).unwrap_or(Errno::EIO)
 }
 
 fn slices(texts: &[OsString]) -> Vec<IoSlice<'_>> {
@@ -308,6 +442,11 @@ fn slices(texts: &[OsString]) -> Vec<IoSlice<'_>> {
 fn open_source(args: &Args) -> Result<(File, Metadata), String> {
     let path = shown(&args.source);
     let failed = |error: io::Error| format!("{path}: {}", reason(&error));
+    let no_file = || format!("{path}: SRC must be a file that can be read at an offset");
+    // Asked before it is opened, which would wait until somebody writes.
+    if fs::metadata(&args.source).map_err(failed)?.file_type().is_fifo() {
+        return Err(no_file());
+    }
     let file = File::open(&args.source).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
@@ -318,7 +457,7 @@ fn open_source(args: &Args) -> Result<(File, Metadata), String> {
     }
     // Asked of the file itself: files of /proc and devices have a length of 0.
     let read = file.read_at(&mut [0], args.offset.saturating_sub(1)).map_err(|error| match error.raw_os_error() {
-        Some(libc::ESPIPE) => format!("{path}: SRC must be a file that can be read at an offset"),
+        Some(libc::ESPIPE) => no_file(),
         _ => failed(error),
     })?;
     if read == 0 && args.offset > 0 {
@@ -334,20 +473,32 @@ fn open_target(args: &Args, source: &Metadata) -> Result<Target, String> {
     let name = target_name(args);
     let failed = |error: io::Error| format!("{name}: {}", reason(&error));
     if let Some(address) = address(&args.target) {
-        return TcpStream::connect(address).map(Target::Tcp).map_err(failed);
+        let connected = TcpStream::connect(address).and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            Ok(Target::Tcp(socket))
+        });
+        return connected.map_err(failed);
     }
-    let stdout = args.target == "-";
-    let file = if stdout {
-        io::stdout().as_fd().try_clone_to_owned().map(File::from)
+    let is_stdout = args.target == "-";
+    // Who may use a device is not who may read what was copied from it.
+    let mode = if source.is_file() { source.mode() & 0o777 } else { 0o666 };
+    let options = || File::options().write(true).custom_flags(libc::O_NOCTTY).to_owned();
+    let (file, new) = if is_stdout {
+        (stdout(), false)
     } else {
-        File::options().write(true).create(true).truncate(false).open(&args.target)
+        match options().create_new(true).mode(mode).open(&args.target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                (options().create(true).truncate(false).mode(mode).open(&args.target), false)
+            }
+            file => (file, true),
+        }
     };
     let file = file.map_err(failed)?;
     let target = file.metadata().map_err(failed)?;
     if target.is_file() && (target.dev(), target.ino()) == (source.dev(), source.ino()) {
         return Err(format!("{} and {name} are the same file", shown(&args.source)));
     }
-    Ok(if target.is_file() && !stdout { Target::File { file, old: true } } else { Target::Other(file.into()) })
+    Ok(if target.is_file() && !is_stdout { Target::File { file, old: !new } } else { Target::Other(file) })
 }
 
 fn target_name(args: &Args) -> String {
@@ -359,9 +510,9 @@ fn shown(name: &OsStr) -> String {
     if name.is_empty() { "''".into() } else { Path::new(name).display().to_string() }
 }
 
-/// Shown if stderr is a terminal, and not the one that the bytes go to.
-fn progress_bar(args: &Args, source: &Metadata) -> ProgressBar {
-    if !io::stderr().is_terminal() || (args.target == "-" && io::stdout().is_terminal()) {
+/// Shown if stderr is a terminal, and the bytes go to none, which may be the same.
+fn progress_bar(args: &Args, source: &Metadata, target: &Target) -> ProgressBar {
+    if !io::stderr().is_terminal() || target.as_fd().is_terminal() {
         return ProgressBar::hidden();
     }
     let of_file = match args.count {
@@ -369,17 +520,46 @@ fn progress_bar(args: &Args, source: &Metadata) -> ProgressBar {
         Count::ToEnd => source.len().checked_sub(args.offset).filter(|&len| len > 0),
     };
     let texts: usize = args.headers.iter().chain(&args.trailers).map(|text| text.len()).sum();
-    let bar = match of_file {
-        Some(len) => ProgressBar::new(len.saturating_add(texts as u64)),
-        None => ProgressBar::new_spinner(),
+    let (bar, template) = match of_file {
+        Some(len) => (ProgressBar::new(len.saturating_add(texts as u64)), "{figures} {wide_bar}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {figures}"),
     };
-    // At most 75 columns: a line that wraps cannot be redrawn in place.
-    let template = "{bar:20} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
-    if let (Some(_), Ok(style)) = (of_file, ProgressStyle::with_template(template)) {
-        bar.set_style(style);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.with_key("figures", |state: &ProgressState, line: &mut dyn std::fmt::Write| {
+            let _ = line.write_str(&figures(state));
+        }));
     }
     bar.tick();
+    // By a thread: whoever waits for a peer draws nothing.
+    bar.enable_steady_tick(TICK);
     bar
+}
+
+/// How far it is, as far as it fits the terminal: a line that wraps cannot be redrawn in place.
+fn figures(state: &ProgressState) -> String {
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+    let columns = if columns == 0 { 80 } else { columns }; // it does not know
+    let mut parts = vec![BinaryBytes(state.pos()).to_string()];
+    if let Some(len) = state.len() {
+        parts[0] += &format!(" of {}", BinaryBytes(len));
+    }
+    if state.elapsed() >= UNCERTAIN {
+        let rate = state.per_sec();
+        parts.push(format!("{}/s", BinaryBytes(rate as u64)));
+        if state.len().is_some() && rate >= 1.0 {
+            parts.push(format!("{:#} left", HumanDuration(state.eta())));
+        }
+    }
+    let mut line = String::new();
+    for part in parts {
+        let longer = if line.is_empty() { part } else { format!("{line}, {part}") };
+        // Beside it stand the spinner and a space, and the last column stays free.
+        if longer.len() + 3 > columns {
+            break;
+        }
+        line = longer;
+    }
+    line
 }
 
 /// Bytes per section, how they were moved, and the rate.
@@ -397,12 +577,16 @@ fn summary(transfer: &Transfer, elapsed: Duration) -> String {
     )
 }
 
+/// What `--fallback` is for, as the library has it.
+const REFUSALS: [Errno; 7] =
+    [Errno::EINVAL, Errno::ENOSYS, Errno::EOPNOTSUPP, Errno::ENOTSOCK, Errno::EXDEV, Errno::EOVERFLOW, Errno::EPERM];
+
 /// Names the files and, where it is so, the way out.
 fn explain(args: &Args, (step, error): Failure) -> String {
     let (source, target) = (shown(&args.source), target_name(args));
     match (step, error) {
         (_, Error::Truncated { .. }) => format!("{source}: {error}"),
-        ("sendfile", Error::Errno(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM)) => {
+        ("sendfile", Error::Errno(errno)) if !args.fallback && REFUSALS.contains(&errno) => {
             format!(
                 "sendfile refused to send {source} to {target}: {error}; --fallback copies through a buffer instead"
             )

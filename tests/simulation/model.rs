@@ -195,7 +195,7 @@ impl<'a> World<'a> {
         let pages = match () {
             () if copied || left == 0 => 0,
             () if left <= self.case.cap.clamp(1, MAX_RW_COUNT as usize) as u64 => {
-                (self.into_page() + left).div_ceil(PAGE)
+                (self.page_offset() + left).div_ceil(PAGE)
             }
             () => 1,
         };
@@ -206,7 +206,7 @@ impl<'a> World<'a> {
         17_u64.saturating_sub(copied_fragments(self.headers) + copied_fragments(self.trailers))
     }
 
-    fn into_page(&self) -> u64 {
+    fn page_offset(&self) -> u64 {
         self.offset().map_or(PAGE - 1, |offset| offset % PAGE)
     }
 
@@ -320,7 +320,7 @@ impl<'a> World<'a> {
                 assert_ne!(self.end, End::Claimed, "sendfile, where it has just stopped");
                 assert_eq!(offset, self.offset());
                 // What shares its buffer with headers is not longer than that.
-                let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.into_page());
+                let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.page_offset());
                 let joined =
                     self.case.output.is_tcp() && self.got.file == 0 && self.queue.is_announced() && fitting > 0;
                 assert_eq!(count as u64, self.most_asked().min(if joined { fitting } else { u64::MAX }));

@@ -6,6 +6,9 @@
 //! directory of the kernel's modules) it can use what is not built in. An NVMe disk with an ext4 on it becomes /tmp, which
 //! without one is memory.
 //!
+//! The payload arrives as it is: links, devices, FIFOs and sockets are made anew, with their owners, modes and times. What cannot be
+//! made is reported and passed over.
+//!
 //! Its last words are `init: exit N`: 0 if all went well, 1 if a program failed or a line `init: FAILED` tells what went wrong.
 #![no_std]
 #![no_main]
@@ -21,8 +24,8 @@ mod tree;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-use rustix::fd::AsFd;
-use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, mkdir, open, openat, seek, symlink};
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, chmod, mkdir, open, openat, seek, symlink};
 use rustix::mount::{MountFlags, mount, mount_move};
 use rustix::process::{chdir, chroot, fchdir};
 use rustix::system::{RebootCommand, finit_module, reboot};
@@ -31,6 +34,7 @@ use console::{During, Failure, say};
 use start::Start;
 
 fn main(start: Start) -> ! {
+    take_standard_streams();
     let code = match boot(start) {
         Ok(0) => 0,
         Ok(failed) => {
@@ -45,6 +49,17 @@ fn main(start: Start) -> ! {
     power_off(code)
 }
 
+/// Where the kernel opened no console, the first files that are opened would get its numbers, and the messages.
+fn take_standard_streams() {
+    // `forget` leaves it open.
+    while let Ok(fd) = open(c"/", OFlags::PATH, Mode::empty()) {
+        if fd.as_raw_fd() > 2 {
+            break;
+        }
+        core::mem::forget(fd);
+    }
+}
+
 fn power_off(code: u8) -> ! {
     process::reap_the_rest();
     say(format_args!("init: exit {code}"));
@@ -57,7 +72,7 @@ fn power_off(code: u8) -> ! {
 
 /// Returns how many programs failed.
 fn boot(start: Start) -> Result<usize, Failure> {
-    new_root()?;
+    let passed_over = new_root()?;
     mount_new(c"/proc", c"proc", "mount /proc")?;
     mount_new(c"/sys", c"sysfs", "mount /sys")?;
     mount_new(c"/dev", c"devtmpfs", "mount /dev")?;
@@ -74,21 +89,29 @@ fn boot(start: Start) -> Result<usize, Failure> {
     }
     net::loopback_up()?;
     net::serve(c"/served")?;
-    run_all(start)
+    let failed = run_all(start)?;
+    if passed_over > 0 {
+        return Err(Failure::wrong("move the payload", "not all of it could be made"));
+    }
+    Ok(failed)
 }
 
-/// A tmpfs with the payload in it becomes the root.
-fn new_root() -> Result<(), Failure> {
+/// A tmpfs with the payload in it becomes the root. Returns how much of the payload is not there.
+fn new_root() -> Result<u32, Failure> {
     let payload = tree::open(c"/payload", "open the payload")?;
-    mount_new(c"/root", c"tmpfs", "mount the new root")?;
+    // With setuid, unlike what is mounted later.
+    make(c"/root", 0o755)
+        .and_then(|()| mount(c"tmpfs", c"/root", c"tmpfs", MountFlags::empty(), None))
+        .during("mount the new root")?;
     let root = tree::open(c"/root", "open the new root")?;
-    let bytes = tree::move_all(payload.as_fd(), root.as_fd())?;
-    say(format_args!("init: moved a payload of {bytes} bytes"));
+    let moved = tree::move_all(&payload, &root)?;
+    say(format_args!("init: moved a payload of {} bytes", moved.bytes));
     // As switch_root(8) does: an initramfs cannot be unmounted, but covered.
     fchdir(&root).during("enter the new root")?;
     mount_move(c".", c"/").during("move the new root")?;
     chroot(c".").during("change the root")?;
-    chdir(c"/").during("enter the root")
+    chdir(c"/").during("enter the root")?;
+    Ok(moved.passed_over)
 }
 
 fn mount_new(place: &'static CStr, kind: &CStr, what: &'static str) -> Result<(), Failure> {
@@ -140,11 +163,13 @@ fn mount_disk() -> Result<(), Failure> {
     Ok(())
 }
 
-/// A folder, which may be there.
+/// A folder, which may be there. A new one has exactly this mode, whatever the umask.
 fn make(place: &CStr, mode: u32) -> rustix::io::Result<()> {
-    match mkdir(place, Mode::from_raw_mode(mode)) {
+    let mode = Mode::from_raw_mode(mode);
+    match mkdir(place, mode) {
+        Ok(()) => chmod(place, mode),
         Err(rustix::io::Errno::EXIST) => Ok(()),
-        result => result,
+        Err(errno) => Err(errno),
     }
 }
 

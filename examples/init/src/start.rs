@@ -53,6 +53,14 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
+/// Those atomic operations of aarch64 that `core` calls by name ask by it whether the processor has better instructions. Of nothing
+/// known they make do with the old ones.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(no_mangle)]
+extern "C" fn getauxval(_: u64) -> u64 {
+    0
+}
+
 // Compilers call these by name for copies, fills and comparisons; every program without a C library has to have them.
 
 #[unsafe(no_mangle)]

@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sha2::{Digest, Sha256};
 use socket2::{Domain, Socket, Type};
 
@@ -164,6 +165,18 @@ fn http_range() {
         ("Range: bytes=1-2,4-5", "200", all),
         ("Range: bytes=", "200", all),
         ("X-Range: bytes=1-2", "200", all),
+        // More than 64 bits are more than any file has.
+        ("Range: bytes=5-99999999999999999999", "206", &content[5..]),
+        ("Range: bytes=99999999999999999999-", "416", none),
+        ("Range: bytes=-99999999999999999999", "206", all),
+        // No numbers of HTTP.
+        ("Range: bytes=+1-2", "200", all),
+        ("Range: bytes=1-+2", "200", all),
+        ("Range: bytes=-+5", "200", all),
+        ("Range: bytes=- 5", "200", all),
+        ("Range: bytes=1-2\r\nRange: bytes=3-4", "200", all),
+        // A part of which version?
+        ("If-Range: \"a\"\r\nRange: bytes=1-2", "200", all),
     ];
     let (mut server, address) = start(env!("CARGO_BIN_EXE_http_range"), file.path(), cases.len());
     for (field, status, expected) in cases {
@@ -177,31 +190,150 @@ fn http_range() {
     assert!(server.0.wait().unwrap().success());
 }
 
+/// What comes of a request to `http_range` that is not a GET as others are.
 #[test]
-fn copy() {
-    let folder = tempfile::tempdir().unwrap();
-    let target = folder.path().join("target");
-    // The second refuses sendfile and has no size.
-    for source in [env!("CARGO_BIN_EXE_copy"), "/proc/self/cmdline"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_copy")).arg(source).arg(&target).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let copied = fs::read(&target).unwrap();
-        assert_eq!(output.stdout, format!("{} bytes\n", copied.len()).as_bytes());
-        if source.starts_with("/proc") {
-            assert_eq!(copied.split(|&byte| byte == 0).nth(1), Some(source.as_bytes()));
-        } else {
-            assert_eq!(copied, fs::read(source).unwrap());
-        }
+fn http_range_has_limits() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "content").unwrap();
+    let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(1 << 20));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(65));
+    let cases = [
+        ("HEAD / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\n"),
+        ("HEAD / HTTP/1.1\r\nRange: bytes=1-2\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n"),
+        ("GET / HTTP/1.1\r\nRange: bytes=1-2\r\n\r\nGET / HTTP/1.1\r\n\r\n", "HTTP/1.1 206 Partial Content\r\n"),
+        ("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 405 Method Not Allowed\r\n"),
+        ("GARBAGE\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"),
+        ("\x16\x03\x01", "HTTP/1.1 400 Bad Request\r\n"),
+        (&long, "HTTP/1.1 431 Request Header Fields Too Large\r\n"),
+        (&many, "HTTP/1.1 431 Request Header Fields Too Large\r\n"),
+    ];
+    let (mut server, address) = start(env!("CARGO_BIN_EXE_http_range"), file.path(), cases.len() + 1);
+    for (request, answer) in cases {
+        let mut socket = connect(address);
+        // It does not read on, and may be gone before this is written.
+        let _ = socket.write_all(request.as_bytes());
+        let mut response = String::new();
+        let _ = socket.read_to_string(&mut response);
+        assert!(response.starts_with(answer), "{:?}: {response:?}", &request[..request.len().min(80)]);
+        let head = response.find("\r\n\r\n").unwrap() + 4;
+        assert_eq!(&response[head..], if answer.contains(" 206 ") { "on" } else { "" });
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_copy")).arg("/nonexistent").arg(&target).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(
-        output.stderr,
-        b"/nonexistent to "
-            .iter()
-            .copied()
-            .chain(target.as_os_str().as_encoded_bytes().iter().copied())
-            .chain(*b": No such file or directory (os error 2)\n")
-            .collect::<Vec<u8>>()
-    );
+    // Nor does it wait for ever for the end of a head.
+    let trickling = trickle(connect(address), b"x");
+    ends(&mut server);
+    trickling.join().unwrap();
+}
+
+/// A thread that sends this ten times a second, until nobody takes it.
+fn trickle(mut to: TcpStream, bytes: &'static [u8]) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        while to.write_all(bytes).is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    })
+}
+
+/// Fails if the server is held.
+#[track_caller]
+fn ends(server: &mut Server) {
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = server.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "it is held");
+        thread::sleep(Duration::from_millis(10));
+    };
+    assert!(status.success());
+}
+
+const SERVERS: [&str; 7] = [
+    env!("CARGO_BIN_EXE_threads"),
+    env!("CARGO_BIN_EXE_tokio"),
+    env!("CARGO_BIN_EXE_smol"),
+    env!("CARGO_BIN_EXE_mio"),
+    env!("CARGO_BIN_EXE_io_uring"),
+    env!("CARGO_BIN_EXE_many_files"),
+    env!("CARGO_BIN_EXE_http_range"),
+];
+
+/// All of them at a time.
+fn of_each_server(test: impl Fn(&str) + Sync) {
+    thread::scope(|scope| {
+        for program in SERVERS {
+            scope.spawn(|| test(program));
+        }
+    });
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+#[test]
+fn a_peer_that_goes_on_sending_holds_nobody() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "content").unwrap();
+    of_each_server(|program| {
+        for bytes in [b"x".as_slice(), &[b'x'; 1 << 20]] {
+            let (mut server, address) = start(program, file.path(), 1);
+            let mut socket = connect(address);
+            socket.write_all(REQUEST).unwrap();
+            let sending = if bytes.len() == 1 {
+                trickle(socket, bytes)
+            } else {
+                thread::spawn(move || while socket.write_all(&[b'x'; 1 << 20]).is_ok() {})
+            };
+            ends(&mut server);
+            sending.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_reads_nothing_holds_nobody() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), content()).unwrap();
+    of_each_server(|program| {
+        let (mut server, address) = start(program, file.path(), 1);
+        let mut socket = connect(address);
+        socket.write_all(REQUEST).unwrap();
+        ends(&mut server);
+        assert!(count_to_any_end(socket) < LEN);
+    });
+}
+
+/// How many bytes there were before the end, or a reset.
+fn count_to_any_end(mut from: TcpStream) -> usize {
+    let mut bytes = Vec::new();
+    let _ = from.read_to_end(&mut bytes);
+    bytes.len()
+}
+
+#[test]
+fn a_server_without_descriptors_goes_on() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "content").unwrap();
+    let get = |address| {
+        let mut socket = connect(address);
+        socket.write_all(REQUEST).unwrap();
+        let mut response = Vec::new();
+        socket.read_to_end(&mut response).unwrap();
+        assert!(response.ends_with(b"content"));
+    };
+    of_each_server(|program| {
+        let (mut server, address) = start(program, file.path(), 4);
+        // By then the server has all that it needs itself.
+        get(address);
+        let (pid, maximum) = (Pid::from_child(&server.0), getrlimit(Resource::Nofile).maximum);
+        let limit = |current| prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum }).unwrap();
+        let before = limit(Some(3));
+        // The first may come into a descriptor that the server has taken beforehand.
+        let clients: Vec<_> = (0..3).map(|_| thread::spawn(move || get(address))).collect();
+        thread::sleep(Duration::from_millis(500)); // time to fail, which it must not use
+        assert!(server.0.try_wait().unwrap().is_none(), "{program} has ended");
+        limit(before.current);
+        for client in clients {
+            client.join().unwrap();
+        }
+        ends(&mut server);
+    });
 }

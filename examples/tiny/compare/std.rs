@@ -1,4 +1,5 @@
-//! The same program with std: what to compare the size of tiny with. `std::io::copy` calls sendfile where it can.
+//! The same program with std: what to compare the size of tiny with. `std::io::copy` calls sendfile where it can. (What
+//! close(2) says and waiting for a nonblocking output are not in std, so not here.)
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,6 +80,12 @@ int main(int argc, char **argv)
         return fail(argv[i + 1], strerror(errno));
     for (int64_t left = count < 0 ? INT64_MAX : count; left > 0;) {
         ssize_t sent = sendfile(out, in, &offset, left < 1 << 30 ? left : 1 << 30);
+        if (sent < 0 && errno == EAGAIN) {
+            poll(&(struct pollfd){.fd = out, .events = POLLOUT}, 1, -1);
+            continue;
+        }
+        if (sent < 0 && errno == EINTR)
+            continue;
         if (sent < 0)
             return fail(argv[i], strerror(errno));
         if (sent == 0 && count >= 0)
@@ -87,5 +94,7 @@ int main(int argc, char **argv)
             break;
         left -= sent;
     }
+    if (close(out) < 0)
+        return fail(argc - i == 2 ? argv[i + 1] : "standard output", strerror(errno));
     return 0;
 }

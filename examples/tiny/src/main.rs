@@ -9,8 +9,11 @@ mod start;
 
 use core::ffi::CStr;
 
-use kernel::{STDERR, STDOUT, create, open, sendfile, write};
+use kernel::{STDERR, STDOUT, close, create, open, sendfile, wait, write};
 use start::Arguments;
+
+const EINTR: i32 = 4;
+const EAGAIN: i32 = 11;
 
 const USAGE: &[u8] = b"usage: tiny [-o OFFSET] [-n COUNT] FILE [NEW]
 Sends FILE from byte OFFSET on, COUNT bytes or all, to standard output or to NEW.
@@ -90,11 +93,15 @@ fn send(
             Ok(0) if count.is_some() => return Err(Failure { name: input, errno: 0 }),
             Ok(0) => break,
             Ok(sent) => left -= sent as u64,
+            // Another program has made the output nonblocking: waited for, it takes more. And a signal is no reason to end.
+            Err(EAGAIN) => wait(out_fd),
+            Err(EINTR) => {}
             // The kernel does not tell which of the two files it means; EINVAL is mostly the input's.
             Err(errno) => return Err(Failure { name: input, errno }),
         }
     }
-    Ok(())
+    // A file system may store the file only now, and say only now that it cannot.
+    close(out_fd).map_err(|errno| Failure { name: output.unwrap_or(c"standard output"), errno })
 }
 
 /// What went wrong with which file; 0 stands for a file that is too short.

@@ -9,12 +9,16 @@ mod lend;
 mod start;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
 
 use bare_sendfile::{Count, IoSlice, SigpipeGuard, sendfile_hdtr_all};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SocketType, accept, bind, getsockname, listen, recv, socket};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, RecvFlags, Shutdown, SocketType, accept, bind, getsockname, listen, recv, shutdown, socket,
+};
 use rustix::path::DecInt;
 
 use lend::lend;
@@ -40,6 +44,10 @@ fn main(mut arguments: Arguments) -> u8 {
 
 fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
     let file = openat(CWD, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    if file.as_raw_fd() <= 2 {
+        // The number of a standard stream that nobody opened. The next would be the client's, who would get the messages.
+        return Err(Errno::BADF);
+    }
     let length = fstat(&file)?.st_size as u64;
 
     let listener = socket(AddressFamily::INET, SocketType::STREAM, None)?;
@@ -50,6 +58,10 @@ fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
     rustix::io::write(STDOUT, b"\n")?;
 
     let client = accept(&listener)?;
+    // A client that neither sends nor reads is an error in the end.
+    for timeout in [Timeout::Recv, Timeout::Send] {
+        set_socket_timeout(&client, timeout, Some(PATIENCE))?;
+    }
     read_request(&client)?;
 
     let length_in_digits = DecInt::new(length);
@@ -62,17 +74,37 @@ fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
     let _guard = SigpipeGuard::new().map_err(errno)?;
     let sent = sendfile_hdtr_all(lend(&client), lend(&file), Some(0), Count::Bytes(length), &head, &[], &mut []);
     // A file that was shortened meanwhile: the client must not take what it has for the whole.
-    sent.bytes().map(drop).map_err(|error| errno(error.errno()))
+    sent.bytes().map_err(|error| errno(error.errno()))?;
+    finish(&client)
 }
 
-/// To the empty line at its end. What it says does not matter, but who closes a socket with unread bytes resets the connection.
+/// So long the client is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// To the empty line at the end of its head, what it says does not matter. A body or another request may have come with it.
 fn read_request(client: &OwnedFd) -> Result<(), Errno> {
     let mut request = [0; 4096];
     let mut have = 0;
-    while !request[..have].ends_with(b"\r\n\r\n") {
+    loop {
         match recv(client, &mut request[have..], RecvFlags::empty())?.1 {
             0 => return Err(Errno::INVAL), // it ended before, or has no room
             n => have += n,
+        }
+        if request[..have].windows(4).any(|four| four == b"\r\n\r\n") {
+            return Ok(());
+        }
+    }
+}
+
+/// Who closes a socket with unread bytes resets the connection, and what waits to be sent is lost: so all is read first, of a client
+/// that goes on and on only so much.
+fn finish(client: &OwnedFd) -> Result<(), Errno> {
+    shutdown(client, Shutdown::Write)?;
+    set_socket_timeout(client, Timeout::Recv, Some(Duration::from_secs(1)))?;
+    for _ in 0..100 {
+        match recv(client, &mut [0; 4096], RecvFlags::empty()) {
+            Ok((_, 0)) | Err(Errno::AGAIN) => break,
+            result => _ = result?,
         }
     }
     Ok(())

@@ -1,39 +1,84 @@
-//! A whole file into another, as an init does it when it unpacks its payload: to the end, through a small buffer where
-//! sendfile is refused (procfs, files opened for appending), and in place only when complete.
+//! A whole file into another, as an installer does it: to the end, through a small buffer where sendfile is refused (procfs),
+//! and in place only when the file system has all of it.
+//!
+//! TO is a new name, or a regular file that is replaced, with its owner and permissions kept. A new file has the permissions of
+//! FROM that the umask leaves. Everything else is refused, and stays as it is: links, devices, FIFOs, FROM itself.
 
 use std::env::args_os;
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::process::ExitCode;
 
 use bare_sendfile::{Count, sendfile_hdtr_all};
+use rustix::fs::{Access, access};
+use tempfile::Builder;
+
+/// The bits that chmod(1) calls rwx. Those above them mean something else in a copy.
+const PERMISSIONS: u32 = 0o777;
 
 fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+    // Asked before it is opened: opening a FIFO waits for a writer.
+    regular(from, &fs::metadata(from)?)?;
     let source = File::open(from)?;
-    let mut part = to.as_os_str().to_owned();
-    part.push(".part");
-    let target = File::create(&part)?;
-    let sent = sendfile_hdtr_all(&target, &source, Some(0), Count::ToEnd, &[], &[], &mut [0; 4096]).bytes();
-    let placed = sent.map_err(io::Error::from).and_then(|bytes| fs::rename(&part, to).map(|()| bytes));
-    if placed.is_err() {
-        fs::remove_file(&part)?;
+    let metadata = source.metadata()?;
+    let old = replaceable(to, &metadata)?;
+
+    // A name of its own that nobody can guess, beside TO, since only within a file system can it be renamed.
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mode = if old.is_some() { 0o600 } else { metadata.mode() & PERMISSIONS };
+    let part = Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+    // From here on `name` removes it, unless it becomes TO.
+    let (target, name) = part.into_parts();
+    let sent = sendfile_hdtr_all(&target, &source, Some(0), Count::ToEnd, &[], &[], &mut [0; 4096]).bytes()?;
+    if let Some(old) = &old {
+        let new = target.metadata()?;
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            fchown(&target, Some(old.uid()), Some(old.gid()))?;
+        }
+        target.set_permissions(Permissions::from_mode(old.mode() & PERMISSIONS))?;
     }
-    placed
+    // A disk that is full or broken may say so only now.
+    target.sync_all()?;
+    servers::close(target)?;
+    match old {
+        Some(_) => name.persist(to)?,
+        // A file that has come meanwhile is not replaced.
+        None => name.persist_noclobber(to)?,
+    }
+    Ok(sent)
+}
+
+/// Returns what `to` is now, if there is such a file. Fails where the copy must not take its place.
+fn replaceable(to: &Path, source: &Metadata) -> io::Result<Option<Metadata>> {
+    let old = match fs::symlink_metadata(to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        old => old?,
+    };
+    regular(to, &old)?;
+    if (old.dev(), old.ino()) == (source.dev(), source.ino()) {
+        return Err(io::Error::other("they are the same file"));
+    }
+    // Renaming asks only for the permissions of the folder.
+    access(to, Access::WRITE_OK)?;
+    Ok(Some(old))
+}
+
+fn regular(path: &Path, metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() { Ok(()) } else { Err(io::Error::other(format!("{} is no regular file", path.display()))) }
 }
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = args_os().skip(1).collect();
     let [from, to] = &arguments[..] else {
-        eprintln!("usage: copy FROM TO");
+        servers::report("usage: copy FROM TO");
         return ExitCode::from(2);
     };
-    match copy(from.as_ref(), to.as_ref()) {
-        Ok(bytes) => println!("{bytes} bytes"),
-        Err(error) => {
-            eprintln!("{} to {}: {error}", from.display(), to.display());
-            return ExitCode::FAILURE;
-        }
+    let copied = copy(from.as_ref(), to.as_ref()).and_then(|bytes| writeln!(io::stdout(), "{bytes} bytes"));
+    if let Err(error) = copied {
+        servers::report(format_args!("{} to {}: {error}", from.display(), to.display()));
+        return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }

@@ -5,24 +5,37 @@ use std::fs::File;
 use std::io;
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
+use std::process::exit;
 
 use bare_sendfile::{Errno, Error, IoSlice, Step, Transfer};
 use io_uring::{IoUring, opcode, squeue, types};
+use servers::PATIENCE;
 
-/// Submits one operation and waits for its result.
-fn complete(ring: &mut IoUring, operation: &squeue::Entry) -> io::Result<Result<usize, Errno>> {
-    // SAFETY: what the operation points to lives until this function returns, and by then the operation has completed.
-    unsafe { ring.submission().push(operation) }.map_err(io::Error::other)?;
-    let result = loop {
+/// Submits one operation and waits for its result, for [`PATIENCE`] at most: then it is `ECANCELED`.
+fn complete(ring: &mut IoUring, operation: squeue::Entry) -> io::Result<Result<usize, Errno>> {
+    let patience = types::Timespec::from(PATIENCE);
+    let operation = operation.flags(squeue::Flags::IO_LINK).user_data(1);
+    let timeout = opcode::LinkTimeout::new(&patience).build().user_data(2);
+    // SAFETY: what the operations point to lives until this function returns, and by then both have completed.
+    unsafe { ring.submission().push_multiple(&[operation, timeout]) }.map_err(io::Error::other)?;
+    let (mut result, mut completed) = (0, 0);
+    while completed < 2 {
         // A signal ends the wait, but not the operation.
         match ring.submit_and_wait(1) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                // What the kernel may have taken points into this function, so there is no way back.
+                servers::report(error);
+                exit(1);
+            }
             _ => {}
         }
-        if let Some(completion) = ring.completion().next() {
-            break completion.result();
+        for completion in ring.completion() {
+            completed += 1;
+            if completion.user_data() == 1 {
+                result = completion.result();
+            }
         }
-    };
+    }
     Ok(match Errno::from_raw_os_error(-result) {
         Some(errno) => Err(errno),
         None => Ok(result as usize),
@@ -45,7 +58,7 @@ fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> 
                 message.msg_iov = slices.as_slice().as_ptr().cast_mut().cast();
                 message.msg_iovlen = slices.as_slice().len();
                 let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
-                transfer.complete(complete(ring, &opcode::SendMsg::new(fd, &message).flags(flags as u32).build())?)
+                transfer.complete(complete(ring, opcode::SendMsg::new(fd, &message).flags(flags as u32).build())?)
             }
             step => transfer.perform(&step, socket, file, &mut []),
         };
@@ -55,7 +68,7 @@ fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> 
                 if let Some(step) = transfer.flush_full() {
                     transfer.perform(&step, socket, file, &mut [])?;
                 }
-                complete(ring, &opcode::PollAdd::new(fd, libc::POLLOUT as u32).build())?.map_err(io::Error::from)?;
+                complete(ring, opcode::PollAdd::new(fd, libc::POLLOUT as u32).build())?.map_err(io::Error::from)?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -69,10 +82,10 @@ fn main() -> io::Result<()> {
     let listener = servers::listen()?;
     let mut ring = IoUring::new(2)?;
     for _ in 0..connections {
-        let (socket, _) = listener.accept()?;
+        let socket = servers::accept(&listener)?;
         socket.set_nonblocking(true)?;
         if let Err(error) = serve(&mut ring, &socket, &file) {
-            eprintln!("{error}");
+            servers::report(error);
         }
     }
     Ok(())

@@ -27,8 +27,8 @@ fn main() -> io::Result<()> {
     let (file, connections) = servers::arguments();
     let listener = servers::listen()?;
     for _ in 0..connections {
-        if let Err(error) = serve(&listener.accept()?.0, &file) {
-            eprintln!("{error}");
+        if let Err(error) = serve(&servers::accept(&listener)?, &file) {
+            servers::report(error);
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! smol: `write_with` waits when the closure says that it would block.
+//! smol: `writable` waits when the socket was found full.
 
 use std::fs::File;
 use std::io;
@@ -15,12 +15,18 @@ async fn serve(socket: Async<TcpStream>, file: Arc<File>) -> io::Result<()> {
     let head = servers::head(len);
     let headers = [IoSlice::new(head.as_bytes())];
     let mut transfer = Transfer::new(0, len, &headers, &[])?;
-    let mut send = |socket: &TcpStream| match transfer.poll_send(socket, &file, &headers, &[], &mut [])? {
-        Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
-        status => Ok(status),
-    };
-    while socket.write_with(&mut send).await? != Status::Done {
-        yield_now().await;
+    loop {
+        match transfer.poll_send(&socket, &file, &headers, &[], &mut [])? {
+            Status::Done => break,
+            Status::Yielded => yield_now().await,
+            Status::OutFull | Status::InEmpty => {
+                or(socket.writable(), async {
+                    Timer::after(servers::PATIENCE).await;
+                    Err(io::ErrorKind::TimedOut.into())
+                })
+                .await?;
+            }
+        }
     }
     // As `servers::finish` has it, and why.
     socket.get_ref().shutdown(Shutdown::Write)?;
@@ -39,12 +45,17 @@ fn main() -> io::Result<()> {
     smol::block_on(async {
         let mut tasks = Vec::new();
         for _ in 0..connections {
-            let (socket, _) = listener.accept().await?;
+            let socket = loop {
+                match listener.accept().await {
+                    Ok((socket, _)) => break socket,
+                    Err(error) => _ = Timer::after(servers::pause(error)?).await,
+                }
+            };
             tasks.push(smol::spawn(serve(socket, file.clone())));
         }
         for task in tasks {
             if let Err(error) = task.await {
-                eprintln!("{error}");
+                servers::report(error);
             }
         }
         Ok(())

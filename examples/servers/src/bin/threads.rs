@@ -19,13 +19,17 @@ fn main() -> io::Result<()> {
     let listener = servers::listen()?;
     thread::scope(|scope| {
         for _ in 0..connections {
-            let (socket, _) = listener.accept()?;
+            let socket = servers::accept(&listener)?;
             let file = &file;
-            scope.spawn(move || {
+            let connection = move || {
                 if let Err(error) = serve(&socket, file) {
-                    eprintln!("{error}");
+                    servers::report(error);
                 }
-            });
+            };
+            // There may be too many of them.
+            if let Err(error) = thread::Builder::new().spawn_scoped(scope, connection) {
+                servers::report(error);
+            }
         }
         Ok(())
     })

@@ -7,20 +7,26 @@ use std::sync::Arc;
 use bare_sendfile::{IoSlice, Status, Transfer};
 use tokio::io::{AsyncWriteExt, Interest, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::yield_now;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 async fn serve(mut socket: TcpStream, file: Arc<File>) -> io::Result<()> {
     let len = file.metadata()?.len();
     let head = servers::head(len);
     let headers = [IoSlice::new(head.as_bytes())];
     let mut transfer = Transfer::new(0, len, &headers, &[])?;
-    let mut send = || match transfer.poll_send(&socket, &file, &headers, &[], &mut [])? {
-        Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
-        status => Ok(status),
-    };
-    while socket.async_io(Interest::WRITABLE, &mut send).await? != Status::Done {
-        yield_now().await;
+    loop {
+        timeout(servers::PATIENCE, socket.writable()).await??;
+        let sent =
+            socket.try_io(Interest::WRITABLE, || match transfer.poll_send(&socket, &file, &headers, &[], &mut [])? {
+                Status::OutFull | Status::InEmpty => Err(io::ErrorKind::WouldBlock.into()),
+                status => Ok(status),
+            });
+        match sent {
+            Ok(Status::Done) => break,
+            Ok(_) => yield_now().await, // the budget is used up
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
     }
     // As `servers::finish` has it, and why.
     socket.shutdown().await?;
@@ -37,12 +43,17 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let mut tasks = Vec::new();
     for _ in 0..connections {
-        let (socket, _) = listener.accept().await?;
+        let socket = loop {
+            match listener.accept().await {
+                Ok((socket, _)) => break socket,
+                Err(error) => sleep(servers::pause(error)?).await,
+            }
+        };
         tasks.push(tokio::spawn(serve(socket, file.clone())));
     }
     for task in tasks {
         if let Err(error) = task.await? {
-            eprintln!("{error}");
+            servers::report(error);
         }
     }
     Ok(())

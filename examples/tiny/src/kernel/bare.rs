@@ -7,7 +7,7 @@ use syscalls::{Sysno, syscall};
 
 pub type Fd = BorrowedFd<'static>;
 
-// SAFETY: a shell opens both, and this program closes neither. Where nobody did, the kernel says EBADF: of the files that
+// SAFETY: a shell opens both, and the first is closed when nothing more is written to it. Where nobody did, the kernel says EBADF: of the files that
 // this program opens, the first would take the number, and `openat` refuses that, which ends the program.
 pub const STDOUT: Fd = unsafe { BorrowedFd::borrow_raw(1) };
 // SAFETY: as above.
@@ -43,6 +43,28 @@ fn openat(name: &CStr, flags: i32) -> Result<Fd, i32> {
 
 pub fn sendfile(out_fd: Fd, in_fd: Fd, offset: &mut u64, count: usize) -> Result<usize, i32> {
     bare_sendfile::sendfile(out_fd, in_fd, Some(offset), count).map_err(|errno| errno.raw_os_error())
+}
+
+/// Waits until `fd` takes bytes.
+pub fn wait(fd: Fd) {
+    /// `struct pollfd`
+    #[repr(C)]
+    struct PollFd {
+        fd: i32,
+        events: i16,
+        revents: i16,
+    }
+    const POLLOUT: i16 = 4;
+    let mut poll = PollFd { fd: fd.as_raw_fd(), events: POLLOUT, revents: 0 };
+    // SAFETY: the kernel writes to one such structure; without a time and a set of signals the last three are not looked at.
+    // It ends early only by a signal, which is as good.
+    let _ = unsafe { syscall!(Sysno::ppoll, &raw mut poll, 1, 0, 0, 0) };
+}
+
+/// The last of what is done with `fd`.
+pub fn close(fd: Fd) -> Result<(), i32> {
+    // SAFETY: the kernel touches no memory, and nobody uses the descriptor any more.
+    unsafe { syscall!(Sysno::close, fd.as_raw_fd()) }.map(drop).map_err(|errno| errno.into_raw())
 }
 
 /// A message, as far as it goes: there is nowhere to report a failure to.
