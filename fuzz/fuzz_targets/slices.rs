@@ -6,7 +6,8 @@ use bare_sendfile::{Count, IoSlice, Output, Step, Transfer};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((&slices, bytes)) = bytes.split_first() else { return };
-    let (lengths, mut shorts) = bytes.split_at(bytes.len().min(slices.into()));
+    let (lengths, shorts) = bytes.split_at(bytes.len().min(slices.into()));
+    let mut shorts = shorts.iter();
     // A list longer than one call takes: all lengths, over and over.
     let lengths: Vec<usize> =
         lengths.iter().map(|&len| usize::from(len % 20)).cycle().take(slices as usize * 9).collect();
@@ -39,7 +40,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             Step::Done => break,
             step => panic!("{step:?}"),
         };
-        let short = shorts.split_off_first().map_or(usize::MAX, |&short| usize::from(short));
+        let short = shorts.next().map_or(usize::MAX, |&short| usize::from(short));
         let moved = short.clamp(1, asked.len());
         received.extend_from_slice(&asked[..moved]);
         transfer.complete(Ok(moved)).unwrap();

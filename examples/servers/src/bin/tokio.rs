@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bare_sendfile::{IoSlice, Status, Transfer};
 use tokio::io::{AsyncWriteExt, Interest, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 async fn serve(mut socket: TcpStream, file: Arc<File>) -> io::Result<()> {
