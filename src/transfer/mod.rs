@@ -765,8 +765,9 @@ impl Transfer {
                 self.end = End::Denied;
                 Ok(())
             }
-            // A file that cannot be read so (one opened with O_DIRECT, say) cannot tell.
+            // A file that cannot be read so (one opened with O_DIRECT, say) cannot tell. What it states then counts, where that was asked.
             Err(errno) if !self.is_refusal(errno) => Err(Error::Errno(errno)),
+            Err(_) if self.stated > 0 => Err(Error::Stuck),
             _ => self.end_of_file(),
         }
     }

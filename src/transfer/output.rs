@@ -18,8 +18,8 @@ pub enum Output {
     /// Plain TCP with `TCP_NODELAY` set, so that no segment waits for an acknowledgement. [`Output::of`] never returns it: it is the
     /// word of a caller who set the option.
     TcpNoDelay,
-    /// MPTCP. It ignores "more follows", and what a push sends of a large queue can wait all the longer. A cork around all of it, of the
-    /// transfer's, keeps the promise.
+    /// MPTCP. It ignores "more follows" and makes segments of its own, so all goes out under a cork of the transfer's, and a push follows
+    /// unless it is large. Above some hundred kilobytes MPTCP itself can let bytes wait, after a plain write as well.
     Mptcp,
     /// Another stream on top of a protocol, such as kTLS or SCTP. "More follows" is never said to it, because what it then holds
     /// cannot always be released: an open record of kTLS is lost when the socket is closed.
@@ -74,6 +74,9 @@ pub(super) const MAX_SKB_FRAGS: u8 = 17;
 /// The smallest page of the page cache.
 pub(super) const PAGE: u64 = 4096;
 
+/// Fragments of half a megabyte.
+const LARGE: u8 = 128;
+
 /// Pages that sendfile moves at a time. Between them an acknowledgement can send what is short of a segment.
 const PIPE_PAGES: u64 = 16;
 
@@ -90,23 +93,12 @@ pub(super) struct SendQueue {
     /// Fragments of the last buffer, if it may not have left yet, and whether the last call was a sendfile.
     fragments: u8,
     by_sendfile: bool,
-    /// Calls that moved bytes under our cork, as far as it matters.
-    corked_calls: u8,
 }
 
 impl SendQueue {
     pub(super) const fn new(output: Option<Output>) -> Self {
         let (cork, waiting) = (Cork::Unknown, Waiting::Nothing);
-        Self {
-            output,
-            refuses_options: false,
-            cork,
-            waiting,
-            short: false,
-            fragments: 0,
-            by_sendfile: false,
-            corked_calls: 0,
-        }
+        Self { output, refuses_options: false, cork, waiting, short: false, fragments: 0, by_sendfile: false }
     }
 
     pub(super) const fn output(&self) -> Option<Output> {
@@ -145,7 +137,6 @@ impl SendQueue {
         match before {
             Ok(0) => {
                 self.cork = Cork::Fresh;
-                self.corked_calls = 0;
                 // What the receiver's window has kept back so far, the cork can keep back afterwards.
                 if self.short && self.nagles() && sys::HAS_MSG_MORE && self.waiting == Waiting::Nothing {
                     self.waiting = Waiting::BehindShort;
@@ -224,9 +215,9 @@ impl SendQueue {
         if !self.has_options() {
             return;
         }
-        self.corked_calls = self.corked_calls.saturating_add(1);
-        // A cork around all of it keeps the segments of MPTCP together: those of headers, file and trailers, if they are not in small pieces.
-        if self.is_corked() && self.is_mptcp() && !self.short && self.corked_calls <= 3 {
+        // A push of what is large makes MPTCP stall rather than not: a cork around all of it has to be enough.
+        if self.is_mptcp() && self.is_corked() && self.fragments > LARGE {
+            self.waiting = Waiting::Nothing;
             return;
         }
         self.waiting = waiting;

@@ -567,6 +567,9 @@ impl<'a> World<'a> {
                 return Ok(());
             }
             // Who refuses to be read so cannot tell, and sendfile's word is the last.
+            Step::AtEnd { .. } if is_refusal(errno, self.case.at_position) && self.stated > 0 => {
+                return Err(Error::Stuck);
+            }
             Step::AtEnd { .. } if is_refusal(errno, self.case.at_position) => return self.end_of_file(),
             Step::SendFile { .. } if self.lent > 0 && is_refusal(errno, self.case.at_position) => {
                 self.refused = Some(errno);
