@@ -9,7 +9,6 @@ use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -841,10 +840,9 @@ fn wait_writable(socket: &impl AsRawFd) {
 #[test]
 fn d12_a_lent_buffer_serves_a_file_opened_with_o_direct() {
     let data = pattern(100_000);
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("o_direct-{}", std::process::id()));
-    fs::write(&path, &data).unwrap();
-    let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(&path);
-    fs::remove_file(&path).unwrap();
+    let named = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&named, &data).unwrap();
+    let direct = File::options().read(true).custom_flags(libc::O_DIRECT).open(&named);
     let Ok(direct) = direct else { return not_checked("a file system that has O_DIRECT") };
     for (offset, count) in [(0, Count::ToEnd), (1, Count::ToEnd), (511, Count::Bytes(3)), (4097, Count::Bytes(50_000))]
     {
