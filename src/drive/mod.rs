@@ -313,7 +313,7 @@ impl Transfer {
     }
 }
 
-/// What the drivers have in common.
+/// The part that the drivers have in common.
 struct Drive<'a> {
     out_fd: BorrowedFd<'a>,
     in_fd: BorrowedFd<'a>,

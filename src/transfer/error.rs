@@ -1,11 +1,11 @@
-//! Why a transfer stops before its end.
+//! The errors that stop a transfer before its end.
 
 use core::fmt;
 
 use super::super::errno::Errno;
 
-/// Why a transfer stopped before its end. The bytes that were sent until then stand in
-/// [`Transfer::progress`](crate::Transfer::progress), and the transfer can go on from there.
+/// The reason why a transfer stopped before its end. [`Transfer::progress`](crate::Transfer::progress) has the bytes that were sent until
+/// then, and the transfer can go on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {

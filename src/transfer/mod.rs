@@ -1,4 +1,4 @@
-//! What to do next, without doing it: headers, then the file, then trailers, from wherever it stopped.
+//! The state machine: it says what to do next, without doing it. Headers, then the file, then trailers, from wherever it stopped.
 
 mod error;
 mod output;

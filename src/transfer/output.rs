@@ -1,4 +1,4 @@
-//! What the output is, and what its send queue may be holding back: C16 to C23 of docs/semantics.md.
+//! The kind of the output, and the bytes that its send queue may be holding back: C16 to C23 of docs/semantics.md.
 
 use super::super::errno::Errno;
 use super::super::sys;
@@ -55,7 +55,7 @@ enum Cork {
     Without,
 }
 
-/// What may stay in the send queue for longer than after one write of the same bytes.
+/// The bytes that may stay in the send queue for longer than after one write of the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Nothing,

@@ -1,4 +1,4 @@
-//! What a transfer asks its driver to do, and what it is told of it.
+//! The steps that a transfer asks its driver to do, and the results that it is told.
 
 use super::super::errno::Errno;
 use super::super::iovec::IoSlice;
