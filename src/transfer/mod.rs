@@ -390,8 +390,8 @@ impl Transfer {
 
     /// Takes the caller's word for the kind of the output, which saves [`Step::Identify`].
     ///
-    /// A wrong word has consequences: writes to a file or pipe fail with `ENOTSOCK`, a datagram socket sends one datagram for each write, and
-    /// bytes may wait or be lost as the variants of [`Output`] say.
+    /// If the word is wrong, writes to a file or pipe fail with `ENOTSOCK`. A datagram socket sends one datagram for each write. On other streams
+    /// bytes may wait or be lost, as the variants of [`Output`] say.
     #[must_use]
     pub const fn with_output(mut self, output: Output) -> Self {
         self.queue = SendQueue::new(Some(output));
@@ -548,8 +548,8 @@ impl Transfer {
         Step::Write { slices, more: self.more((rest || follows) && self.fits()), socket: self.queue.is_socket() }
     }
 
-    /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, and nothing else is on its way, a full
-    /// queue can hold what was said to be followed by more until a timer of 200 ms.
+    /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, a full queue with nothing in flight can
+    /// hold the headers that say "more follows", until a timer of 200 ms.
     fn fits(&self) -> bool {
         let pages = match self.count {
             _ if self.copies() || !sys::HAS_MSG_MORE || self.file_left() == 0 => 0,
@@ -559,8 +559,8 @@ impl Transfer {
         pages <= self.pages_that_fit()
     }
 
-    /// Pages of the file that fit into a buffer of TCP's together with the headers and trailers, which are copied to pages at worst as
-    /// small as those.
+    /// Pages of the file that fit into a buffer of TCP's together with the headers and trailers. Those are copied, at worst to pages as small as
+    /// the file's.
     fn pages_that_fit(&self) -> u64 {
         let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
         u64::from(MAX_SKB_FRAGS).saturating_sub(copied(self.headers_len) + copied(self.trailers_len))

@@ -73,8 +73,8 @@ pub enum Step<'a> {
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Gather what is left of the headers, this range of the file (by `pread`) and the trailers in the lent buffer, and write
-    /// it all at once, as for `Write`; complete with the bytes written. When the file is shorter, leave the trailers out; when
+    /// Gather the rest of the headers, this range of the file (by `pread`) and the trailers in the lent buffer. Write
+    /// it all at once, as for `Write`, and complete with the bytes written. When the file is shorter, leave the trailers out; when
     /// there is nothing at all to write, complete with 0. If a write of at least one byte returns 0, that is an error here.
     /// `EINVAL` (of a file opened with `O_DIRECT`, say) leads to the single steps instead.
     Gather {
