@@ -545,7 +545,7 @@ impl Transfer {
     fn write_step<'a>(&self, list: &'a [IoSlice<'a>], sent: u64, follows: bool, most: usize) -> Step<'a> {
         let slices = Slices::after(list, sent, most);
         let rest = sent + total_len(slices.as_slice()) < total_len(list);
-        Step::Write { slices, more: self.more((rest || follows) && self.fits()), socket: self.queue.is_socket() }
+        Step::Write { slices, more: self.more(rest || follows && self.fits()), socket: self.queue.is_socket() }
     }
 
     /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, a full queue with nothing in flight can

@@ -296,9 +296,8 @@ impl<'a> World<'a> {
                     (self.case.trailers, self.trailers - self.got.trailers, false)
                 };
                 assert_eq!(slices.len(), Self::batch(list, total(list) - rest), "slices of a call: {step:?}");
-                let more_follows = total(slices) < rest || follows;
-                let says_more = self.case.output.is_tcp() && self.first_fits();
-                assert_eq!(more, more_follows && says_more, "more follows: {step:?}");
+                let more_follows = total(slices) < rest || follows && self.first_fits();
+                assert_eq!(more, more_follows && self.case.output.is_tcp(), "more follows: {step:?}");
                 assert_eq!(socket, self.case.output.is_socket());
                 self.check_joined(total(slices));
             }
