@@ -50,13 +50,13 @@ unsafe impl Send for IoSlice<'_> {}
 unsafe impl Sync for IoSlice<'_> {}
 
 impl<'a> IoSlice<'a> {
-    /// The bytes of `bytes`.
+    /// Makes a slice of these bytes.
     #[inline]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { iovec: Iovec { base: bytes.as_ptr().cast(), len: bytes.len() }, bytes: PhantomData }
     }
 
-    /// The bytes, for as long as they are borrowed.
+    /// Returns the bytes, for as long as they are borrowed.
     #[inline]
     pub const fn as_slice(&self) -> &'a [u8] {
         // C has empty ones that point nowhere.
@@ -68,7 +68,7 @@ impl<'a> IoSlice<'a> {
         unsafe { core::slice::from_raw_parts(self.iovec.base.cast(), self.iovec.len) }
     }
 
-    /// A list of `len` `struct iovec`, as C has it, of this crate's type. Nothing is copied.
+    /// Takes a list of `len` `struct iovec`, as C has it, for a list of this crate's type. Nothing is copied.
     ///
     /// The layout is that of the kernel's `struct iovec`: a pointer to the first byte, then the number of bytes (`size_t`).
     ///
@@ -105,7 +105,7 @@ impl<'a> IoSlice<'a> {
         unsafe { core::slice::from_raw_parts(list.cast(), len) }
     }
 
-    /// The same list, of this crate's type. Nothing is copied.
+    /// Returns the same list, of this crate's type. Nothing is copied.
     #[cfg(feature = "std")]
     #[inline]
     pub fn from_std<'s>(slices: &'s [std::io::IoSlice<'a>]) -> &'s [Self] {

@@ -8,15 +8,15 @@
 //!
 //! # Before you use it
 //!
-//! **The pages are shared, not copied.** What is sent refers to the file's pages in the page cache. Who writes to the file later
-//! can change what the receiver gets, even after the call has returned, on TCP even after the send queue is empty. Send files that
+//! **The pages are shared, not copied.** The kernel sends the file's own pages of the page cache. A later write to the file can change
+//! what the receiver gets, even after the call has returned, on TCP even after the send queue is empty. Send files that
 //! are replaced and not rewritten, or take a snapshot: [`Transfer::copying`].
 //!
 //! **SIGPIPE.** When nobody reads any more, the kernel raises SIGPIPE beside `EPIPE`, and sendfile has no flag against it. Rust's
 //! std ignores the signal; a program without std is ended by it. Ignore it there, or hold a [`SigpipeGuard`].
 //!
-//! **Sent is not received.** What is counted as sent the kernel has taken. To close a TCP socket while something that came in is unread
-//! resets the connection, and what waits in the kernel is lost: shut it down for writing and read to the end first.
+//! **Sent is not received.** A byte counts as sent when the kernel has taken it. If a TCP socket is closed while incoming bytes are unread,
+//! the kernel resets the connection and drops what it has not sent yet. Shut the socket down for writing and read to the end first.
 //!
 //! # Which function
 //!
@@ -30,9 +30,9 @@
 //! | a nonblocking output and an event loop | a [`Transfer`] with each connection, and [`Transfer::poll_send`] |
 //! | an async runtime | the same between two waits of the runtime |
 //! | a progress bar, rate limits | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
-//! | io_uring | the same, by calls of its own; report each result to [`Transfer::complete`] |
+//! | io_uring | the same, with the calls made by the ring; report each result to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
-//! | input that cannot be read twice: a pipe, a socket, a terminal | [`StreamCopy`] |
+//! | input that cannot be read twice: a pipe, a socket, a terminal, `/proc/kmsg` | [`StreamCopy`] |
 //! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux alone) |
 //!
 //! # The layers
@@ -50,7 +50,7 @@
 //!                the kernel
 //! ```
 //!
-//! Each knows those below it only. A [`Transfer`] is a state machine that performs no I/O: it says what to do, and is told what
+//! Each layer uses only those below it. A [`Transfer`] is a state machine that performs no I/O: it says what to do, and is told what
 //! happened. It holds neither slices nor descriptors, so it lives wherever a connection does.
 //!
 //! # What is promised
@@ -58,13 +58,18 @@
 //! - **No byte is lost, doubled or reordered**, and an error takes nothing back: every answer has the bytes of each section.
 //! - **The flush promise: no byte waits** in the kernel for longer than after one plain write of the same bytes. A driver
 //!   keeps it on every way out; a loop of your own calls [`Transfer::flush`] when it stops early. A `TCP_CORK` that the caller set is
-//!   left alone, and nothing is flushed under it. ([`Output`] has what other streams than TCP can keep of it.)
-//! - **A byte that counts as sent survives an orderly shutdown and close**, on kTLS, MPTCP and SCTP too.
+//!   left alone, and nothing is flushed under it. [`Output`] names the streams on which less can be promised.
+//! - **A byte that counts as sent survives an orderly shutdown and close**, on kTLS, MPTCP and SCTP too. [`Output::Layered`] has the one
+//!   exception, of kTLS before Linux 6.5.
 //! - **[`Transfer::poll_send`] returns** after a budget of bytes, whatever the speed of the reader.
 //! - **Nothing is copied through user space** unless a buffer is lent. Without one a refusal is the error.
 //! - **A count of 0 sends nothing of the file**; "to the end" is [`Count::ToEnd`]. A file that is shorter than the count is
 //!   [`Error::Truncated`], and its trailers are withheld.
-//! - No function panics, allocates, or calls the system other than listed here.
+//! - No function panics, allocates, or makes a system call that is not listed here.
+//!
+//! The flush promise has two more limits, both on TCP with Nagle's algorithm on. A response that is queued behind unsent bytes of an earlier one
+//! (pipelining) can leave a short segment whose end waits for an acknowledgement. So can one on a system where
+//! `net.core.max_skb_frags` is lowered.
 //!
 //! # System calls and kernels
 //!
@@ -73,15 +78,15 @@
 //! | function | system calls | Linux |
 //! |---|---|---|
 //! | [`sendfile`] | `sendfile` | 2.6.33; 2.2 if the output is a socket |
-//! | [`available`] | `sendfile` | any, it tells |
+//! | [`available`] | `sendfile` | any |
 //! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
-//! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, and where a filter refuses it, the flag is reported as ignored |
+//! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, or if a filter refuses it, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
 //! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … all of these, with a buffer, to the end, or of a file that is shorter than the count | and `pread64` | |
-//! | … all of these, to kTLS, MPTCP or SCTP | and `statx` | 4.13 |
+//! | … all of these, to kTLS, MPTCP or SCTP | and `statx` | 4.11; kTLS 4.13, MPTCP 5.6 |
 //! | … the last two, from the position of the file (`None`, `Transfer::from_position`, Linux alone) | and `lseek` | |
-//! | [`Output::of`] | `getsockopt` | 2.2 |
+//! | [`Output::of`] | `getsockopt` | 2.6.32 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
 //! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
 //! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
@@ -89,7 +94,7 @@
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | [`Transfer`] otherwise, and all else | none | |
 //!
-//! A filter that lets sockets be asked and not be set (`setsockopt`) takes the flush promise with it.
+//! "All of these" includes [`sendfile_hdtr`], which lends no buffer. A filter that refuses `setsockopt` takes the flush promise away.
 //!
 //! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15.
 //!
@@ -102,17 +107,18 @@
 //! | `macos-raw-syscalls` | on macOS the trap instead of libSystem. The vendor does not support that: numbers and registers may change with any release. Without effect elsewhere |
 //! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
-//! They are additive, but for one thing: a crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
+//! They are additive, with one exception: a crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
 //! which they are one. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
-//! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system; on FreeBSD and macOS
-//! the functions call the same of the system, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`, and `splice` is not there.
+//! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
+//! the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`. `splice`, `statx` and `TCP_ULP` are not used there.
 //!
 //! # In the repository
 //!
-//! `docs/semantics.md` has the numbered requirements, with the tests that cover each; `docs/platforms.md` what differs between systems;
-//! `docs/embedding.md` what a program without libc has to bring, with the flags of the linker;
-//! `arch/README.md` the registers;
-//! `examples/` a command that sends a file, and servers for each way of waiting.
+//! - `docs/semantics.md`: the numbered requirements, with the tests that cover each.
+//! - `docs/platforms.md`: the differences between systems.
+//! - `docs/embedding.md`: the parts that a program without libc has to bring, and the flags of the linker.
+//! - `arch/README.md`: the registers.
+//! - `examples/`: a command that sends a file, and servers for each way of waiting.
 #![no_std]
 
 #[cfg(any(test, feature = "std"))]

@@ -18,30 +18,30 @@ const CAP: usize = 2 << 20;
 /// What a system call takes from the budget at least, however little it moved: 512 calls use up the usual one.
 const PRICE: u64 = 4096;
 
-/// A copy from an input that cannot seek, which sendfile(2) refuses: by splice(2) where one of the two is a pipe, else
+/// A copy from an input that cannot seek, which sendfile(2) refuses: by splice(2) if one of the two is a pipe, else
 /// through a buffer.
 ///
-/// What was read from such an input exists nowhere else. The copy therefore owns its buffer, and with it what is read and not
-/// yet written: [`remainder`](Self::remainder). It is not `Clone`. The buffer is an array, a `Vec`, a `Box<[u8]>` or, borrowed,
+/// Bytes that were read from such an input exist nowhere else. The copy therefore owns its buffer, and with it the bytes that are read and
+/// not yet written: [`remainder`](Self::remainder). It is not `Clone`. The buffer is an array, a `Vec`, a `Box<[u8]>` or, borrowed,
 /// a `&mut [u8]`.
 ///
-/// [`send_all`](Self::send_all) blocks, [`poll_send`](Self::poll_send) is for an event loop; headers and trailers are the
-/// caller's to write before and after. Give each call the same two descriptors: the copy remembers what it learns about them.
+/// [`send_all`](Self::send_all) blocks, [`poll_send`](Self::poll_send) is for an event loop. The caller writes headers before the copy, and
+/// trailers after it. Give each call the same two descriptors: the copy remembers what it learns about them.
 /// From socket to socket nothing can be spliced without a pipe between them: `PipeCopy`, on Linux, owns one.
-/// A SIGPIPE is as for [`sendfile`](crate::sendfile), and [`SigpipeGuard`](crate::SigpipeGuard) helps.
+/// SIGPIPE can be raised as by [`sendfile`](crate::sendfile), and [`SigpipeGuard`](crate::SigpipeGuard) helps.
 ///
-/// **The end of the input** is what read(2) says. When splice(2) moves nothing from a stream socket, a read follows: at
+/// **The end of the input** is where read(2) returns 0. When splice(2) moves nothing from a stream socket, a read follows: at
 /// out-of-band data, splice stops and a read goes on (and skips the urgent byte, unless `SO_OOBINLINE` is set). A message of no
-/// bytes, as of a datagram socket, is not the end and is not passed on: such a socket ends when the peer has hung up or it was shut
+/// bytes, as of a datagram socket, is not the end and is not passed on. Such a socket ends when the peer has hung up or it was shut
 /// down, and nothing is left in it. (On FreeBSD and macOS an empty message is taken for the end.) A pipe in packet mode
 /// (`O_DIRECT`) has no empty packets, and ends when nobody writes any more.
 ///
 /// **The flush promise** holds for an output that is TCP: when a call returns, no byte waits in the kernel for longer than after
-/// one plain write of the same bytes. [`Status::OutFull`] is the exception: a full queue has nothing to flush.
+/// one plain write of the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
 ///
-/// System calls: `splice`, `read`, `writev`; `ppoll` where a nonblocking splice would block; `getsockopt` and
-/// `fcntl` where nothing came, `ppoll` and `ioctl` if that is of a socket of messages; `getsockopt` and `setsockopt` for the flush,
-/// once on what is not TCP. Linux 2.6.17 or later.
+/// System calls: `splice`, `read`, `writev`; `ppoll` if a nonblocking splice would block; `getsockopt` and
+/// `fcntl` if nothing came, and `ppoll` and `ioctl` if the input is a socket of messages; `getsockopt` and `setsockopt` for the flush,
+/// tried only once if the output is not TCP. Linux 2.6.17 or later; before, everything is copied.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -83,7 +83,7 @@ pub struct StreamCopy<B> {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
-    /// So many bytes, or to the end, through `buffer` where splice(2) does not work. Its length is the size of the reads.
+    /// Makes a copy of so many bytes, or to the end, through `buffer` if splice(2) does not work. Its length is the size of the reads.
     ///
     /// With an empty buffer nothing is copied and splice's refusal is the error. Only behind out-of-band data one byte is: into
     /// a place that the copy has for it.
@@ -106,7 +106,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// At most so many bytes with one [`poll_send`](Self::poll_send) (0 counts as 1), 2 MiB unless told otherwise. A system call
+    /// Limits each [`poll_send`](Self::poll_send) to so many bytes (0 counts as 1), 2 MiB unless told otherwise. A system call
     /// that moves less than 4096 bytes counts as so many: tiny pieces hold a thread no longer than large ones.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
@@ -114,17 +114,17 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         self
     }
 
-    /// Bytes written until now.
+    /// Returns the bytes written until now.
     pub const fn sent(&self) -> u64 {
         self.spliced + self.copied
     }
 
-    /// Bytes of [`sent`](Self::sent) that splice(2) moved; the rest went through the buffer.
+    /// Returns how many bytes of [`sent`](Self::sent) splice(2) moved; the rest went through the buffer.
     pub const fn spliced(&self) -> u64 {
         self.spliced
     }
 
-    /// What was read from the input and not yet written to the output. Write it elsewhere when the copy is given up.
+    /// Returns the bytes that were read from the input and not yet written to the output. Write them elsewhere when you give the copy up.
     pub fn remainder(&self) -> &[u8] {
         match &self.byte {
             Some(byte) => core::slice::from_ref(byte),
@@ -132,13 +132,13 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Copies until the count is reached or the input ends, going on after `EINTR`: for blocking descriptors. It never polls.
+    /// Copies until the count is reached or the input ends, and goes on after `EINTR`: for blocking descriptors. It never waits in poll.
     ///
     /// # Errors
     ///
     /// Those of splice(2), read(2) and writev(2), `EAGAIN` included, so that `SO_RCVTIMEO` and `SO_SNDTIMEO` work;
     /// [`Error::Truncated`] if the input ended before the count; [`Error::WriteZero`]; [`Error::Unasked`] if a call claims to have
-    /// moved more than it was asked to: what it was asked for is counted. Nothing is lost: call again to go on.
+    /// moved more than it was asked to, of which only so much is counted. Nothing is lost: call again to go on.
     pub fn send_all(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<(), Error> {
         loop {
             match self.run(out_fd.as_fd(), in_fd.as_fd(), false, u64::MAX)? {
@@ -149,8 +149,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Copies until the count is reached, the input ends, the budget is used up, or it would block, and says on which side: for
-    /// descriptors that are both nonblocking.
+    /// Copies until the count is reached, the input ends, the budget is used up, or it would block, and returns which of them it was. Both
+    /// descriptors have to be nonblocking.
     ///
     /// splice(2) does not say on which side it would block: ppoll(2) does, without reading.
     ///

@@ -8,8 +8,8 @@ use crate::fd::AsFd;
 use crate::iovec::IoSlice;
 use crate::transfer::{Error, Step, Transfer};
 
-/// A [`Transfer`] with the output it goes to, which flushes what is owed when it is dropped: for code that can be left at any
-/// point, such as an async task.
+/// A [`Transfer`] with its output. When it is dropped, it performs the flush that is owed: for code that can be left at any point, such as
+/// an async task.
 ///
 /// System calls on drop: those of [`Step::Flush`].
 #[derive(Debug)]

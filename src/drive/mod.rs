@@ -12,7 +12,7 @@ use crate::hints::Hints;
 use crate::iovec::IoSlice;
 use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
 
-/// What a call sent, and the error that ended it, if one did. Each way to look at it consumes it, so that neither is dropped unseen.
+/// The bytes that a call sent, and the error that ended it, if one did. Each method consumes it, so that neither is dropped unseen.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the call may have failed, and less may have been sent than was asked for"]
 pub struct Sent {
@@ -27,7 +27,7 @@ pub struct Report {
     pub progress: Progress,
     /// How the bytes of the file were moved.
     pub mechanisms: Mechanisms,
-    /// What became of the flags.
+    /// Which flags were honoured, approximated or ignored.
     pub flags: FlagsReport,
 }
 
@@ -36,7 +36,7 @@ impl Sent {
     ///
     /// # Errors
     ///
-    /// Whatever stopped the call.
+    /// The error that stopped the call. How much was sent before it is in [`into_parts`](Self::into_parts).
     pub fn bytes(self) -> core::result::Result<u64, Error> {
         self.outcome.map(|()| self.report.progress.total())
     }
@@ -56,7 +56,7 @@ impl Sent {
         }
     }
 
-    /// Returns the details, and whether all was sent or why not.
+    /// Returns the details, and the outcome: `Ok` if all was sent, else the error.
     pub fn into_parts(self) -> (Report, core::result::Result<(), Error>) {
         (self.report, self.outcome)
     }
@@ -68,7 +68,7 @@ impl Sent {
 pub enum Status {
     /// All is sent.
     Done,
-    /// The budget is used up. Call again at once, or when others had their turn: the output may still be writable, and edge-triggered
+    /// The budget is used up. Call again at once, or after the other connections: the output may still be writable, and edge-triggered
     /// epoll does not report that again.
     Yielded,
     /// Call again when the output is writable.
@@ -80,18 +80,19 @@ pub enum Status {
 /// `sendfile(out, in, offset, count, headers, trailers, flags)`: writes the headers, `count` bytes of `in_fd` from `offset`
 /// on, and the trailers, in this order, and returns how much of each was sent.
 ///
-/// It goes on after a short count. It stops when all is sent, on `EAGAIN`, on `EINTR` and on errors; what was sent until then
-/// is in the answer. For going on from there keep a [`Transfer`], whose driver this is.
+/// It goes on after a short count. It stops when all is sent, on `EAGAIN`, on `EINTR` and on errors; the answer has the bytes that were sent
+/// until then. To go on from there, keep a [`Transfer`] and use its drivers.
 ///
 /// - `offset` is in bytes from the start of the file. The position of `in_fd` is neither used nor changed.
 /// - `count` is [`Count::Bytes`] (a plain `u64` will do) or [`Count::ToEnd`]. A count of 0 bytes sends headers and trailers.
 /// - `headers` and `trailers` are of any number and length, empty ones included.
-/// - `flags` are FreeBSD's; [`SfFlags`] says what each does here.
+/// - `flags` are FreeBSD's; [`SfFlags`] has the effect of each on each system.
 /// - `out_fd` is a stream socket, pipe or file. Other sockets are refused before a byte is sent.
 ///
-/// **Segments.** On TCP, what fits one segment goes out as one: the headers say "more follows" (`MSG_MORE`), and where
-/// trailers join the file `TCP_CORK` is set around them. **No byte waits** in the kernel, on any way out, for longer than after
-/// one plain write of the same bytes; a `TCP_CORK` that the caller had set is left as it is and nothing is flushed under it.
+/// **Segments.** On plain TCP, headers, file and trailers that fit one segment go out as one: the headers say "more follows" (`MSG_MORE`), and
+/// `TCP_CORK` is set before the end of a file that trailers follow. **No byte waits** in the kernel, on any way out, for longer than after
+/// one plain write of the same bytes. A `TCP_CORK` that the caller had set is left as it is, and nothing is flushed under it.
+/// [`Output`](crate::Output) has what is promised on other streams.
 ///
 /// **The pages are shared, not copied**: a later write to the file can still reach the receiver. [`Transfer::copying`] takes
 /// a snapshot instead.
@@ -99,8 +100,8 @@ pub enum Status {
 /// **SIGPIPE** can be raised while the file is sent, as by [`sendfile`](crate::sendfile); headers and trailers to a socket
 /// raise none (`MSG_NOSIGNAL`).
 ///
-/// System calls: `getsockopt`, `sendmsg` (sockets) or `writev` (others), `sendfile`, `setsockopt`; with flags `preadv2` and
-/// `fadvise64`. Linux 2.6.33 or later.
+/// System calls: `getsockopt`, `sendmsg` (sockets) or `writev` (others), `sendfile`, `setsockopt`; `pread64` to find the end of the file;
+/// `statx` before a file is sent to kTLS, MPTCP or SCTP; with flags `preadv2` and `fadvise64`. Linux 2.6.33 or later.
 ///
 /// # Errors
 ///
@@ -149,13 +150,13 @@ pub fn sendfile_hdtr(
     drive.run(&mut Transfer::new(offset, count, headers, trailers), false)
 }
 
-/// Sends `count` of the file, all of it, on a blocking output: as `write_all` is to `write`, so is this to
-/// [`sendfile`](crate::sendfile), which is one system call. It goes on after short counts and `EINTR`.
+/// Sends `count` of the file, all of it, on a blocking output. It is to [`sendfile`](crate::sendfile), which is one system call, as
+/// `write_all` is to `write`. It goes on after short counts and `EINTR`.
 ///
 /// With an `offset` (in bytes), reading starts there, and the position of `in_fd` is neither used nor changed. With `None` it starts at
-/// the position, which advances; FreeBSD and macOS do not have that (`EINVAL`).
+/// the position, which advances; on FreeBSD and macOS that is `EINVAL`.
 ///
-/// Nothing is copied through user space: where sendfile is refused, the refusal is the error. For headers, trailers and a buffer to fall
+/// Nothing is copied through user space: if the kernel refuses sendfile, that is the error. For headers, trailers and a buffer to fall
 /// back on, use [`sendfile_hdtr_all`].
 ///
 /// System calls: those of [`Transfer::send_all`] without a buffer.
@@ -182,10 +183,11 @@ pub fn sendfile_all(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<u64>, co
     sendfile_hdtr_all(out_fd, in_fd, offset, count, &[], &[], &mut [])
 }
 
-/// Sends headers, `count` of the file and trailers, all of it, on a blocking output: [`sendfile_all`] with all that goes with it. It is
-/// [`Transfer::send_all`] with a transfer of its own.
+/// Sends headers, `count` of the file and trailers, all of it, on a blocking output. It makes a [`Transfer`] and calls
+/// [`Transfer::send_all`]. The `offset` is as for [`sendfile_all`].
 ///
-/// A `buffer` of any length but 0 is the consent to copy through it what sendfile refuses, and small bodies.
+/// Lending a `buffer` (any length but 0) permits copying through it: of files that sendfile refuses, and of small bodies. An empty one permits
+/// nothing.
 ///
 /// System calls and errors: those of [`Transfer::send_all`].
 ///
@@ -225,18 +227,18 @@ pub fn sendfile_hdtr_all(
 }
 
 impl Transfer {
-    /// Sends until all is sent or an error, going on after `EINTR`: for blocking outputs. It has no budget. It returns on `EAGAIN`, so
-    /// that a socket's `SO_SNDTIMEO` works, and never polls. Go on with the same transfer.
+    /// Sends until all is sent or an error stops it, and goes on after `EINTR`: for blocking outputs. It has no budget. It never polls, and returns
+    /// on `EAGAIN`, so that a socket's `SO_SNDTIMEO` works. Call it again to go on.
     ///
-    /// `headers` and `trailers` are those that the transfer was made with. Lending a `buffer` (any length but 0) is the consent to
-    /// copy through it what sendfile refuses, and small bodies; an empty one is none.
+    /// `headers` and `trailers` are those that the transfer was made with. Lending a `buffer` (any length but 0) permits copying
+    /// through it: of files that sendfile refuses, and of small bodies. An empty one permits nothing.
     ///
     /// System calls: those of [`perform`](Self::perform).
     ///
     /// # Errors
     ///
-    /// Those of [`next_step`](Self::next_step) and [`complete`](Self::complete). What was sent stands in
-    /// [`progress`](Self::progress), and the flush promise holds on every way out.
+    /// Those of [`next_step`](Self::next_step) and [`complete`](Self::complete). [`progress`](Self::progress) has the bytes that were
+    /// sent, and the flush promise holds on every way out.
     ///
     /// ```
     /// # #[cfg(feature = "std")]
@@ -268,11 +270,12 @@ impl Transfer {
         }
     }
 
-    /// Sends until all is sent, the budget is used up ([`with_budget`](Self::with_budget)), or it would block, going on after `EINTR`:
+    /// Sends until all is sent, the budget is used up ([`with_budget`](Self::with_budget)), or it would block. It goes on after `EINTR`. It is
     /// for nonblocking outputs and an event loop. Arguments and system calls are those of [`send_all`](Self::send_all).
     ///
-    /// [`Status::InEmpty`] is rare: a file is always ready, except for a few (`/proc/kmsg`, some of FUSE opened with `O_NONBLOCK`). They are
-    /// for [`StreamCopy`](crate::StreamCopy), because what a short write leaves of them cannot be read again.
+    /// [`Status::InEmpty`] is rare: nearly every file is always ready. Exceptions are the kernel's log (`/proc/kmsg`, `/dev/kmsg`) and some
+    /// files of FUSE, opened with `O_NONBLOCK` and copied through a lent buffer. A file that a read consumes, such as that log, is for
+    /// [`StreamCopy`](crate::StreamCopy): bytes that a short write leaves cannot be read again.
     ///
     /// # Errors
     ///
@@ -310,7 +313,7 @@ impl Transfer {
     }
 }
 
-/// What the drivers have in common.
+/// The part that the drivers have in common.
 struct Drive<'a> {
     out_fd: BorrowedFd<'a>,
     in_fd: BorrowedFd<'a>,

@@ -8,7 +8,7 @@ use crate::sys;
 use crate::transfer::{Error, Moved, Output, Step, Transfer};
 
 impl Output {
-    /// Asks the kernel what this is. Of plain TCP one question is enough.
+    /// Asks the kernel for the kind of this output. Plain TCP takes one question.
     ///
     /// System calls: up to three `getsockopt` (`TCP_ULP`, `SO_TYPE`, `SO_PROTOCOL`).
     ///
@@ -47,9 +47,13 @@ impl Transfer {
     /// Performs a step and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the
     /// lent one, empty if none is.
     ///
-    /// System calls: those that [`Step`] names, one each, except for `Identify` (see [`Output::of`]), `Size` and `AtEnd` at the file's
-    /// position (`lseek` as well), `Cork` and `Flush` (`getsockopt` and `setsockopt` as needed), `Copy` and `Gather` (`pread64` and a
-    /// write; at the file's position two `lseek` as well, three if the write is short).
+    /// System calls: the one that [`Step`] names, except for these:
+    ///
+    /// - `Identify`: see [`Output::of`].
+    /// - `Size` and `AtEnd` at the file's position: `lseek` as well.
+    /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed.
+    /// - `Copy` and `Gather`: `pread64` and a write. `Copy` repeats a read that is refused with `EINVAL`, twice at most, by whole blocks. At the
+    ///   file's position it makes two `lseek` as well, three if the write is short.
     ///
     /// # Errors
     ///
@@ -81,7 +85,11 @@ impl Transfer {
             Step::Flush { uncork, push } => self.complete(cork::flush(out_fd, uncork, push)),
             Step::Cork => self.complete(cork::cork(out_fd)),
             Step::Size { offset } => self.complete(size(in_fd, offset)),
-            Step::AtEnd { offset } => self.complete(read_byte(in_fd, offset)),
+            Step::AtEnd { offset } => {
+                let read = read_byte(in_fd, offset);
+                in_empty = read == Err(Errno::EAGAIN);
+                self.complete(read)
+            }
             Step::SendFile { offset, count } => self.complete(send(out_fd, in_fd, offset, count, &[], flags)),
             Step::SendFileHdtr { headers, offset, count } => {
                 self.complete(send(out_fd, in_fd, Some(offset), count, headers.as_slice(), flags))
@@ -103,6 +111,7 @@ impl Transfer {
             }
             Step::Gather { headers, sent, offset, count, trailers, more, socket } => {
                 let gathered = gather(buffer, headers, sent, in_fd, offset, count, trailers);
+                in_empty = gathered.as_ref().err() == Some(&Errno::EAGAIN);
                 self.complete(gathered.and_then(|(bytes, all)| write_some(out_fd, bytes, more && all, socket)))
             }
         };

@@ -10,12 +10,12 @@ use crate::transfer::{Count, Error};
 /// A [`StreamCopy`] by splice(2) between two descriptors of which neither is a pipe, such as two sockets: through a pipe that it
 /// owns. Nothing is copied through user space. Linux alone.
 ///
-/// What has left the input and not reached the output is in the pipe: [`remainder`](Self::remainder) tells how much it is, and
-/// [`read_remainder`](Self::read_remainder) takes it out when the copy is given up. Dropping the copy loses it.
+/// Bytes that have left the input and not reached the output are in the pipe: [`remainder`](Self::remainder) returns how many, and
+/// [`read_remainder`](Self::read_remainder) takes them out when you give the copy up. Dropping the copy loses them.
 ///
-/// The pipe is filled only when it is empty. The input's end, the flush promise and the budget are as those of [`StreamCopy`],
-/// and so is the advice about SIGPIPE and about the same two descriptors. An output that appends, or an input that cannot splice,
-/// is an error (`EINVAL`): [`StreamCopy`] has a buffer for them.
+/// The pipe is filled only when it is empty. The input's end, the flush promise, the budget, SIGPIPE, and the rule of the same two
+/// descriptors are as those of [`StreamCopy`]. An output that appends, or an input that cannot splice, is an error (`EINVAL`):
+/// [`StreamCopy`] has a buffer for them.
 ///
 /// System calls: those of [`StreamCopy`]; `pipe2` to make one, and `close` on drop. Linux 2.6.27 or later.
 ///
@@ -54,7 +54,7 @@ pub struct PipeCopy {
 }
 
 impl PipeCopy {
-    /// So many bytes, or to the end, through a new pipe.
+    /// Makes a copy of so many bytes, or to the end, through a new pipe.
     ///
     /// # Errors
     ///
@@ -65,19 +65,19 @@ impl PipeCopy {
         Ok(Self { fill, drain, taken: 0, budget: CAP, reader, writer })
     }
 
-    /// As [`StreamCopy::with_budget`].
+    /// Limits each [`poll_send`](Self::poll_send), as [`StreamCopy::with_budget`] does.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { bytes };
         self
     }
 
-    /// Bytes written to the output until now.
+    /// Returns the bytes written to the output until now.
     pub const fn sent(&self) -> u64 {
         self.drain.sent()
     }
 
-    /// How many bytes have left the input and are neither in the output nor taken out.
+    /// Returns how many bytes have left the input and are neither in the output nor taken out.
     pub fn remainder(&self) -> u64 {
         self.in_pipe() + self.fill.remainder().len() as u64
     }
@@ -116,11 +116,11 @@ impl PipeCopy {
         Ok(read)
     }
 
-    /// As [`StreamCopy::send_all`].
+    /// Copies as [`StreamCopy::send_all`] does, for blocking descriptors.
     ///
     /// # Errors
     ///
-    /// Those of splice(2), `EAGAIN` included, and as there. Nothing is lost: call again to go on.
+    /// Those of [`StreamCopy::send_all`], and of splice(2) if it refuses the input or the output. Nothing is lost: call again to go on.
     pub fn send_all(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<(), Error> {
         loop {
             match self.run(out_fd.as_fd(), in_fd.as_fd(), false, u64::MAX)? {
@@ -131,7 +131,7 @@ impl PipeCopy {
         }
     }
 
-    /// As [`StreamCopy::poll_send`].
+    /// Copies as [`StreamCopy::poll_send`] does, for nonblocking descriptors.
     ///
     /// # Errors
     ///

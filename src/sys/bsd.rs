@@ -198,7 +198,7 @@ pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
 }
 
-/// Nothing lies on top of TCP that would keep bytes: nobody is asked.
+/// What lies on top of TCP is not told from TCP.
 pub(crate) fn tcp_ulp(_out: BorrowedFd<'_>) -> Result<u32> {
     Err(Errno::ENOPROTOOPT)
 }

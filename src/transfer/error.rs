@@ -1,23 +1,23 @@
-//! Why a transfer stops before its end.
+//! The errors that stop a transfer before its end.
 
 use core::fmt;
 
 use super::super::errno::Errno;
 
-/// Why a transfer stopped before its end. The bytes that were sent until then stand in
-/// [`Transfer::progress`](crate::Transfer::progress), and the transfer can go on from there.
+/// The reason why a transfer stopped before its end. [`Transfer::progress`](crate::Transfer::progress) has the bytes that were sent until
+/// then, and the transfer can go on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel refused. `EAGAIN` and `EINTR` are not failures: go on when the output is writable, or at once.
+    /// The kernel's error. `EAGAIN` and `EINTR` are not failures: after `EAGAIN` go on when the output is writable, after `EINTR` at once.
     Errno(Errno),
     /// The file ended before the count: so many bytes are missing. The trailers were withheld.
     Truncated {
         /// Bytes of the file that were asked for and are not there.
         owed: u64,
     },
-    /// sendfile(2) returned 0 although the file has bytes there. The output accepted nothing, or the file system states a smaller
-    /// size than the file has (FUSE does for some files). With a lent buffer the bytes are read and written instead.
+    /// sendfile(2) returned 0 twice, or the file states to have nothing, although a read finds bytes there. The output accepted nothing, or the
+    /// file system states a smaller size than the file has (FUSE does for some files). With a lent buffer the bytes are read and written instead.
     Stuck,
     /// The offset, or the length of the headers or trailers, is above `i64::MAX`, the largest that the kernel knows.
     TooLarge(u64),
@@ -41,9 +41,9 @@ pub enum Error {
     UnknownFlags(u32),
     /// A write of at least one byte returned 0.
     WriteZero,
-    /// [`Transfer::copying`](crate::Transfer::copying) was asked for, and no buffer lent.
+    /// [`Transfer::copying`](crate::Transfer::copying) was asked for, and no buffer was lent.
     NoBuffer,
-    /// A completion for no step, or of more bytes than its step asked for.
+    /// A completion without a step, or one of more bytes than its step asked for.
     Unasked,
 }
 

@@ -1,4 +1,4 @@
-//! What to do next, without doing it: headers, then the file, then trailers, from wherever it stopped.
+//! The state machine: it says what to do next, without doing it. Headers, then the file, then trailers, from wherever it stopped.
 
 mod error;
 mod output;
@@ -17,9 +17,9 @@ pub use step::{Moved, Slices, Step};
 
 /// How much of the file to send.
 ///
-/// "To the end" is not a number: a length computed as 0 sends nothing of the file, whatever the platform's own call would do.
+/// "To the end" is not a number: a length computed as 0 sends nothing of the file, although FreeBSD's and macOS's own call would send all of it.
 ///
-/// A range stands for its length, and an open one for "to the end"; where it starts is the offset's business:
+/// A range stands for its length, and an open range for "to the end". Pass the start as the offset:
 ///
 /// ```
 /// use bare_sendfile::Count;
@@ -31,14 +31,14 @@ pub use step::{Moved, Slices, Step};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// So many bytes; if the file has fewer, that is [`Error::Truncated`].
+    /// So many bytes. If the file has fewer, the error is [`Error::Truncated`].
     Bytes(u64),
     /// Until the file has no more. The size that fstat(2) states is not trusted: procfs states 0.
     ToEnd,
 }
 
 impl Count {
-    /// So many bytes. (`From<usize>` beside `From<u64>` would leave the type of a plain `100` open.)
+    /// Makes a count of so many bytes. (`From<usize>` beside `From<u64>` would leave the type of a plain `100` open.)
     pub const fn from_usize(bytes: usize) -> Self {
         Self::Bytes(bytes as u64)
     }
@@ -88,7 +88,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// All three together, which is what Python's `os.sendfile` returns. It saturates.
+    /// Returns the sum of the three, as Python's `os.sendfile` does. It saturates.
     pub const fn total(&self) -> u64 {
         self.headers.saturating_add(self.file).saturating_add(self.trailers)
     }
@@ -99,11 +99,11 @@ impl Progress {
 pub struct Mechanisms {
     /// Bytes by sendfile(2).
     pub sendfile: u64,
-    /// Headers went with the file in one sendfile(2): FreeBSD's `sf_hdtr`. Elsewhere they are always written.
+    /// Whether headers went with the file in one sendfile(2): FreeBSD's `sf_hdtr`. Elsewhere they are always written.
     pub hdtr: bool,
     /// Bytes through the lent buffer.
     pub copy: u64,
-    /// Why sendfile was given up for the buffer, if it was.
+    /// The error for which sendfile was given up for the buffer, if it was.
     pub refused: Option<Errno>,
 }
 
@@ -143,8 +143,8 @@ enum End {
 /// A send of headers, a range of a file and trailers, that can stop anywhere and go on from there.
 ///
 /// It performs no I/O, and holds no slice, buffer or descriptor: it is plain data, `'static`, and takes the caller's headers
-/// and trailers with each step. Ask for the [`next_step`](Self::next_step), do it, [`complete`](Self::complete) it;
-/// [`perform`](Self::perform) does the latter two:
+/// and trailers with each step. Ask for the [`next_step`](Self::next_step), do it, and [`complete`](Self::complete) it.
+/// [`perform`](Self::perform) does the step and completes it:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -171,7 +171,7 @@ enum End {
 /// # Blocking, epoll, async
 ///
 /// On a blocking output the loop is [`send_all`](Self::send_all). With epoll, call [`poll_send`](Self::poll_send) whenever the
-/// socket is writable. One call moves a budget at the most, so that other connections get their turn. After
+/// socket is writable. One call moves at most a budget, so that other connections get their turn. After
 /// [`Status::Yielded`](crate::Status::Yielded) the socket may still be writable: level-triggered epoll says so again at once, but
 /// edge-triggered epoll stays silent, and the loop has to call again by itself:
 ///
@@ -205,7 +205,7 @@ enum End {
 /// # fn main() {}
 /// ```
 ///
-/// In an async task, between two waits of the runtime; `examples/servers` has it for tokio and smol to the letter:
+/// In an async task, call it between two waits of the runtime. `examples/servers` has complete programs for tokio and smol:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -229,15 +229,15 @@ enum End {
 ///
 /// # Leaving early
 ///
-/// [`sendfile_hdtr`](crate::sendfile_hdtr) is that loop, and flushes on every way out. A loop that stops early does so too:
-/// [`flush`](Self::flush) gives the step. Dropping a `Transfer` does nothing.
+/// The drivers ([`send_all`](Self::send_all), [`poll_send`](Self::poll_send) and the functions on top of them) flush on every way out.
+/// A loop of your own that stops early has to flush, too: perform the step that [`flush`](Self::flush) returns, or after `EAGAIN` that of
+/// [`flush_full`](Self::flush_full). Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
 ///
 /// A clone is a checkpoint of the same stream. Driving both sends bytes twice.
 ///
-/// **The flush promise.** When `next_step` has said [`Step::Done`], or the step of `flush` is done, no byte waits in the
+/// **The flush promise.** When `next_step` has returned [`Step::Done`], or the step of `flush` is done, no byte waits in the
 /// kernel for longer than after one plain write of the same bytes. Under a `TCP_CORK` that the caller set, nothing is flushed.
-/// Where another protocol lies between (kTLS, MPTCP, SCTP), "more follows" is never said; headers, file and trailers then go out in
-/// segments of their own, unless a lent buffer joins them in one write.
+/// "More follows" is said to plain TCP alone: [`Output`] has what is promised on other streams.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     /// Where the file starts, or [`AT_POSITION`].
@@ -280,7 +280,7 @@ const LARGEST_SEGMENT: u32 = 1 << 16;
 
 impl Transfer {
     /// The most bytes of the file that one step moves, unless [`with_cap`](Self::with_cap) says otherwise: 2 MiB. A single
-    /// call of 2 GiB can hold a thread for seconds even on a nonblocking socket with a fast reader.
+    /// call of 2 GiB can hold a thread for seconds, even on a nonblocking socket, if the reader is fast.
     pub const DEFAULT_CAP: usize = 2 << 20;
 
     /// The largest body that goes out in one write with its headers when a buffer is lent, unless
@@ -291,9 +291,9 @@ impl Transfer {
     /// The most bytes that one [`poll_send`](Self::poll_send) moves, unless [`with_budget`](Self::with_budget) says otherwise: 2 MiB.
     pub const DEFAULT_BUDGET: usize = 2 << 20;
 
-    /// Headers, then `count` of the file from `offset` (in bytes) on, then trailers.
+    /// Makes a transfer of headers, then `count` of the file from `offset` (in bytes) on, then trailers.
     ///
-    /// Only the lengths of the lists are kept: pass the same bytes to each step.
+    /// It stores only the lengths of the lists: pass the same bytes to each step.
     ///
     /// # Errors
     ///
@@ -310,11 +310,11 @@ impl Transfer {
         Self::start(offset, count.into(), headers, trailers)
     }
 
-    /// The same from the current position of the input on, which advances with what is sent. Linux only.
+    /// Makes the same from the current position of the input on, which advances with each byte sent. Linux only.
     ///
-    /// Others that use the same file description at the same time move the same position; a copy through a lent buffer
-    /// reads and then advances in two calls, so it is not atomic against them, as sendfile is. Devices whose position does not
-    /// move are refused by such a copy, with `ESPIPE`: [`StreamCopy`](crate::StreamCopy) is for them.
+    /// Other users of the same file description move the same position. sendfile reads and advances in one call. A copy through a lent buffer
+    /// does so in several, so others can come between. Such a copy refuses devices whose position does not move, with `ESPIPE`:
+    /// [`StreamCopy`](crate::StreamCopy) is for them.
     ///
     /// # Errors
     ///
@@ -356,39 +356,42 @@ impl Transfer {
         })
     }
 
-    /// At most so many bytes of the file with one step (0 counts as 1): how often a progress bar moves. For fairness among connections
-    /// there is [`with_budget`](Self::with_budget).
+    /// Limits each step to so many bytes of the file (0 counts as 1), for a progress bar or a rate limit. For fairness among connections
+    /// there is [`with_budget`](Self::with_budget). On Linux and TCP, steps of a cap below 64 KiB go out under a cork, so that they do not end in
+    /// short segments.
     #[must_use]
     pub const fn with_cap(mut self, bytes: usize) -> Self {
         self.cap = if bytes == 0 { 1 } else { one_call(bytes) };
         self
     }
 
-    /// Gathers what is left of the file up to so many bytes together with headers and trailers in the lent buffer, if they
-    /// fit, for one write instead of several calls; 0 for never.
+    /// Sets the largest body that is gathered in the lent buffer with its headers and trailers, for one write instead of several calls.
+    /// All of them have to fit the buffer; only the trailers may be left for another write. 0 is for never.
     #[must_use]
     pub const fn with_small(mut self, bytes: usize) -> Self {
         self.small = one_call(bytes);
         self
     }
 
-    /// At most so many bytes with one [`poll_send`](Self::poll_send) (0 counts as 1), for fairness among connections.
+    /// Limits each [`poll_send`](Self::poll_send) to so many bytes (0 counts as 1), for fairness among connections.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { one_call(bytes) };
         self
     }
 
-    /// Copies through the lent buffer from the start on: a snapshot, which later writes to the file cannot change once it is
-    /// sent, as they can with sendfile. Each step then needs a buffer.
+    /// Makes a snapshot: all of the file is copied through the lent buffer. A later write to the file cannot change bytes that are sent, as it can
+    /// with sendfile. Each step of the file then needs a buffer ([`Error::NoBuffer`]).
     #[must_use]
     pub const fn copying(mut self) -> Self {
         self.snapshot = true;
         self
     }
 
-    /// Takes the caller's word for what the output is, which saves [`Step::Identify`]. If the word is wrong, writes fail with `ENOTSOCK` on
-    /// what is not a socket, datagrams are sent one for each write, and bytes may wait or be lost as the variants of [`Output`] say.
+    /// Takes the caller's word for the kind of the output, which saves [`Step::Identify`].
+    ///
+    /// If the word is wrong, writes to a file or pipe fail with `ENOTSOCK`. A datagram socket sends one datagram for each write. On other streams
+    /// bytes may wait or be lost, as the variants of [`Output`] say.
     #[must_use]
     pub const fn with_output(mut self, output: Output) -> Self {
         self.queue = SendQueue::new(Some(output));
@@ -410,7 +413,7 @@ impl Transfer {
         }
     }
 
-    /// Returns what the output is, once that is known.
+    /// Returns the kind of the output, once it is known.
     pub const fn output(&self) -> Option<Output> {
         self.queue.output()
     }
@@ -421,14 +424,15 @@ impl Transfer {
         self.queue.flush().is_some()
     }
 
-    /// The step that flushes, if one is owed: for leaving the transfer, for a while or for good. It takes the place of a
+    /// Returns the step that flushes, if one is owed: for leaving the transfer, for a while or for good. It takes the place of a
     /// step that was given and not completed.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
         self.flushes(step)
     }
 
-    /// The same after `EAGAIN`, when the output is full: mostly there is nothing to do then, as a full queue sends by itself.
+    /// Returns the same after `EAGAIN`, when the output is full. Mostly that is `None`: a full queue of TCP sends by itself. The exceptions are a cork
+    /// of the transfer's, bytes that were said to be followed by more, MPTCP, and FreeBSD and macOS.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step)
@@ -451,13 +455,13 @@ impl Transfer {
         self.sent.headers == self.headers_len && self.file_left() == 0 && self.sent.trailers == self.trailers_len
     }
 
-    /// Returns what to do next. `headers` and `trailers` are those of the start; `lent` is the length of a buffer for
-    /// [`Step::Copy`], 0 for none.
+    /// Returns the next step. `headers` and `trailers` are those of the start; `lent` is the length of a buffer for
+    /// [`Step::Copy`] and [`Step::Gather`], 0 for none.
     ///
     /// **Lending a buffer is consent.** With one, a file that sendfile refuses is read and written instead; without one,
     /// nothing passes through user space and the refusal is the error.
     ///
-    /// Asked again without a completion, it returns the same step.
+    /// Called again without a completion, it returns the same step.
     ///
     /// # Errors
     ///
@@ -544,8 +548,8 @@ impl Transfer {
         Step::Write { slices, more: self.more(rest || follows && self.fits()), socket: self.queue.is_socket() }
     }
 
-    /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, and nothing else is on its way, a full
-    /// queue can hold what was said to be followed by more until a timer of 200 ms.
+    /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, a full queue with nothing in flight can
+    /// hold the headers that say "more follows", until a timer of 200 ms.
     fn fits(&self) -> bool {
         let pages = match self.count {
             _ if self.copies() || !sys::HAS_MSG_MORE || self.file_left() == 0 => 0,
@@ -555,8 +559,8 @@ impl Transfer {
         pages <= self.pages_that_fit()
     }
 
-    /// Pages of the file that fit into a buffer of TCP's together with the headers and trailers, which are copied to pages at worst as
-    /// small as those.
+    /// Pages of the file that fit into a buffer of TCP's together with the headers and trailers. Those are copied, at worst to pages as small as
+    /// the file's.
     fn pages_that_fit(&self) -> u64 {
         let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
         u64::from(MAX_SKB_FRAGS).saturating_sub(copied(self.headers_len) + copied(self.trailers_len))
@@ -706,7 +710,7 @@ impl Transfer {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAStream`]; the error that the question met with; [`Error::Unasked`].
+    /// [`Error::NotAStream`]; the error of [`Output::of`]; [`Error::Unasked`] if that was not the step.
     pub fn identified(&mut self, output: Result<Output, Errno>) -> Result<(), Error> {
         if self.pending != Pending::Identify {
             return Err(Error::Unasked);
@@ -720,13 +724,14 @@ impl Transfer {
         }
     }
 
-    /// Reports the result of the step that [`next_step`](Self::next_step) or [`flush`](Self::flush) returned: what the system call
-    /// returned. Bytes that were moved before an error count, and the error is then returned.
+    /// Reports the result of a step of [`next_step`](Self::next_step), [`flush`](Self::flush) or [`flush_full`](Self::flush_full): the
+    /// answer of the system call. Bytes that were moved before an error count, and the error is then returned.
     ///
     /// # Errors
     ///
-    /// What should stop the loop for now: the call's error (`EAGAIN`, `EINTR` and real ones), [`Error::Truncated`], [`Error::Stuck`],
-    /// [`Error::WriteZero`], [`Error::Unasked`]. Asking for the next step goes on from where it stopped.
+    /// These stop the loop for now: the call's error (`EAGAIN`, `EINTR` and real ones), [`Error::Truncated`], [`Error::Stuck`],
+    /// [`Error::WriteZero`], [`Error::Unasked`]. The next step goes on from where it stopped. An error that leads to the lent buffer, or
+    /// that says that the output has no such option, is none.
     pub fn complete(&mut self, result: impl Into<Moved>) -> Result<(), Error> {
         let result = result.into();
         match core::mem::replace(&mut self.pending, Pending::Nothing) {

@@ -1,13 +1,15 @@
-//! What the output is, and what its send queue may be holding back: C16 to C23 of docs/semantics.md.
+//! The kind of the output, and the bytes that its send queue may be holding back: C16 to C23 of docs/semantics.md.
 
 use super::super::errno::Errno;
 use super::super::sys;
 use super::step::Step;
 
-/// What a transfer writes to. [`Output::of`] asks the kernel.
+/// The kind of the output, which decides how the flush promise is kept. [`Output::of`] asks the kernel.
 ///
-/// Ask once for each connection and hand the answer to [`Transfer::with_output`](crate::Transfer::with_output); a transfer that was
+/// Ask once for each connection and hand the answer to [`Transfer::with_output`](crate::Transfer::with_output). A transfer that was
 /// not told asks at its start.
+///
+/// On FreeBSD and macOS every stream is [`Tcp`](Self::Tcp). If one refuses TCP's options there, a transfer does without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
@@ -15,14 +17,24 @@ pub enum Output {
     NotSocket,
     /// Plain TCP. It can be told that more follows, and made to send what it holds.
     Tcp,
-    /// Plain TCP with `TCP_NODELAY` set, so that no segment waits for an acknowledgement. [`Output::of`] never returns it: it is the
-    /// word of a caller who set the option.
+    /// Plain TCP with `TCP_NODELAY` set, so that no segment waits for an acknowledgement. [`Output::of`] never returns it: a caller
+    /// who has set the option says so.
     TcpNoDelay,
-    /// MPTCP. It ignores "more follows" and makes segments of its own, so all goes out under a cork of the transfer's, and a push follows
-    /// unless it is large. Above some hundred kilobytes MPTCP itself can let bytes wait, after a plain write as well.
+    /// MPTCP. It ignores "more follows" and makes segments of its own. Unless all of a transfer is one write, the transfer sets a cork, sends
+    /// all under it, and clears it at the end. A push follows unless it is large. Above some hundred kilobytes MPTCP itself can let bytes
+    /// wait, after a plain write as well.
     Mptcp,
-    /// Another stream on top of a protocol, such as kTLS or SCTP. "More follows" is never said to it, because what it then holds
-    /// cannot always be released: an open record of kTLS is lost when the socket is closed.
+    /// Another stream, with a protocol of its own: kTLS or SCTP. "More follows" is never said to it, because nothing releases what it then
+    /// holds. Headers, file and trailers can go out in segments of their own. A lent buffer that is large enough joins them in one write.
+    ///
+    /// **kTLS before Linux 6.5** keeps a record open after a sendfile that finds less than it was asked for. Closing the socket loses the
+    /// bytes of an open record, although they count as sent. A transfer asks for no more than the file states to have. That does not help if the
+    /// file states more than it has, or shrinks while it is sent. Nobody can see that beforehand;
+    /// [`Transfer::copying`](crate::Transfer::copying) never leaves a record open.
+    ///
+    /// **SCTP** sends messages, one or more for each call. With Nagle's algorithm on, the second message waits up to 200 ms for the acknowledgement of the
+    /// first, and no call pushes it. Set `SCTP_NODELAY`, or lend a buffer that joins all in one message. A message that is larger than
+    /// `SO_SNDBUF` fails with `EMSGSIZE`.
     Layered,
     /// A stream that holds nothing back: a Unix or vsock socket.
     Stream,
@@ -40,11 +52,11 @@ enum Cork {
     Fresh,
     /// This transfer.
     Ours,
-    /// The next call goes without ours: the caller has set one, or a flush took ours away before anything was sent under it.
+    /// The next call goes without this transfer's: the caller has set one, or a flush cleared this transfer's before anything was sent under it.
     Without,
 }
 
-/// What may stay in the send queue for longer than after one write of the same bytes.
+/// The bytes that may stay in the send queue for longer than after one write of the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Nothing,

@@ -1,4 +1,4 @@
-//! What a transfer asks its driver to do, and what it is told of it.
+//! The steps that a transfer asks its driver to do, and the results that it is told.
 
 use super::super::errno::Errno;
 use super::super::iovec::IoSlice;
@@ -10,18 +10,18 @@ use super::super::sys;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
-    /// Find out what the output is, by [`Output::of`](crate::Output::of); report the answer to
+    /// Ask for the kind of the output, by [`Output::of`](crate::Output::of); report the answer to
     /// [`Transfer::identified`](crate::Transfer::identified).
     Identify,
-    /// Find out how many bytes the file has from here on, as `statx` states it; complete with their number. It is asked for outputs
-    /// that must not be told "more follows" ([`Output::Layered`](crate::Output::Layered)): kernels before 6.5 say so when sendfile is
-    /// asked for more than there is.
+    /// Ask how many bytes the file has from here on, as `statx` states it; complete with their number. It comes only before a file is sent to
+    /// [`Output::Layered`](crate::Output::Layered) or [`Output::Mptcp`](crate::Output::Mptcp). Kernels before 6.5 say "more follows" by
+    /// themselves if sendfile is asked for more than there is.
     Size {
         /// Where in the file, or at its position.
         offset: Option<u64>,
     },
-    /// Find out whether the file has a byte here, by a `pread` of one byte; complete with the bytes read. sendfile returned 0, and that
-    /// can be the output's doing, or that of a file system that states too small a size.
+    /// Ask whether the file has a byte here, by a `pread` of one byte; complete with the bytes read. It comes after a sendfile that
+    /// returned 0, or a stated size of 0. The output may have taken nothing, or the file system may state too small a size.
     AtEnd {
         /// Where in the file, or at its position.
         offset: Option<u64>,
@@ -31,14 +31,14 @@ pub enum Step<'a> {
     Write {
         /// What to write.
         slices: Slices<'a>,
-        /// More follows, so the kernel may wait for it before it sends a short segment.
+        /// Whether more follows, so that the kernel may wait for it before it sends a short segment.
         more: bool,
-        /// The output is a socket.
+        /// Whether the output is a socket.
         socket: bool,
     },
-    /// Set `TCP_CORK` if it is not set; complete with its earlier value, or with the error. From here to the next `Flush` the option is
-    /// the transfer's. On FreeBSD the option is `TCP_NOPUSH`; on macOS, where that would not let go of what it holds, `TCP_NODELAY`,
-    /// which holds nothing.
+    /// Set `TCP_CORK` if it is not set; complete with its earlier value, or with the error. If it was not set, it is the transfer's until
+    /// the next `Flush`. On FreeBSD the option is `TCP_NOPUSH`. On macOS clearing that would send nothing, so the option is `TCP_NODELAY`, which
+    /// holds nothing.
     Cork,
     /// Send this range of the file: `sendfile`; complete with the bytes sent.
     SendFile {
@@ -66,15 +66,15 @@ pub enum Step<'a> {
         offset: Option<u64>,
         /// Bytes; no more than were lent.
         count: usize,
-        /// More follows.
+        /// Whether more follows.
         more: bool,
-        /// It does so only if the read fills `count`. A short one is taken for the end of the file.
+        /// Whether `more` holds only if the read fills `count`. A short read is taken for the end of the file.
         if_full: bool,
-        /// The output is a socket.
+        /// Whether the output is a socket.
         socket: bool,
     },
-    /// Gather what is left of the headers, this range of the file (by `pread`) and the trailers in the lent buffer, and write
-    /// it all at once, as for `Write`; complete with the bytes written. When the file is shorter, leave the trailers out; when
+    /// Gather the rest of the headers, this range of the file (by `pread`) and the trailers in the lent buffer. Write
+    /// it all at once, as for `Write`, and complete with the bytes written. When the file is shorter, leave the trailers out; when
     /// there is nothing at all to write, complete with 0. If a write of at least one byte returns 0, that is an error here.
     /// `EINVAL` (of a file opened with `O_DIRECT`, say) leads to the single steps instead.
     Gather {
@@ -88,31 +88,31 @@ pub enum Step<'a> {
         count: usize,
         /// The trailers, whole; none if they do not fit.
         trailers: &'a [IoSlice<'a>],
-        /// More follows, as the trailers did not fit; but only if the file has all of `count`.
+        /// Whether more follows, because the trailers did not fit. It holds only if the file has all of `count`.
         more: bool,
-        /// The output is a socket.
+        /// Whether the output is a socket.
         socket: bool,
     },
-    /// Send what the kernel holds back in the hope of more: clear `TCP_CORK` if `uncork`; then, if `push` and the caller has
+    /// Send the bytes that the kernel holds back in the hope of more: clear `TCP_CORK` if `uncork`; then, if `push` and the caller has
     /// not corked the socket, set `TCP_NODELAY` (which sends all that waits) and put it back. Complete with anything, or with
     /// the error if the output has no such option.
     Flush {
-        /// The cork is this transfer's.
+        /// Whether the cork is this transfer's.
         uncork: bool,
-        /// Segments may be waiting for an acknowledgement.
+        /// Whether segments may be waiting for an acknowledgement.
         push: bool,
     },
-    /// All is sent and nothing waits.
+    /// Nothing: all is sent and nothing waits.
     Done,
 }
 
-/// What one call did: it moved so many bytes, and then it may have failed. FreeBSD's and macOS's sendfile do both in one call.
+/// The result of one call: it moved so many bytes, and then it may have failed. FreeBSD's and macOS's sendfile do both in one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "it may have failed, and fewer bytes may have moved than were asked for"]
 pub struct Moved {
     /// Bytes moved.
     pub bytes: usize,
-    /// Why it stopped, if it failed.
+    /// The error that stopped it, if it failed.
     pub error: Option<Errno>,
 }
 
