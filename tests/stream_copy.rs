@@ -983,6 +983,7 @@ fn left_waiting(from: &str, nonblocking: bool, send: impl Fn(&TcpStream, &File))
 
 /// Short segments one behind the other, Nagle's algorithm on: on every way out nothing waits that one write would not have left.
 #[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no IP_MINTTL")]
 fn c16_nothing_waits_after_a_copy() {
     for (from, mut buffer) in [("unix", vec![0; 100]), ("unix", vec![0; 300]), ("pipe", vec![])] {
         for (nonblocking, count) in [(false, Count::ToEnd), (false, Count::Bytes(900)), (true, Count::ToEnd)] {
@@ -1017,6 +1018,7 @@ fn c16_nothing_waits_after_a_copy() {
 
 /// In one call and in several.
 #[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no IP_MINTTL")]
 fn c16_nothing_waits_after_a_copy_through_a_pipe() {
     for nonblocking in [false, true] {
         let waiting = left_waiting("unix", nonblocking, |out, input| {
@@ -1035,6 +1037,7 @@ fn c16_nothing_waits_after_a_copy_through_a_pipe() {
 
 /// A cork that the caller set stays.
 #[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no IP_MINTTL")]
 fn c18_under_the_callers_cork_nothing_is_flushed() {
     let ((mut feeder, input), (out, _receiver)) = (stream("unix"), deaf_tcp());
     rustix::net::sockopt::set_tcp_cork(&out, true).unwrap();
