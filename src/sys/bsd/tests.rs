@@ -20,7 +20,7 @@ mod errno_table;
 const _: () = {
     assert!(SOCK_STREAM == libc::SOCK_STREAM as usize);
     assert!(SOL_SOCKET == libc::SOL_SOCKET && SO_TYPE == libc::SO_TYPE);
-    assert!(IPPROTO_TCP == libc::IPPROTO_TCP && TCP_NODELAY == libc::TCP_NODELAY);
+    assert!(SOL_TCP == libc::IPPROTO_TCP && TCP_NODELAY == libc::TCP_NODELAY);
     assert!(MSG_NOSIGNAL == libc::MSG_NOSIGNAL);
     assert!(SEEK_CUR == libc::SEEK_CUR);
     assert!(SIG_BLOCK == libc::SIG_BLOCK && SIG_UNBLOCK == libc::SIG_UNBLOCK);
