@@ -452,6 +452,61 @@ fn c22_a_stream_on_top_of_another_protocol() {
     assert_eq!(script.transfer.mechanisms(), mechanisms(0, 100, Some(Errno::EPERM)));
 }
 
+/// A file that cannot be read tells nothing of its end. What it states counts then: it is not to be taken for complete before that.
+#[test]
+fn c22_a_file_that_cannot_be_read_ends_where_it_states() {
+    let size = |offset| Seen::Size { offset: Some(offset) };
+    for errno in [Errno::EINVAL, Errno::ENOSYS] {
+        let mut script = Script::new(0, Count::ToEnd, &[], &[]).on(Output::Layered);
+        script.goes(size(0), 90).goes(send_file(0, 90), 0);
+        for _ in 0..2 {
+            assert_eq!(script.step(&at_end(0), Err(errno)), Err(Error::Stuck));
+        }
+        // It may go on later.
+        script.goes(at_end(0), 1).goes(send_file(0, 90), 90).goes(size(90), 0);
+        assert_eq!(script.step(&at_end(90), Err(errno)), Ok(()));
+        script.goes(PUSH, 0).sent(0, 90, 0).is_done();
+    }
+}
+
+/// MPTCP joins nothing by itself, so all that is not one write goes under a cork. A full output keeps what it has until it is pushed.
+#[test]
+fn c22_mptcp_goes_under_a_cork_unless_it_is_one_write() {
+    const PAGE: usize = 4096;
+    let size = Seen::Size { offset: Some(0) };
+    let flush = |push| Seen::Flush { uncork: true, push };
+    let script = |count: usize, headers| Script::new(0, count as u64, headers, &[]).on(Output::Mptcp);
+    script(0, &HEADERS).goes(headers(false, true), 7).is_done();
+    let gather = Seen::Gather { offset: 0, count: 100, trailers: 0, more: false };
+    script(100, &HEADERS).lending(1000).goes(gather, 107).is_done();
+    // A sendfile can be several.
+    script(100, &[])
+        .goes(size.clone(), 100)
+        .goes(Seen::Cork, 0)
+        .goes(send_file(0, 100), 100)
+        .goes(flush(true), 0)
+        .is_done();
+    // What is large is let go of without a push. The headers count two pages.
+    for (pages, push) in [(126, true), (127, false)] {
+        let count = pages * PAGE;
+        let mut script = script(count, &HEADERS);
+        script.goes(Seen::Cork, 0).goes(headers(false, true), 7).goes(size.clone(), count);
+        script.goes(send_file(0, count), count).goes(flush(push), 0).is_done();
+    }
+    let full = |script: &mut Script<'_>| script.transfer.flush_full().map(Seen::from);
+    let mut write = script(0, &HEADERS);
+    write.goes(headers(false, true), 5).goes(Seen::Cork, 0).fails(self::write(&[b"rs"], false, true), Errno::EAGAIN);
+    assert_eq!(full(&mut write), Some(flush(true)));
+    let mut send = script(100, &[]);
+    send.goes(size, 100).goes(Seen::Cork, 0).goes(send_file(0, 100), 60).fails(send_file(60, 40), Errno::EAGAIN);
+    assert_eq!(full(&mut send), Some(flush(true)));
+    // Under the caller's cork there is nothing to clear.
+    let mut theirs = script(100, &HEADERS);
+    theirs.goes(Seen::Cork, 1).goes(headers(false, true), 5).goes(Seen::Cork, 1);
+    theirs.fails(self::write(&[b"rs"], false, true), Errno::EAGAIN);
+    assert_eq!(full(&mut theirs), Some(PUSH));
+}
+
 /// Nothing is held back there, and nothing asked.
 #[test]
 fn c22_a_stream_that_holds_nothing_back() {
