@@ -190,7 +190,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     /// What the step cost before which `sent` bytes were. The write that follows a read pays for both.
     fn price(&self, sent: u64) -> u64 {
         let moved = self.sent() - sent;
-        if self.holds() { moved } else { moved.max(PRICE) }
+        if moved == 0 && self.holds() { 0 } else { moved.max(PRICE) }
     }
 
     /// Whether something is read and not written.

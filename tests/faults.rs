@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, Mechanisms, Output, Progress, Status, StreamCopy, Transfer, available};
+use common::calls::seen;
 use common::faults::{answer, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
@@ -774,5 +775,39 @@ fn d11_a_sendfile_of_0_is_not_the_end_where_a_read_finds_more() {
                 assert_eq!(transfer.mechanisms(), Mechanisms { copy: 10_000, ..Mechanisms::default() });
             }
         }
+    });
+}
+
+/// D10: a read that claims to have read more than it was asked for would send what was in the buffer before.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d10_a_copy_sends_nothing_that_was_not_read() {
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let message = Message::new(0, 100, 10);
+    for claimed in [101, 5000, i64::from(u32::MAX), i64::MAX] {
+        for mut transfer in [message.transfer().copying().with_small(0), message.transfer().copying()] {
+            let (outcome, _) = seen(
+                &[libc::SYS_pread64],
+                |_| Some(claimed),
+                || send(&message, &mut transfer, &sender, &mut [0; 2000]),
+            );
+            assert_eq!((outcome, transfer.progress().total()), (Err(Error::Errno(Errno::EIO)), 0), "{claimed}");
+        }
+    }
+    assert!(available_bytes(&receiver).is_empty());
+}
+
+/// D9: a signal at the question whether the peer is gone is no answer to it.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d9_an_interrupted_question_is_not_the_end_of_a_datagram_socket() {
+    let (input, peer) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    set_nonblocking(&input);
+    peer.send(b"").unwrap();
+    let (out, _receiver) = UnixStream::pair().unwrap();
+    in_a_thread(|| {
+        refuse(&[libc::SYS_ppoll], Errno::EINTR);
+        let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+        assert_eq!(copy.poll_send(fd(&out), fd(&input)), Ok(Status::InEmpty));
     });
 }

@@ -313,6 +313,9 @@ impl Transfer {
     }
 }
 
+/// The most steps of one `poll_send`, so that tiny ones hold a thread no longer than large ones.
+const MOST_STEPS: u32 = 512;
+
 /// The part that the drivers have in common.
 struct Drive<'a> {
     out_fd: BorrowedFd<'a>,
@@ -353,11 +356,14 @@ impl Drive<'_> {
     /// Steps until one of them stops it or `budget` bytes are sent, and flushes. `restart` goes on after `EINTR`.
     fn drive(&mut self, transfer: &mut Transfer, restart: bool, budget: u64) -> core::result::Result<Status, Error> {
         let before = transfer.progress().total();
+        let mut steps = 0;
         let outcome = loop {
             let most = budget.saturating_sub(transfer.progress().total() - before);
-            if most == 0 && !transfer.is_sent() {
+            let spent = most == 0 || (budget < u64::MAX && steps == MOST_STEPS);
+            if spent && !transfer.is_sent() {
                 break Ok(Status::Yielded);
             }
+            steps += 1;
             match transfer.next_step_within(self.headers, self.trailers, self.buffer.len(), most.max(1)) {
                 Ok(Step::Done) => break Ok(Status::Done),
                 Ok(step) => match self.perform(transfer, &step) {

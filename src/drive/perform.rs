@@ -103,8 +103,7 @@ impl Transfer {
                 self.complete(match bytes {
                     Err(errno) => Err(errno).into(),
                     Ok(bytes) => {
-                        let written =
-                            write_some(out_fd, bytes, more && (!if_full || bytes.len() == count), socket).into();
+                        let written = write_some(out_fd, bytes, more && (!if_full || bytes.len() == count), socket);
                         if seeks { seek_back(in_fd, bytes.len(), written) } else { written }
                     }
                 })
@@ -112,7 +111,10 @@ impl Transfer {
             Step::Gather { headers, sent, offset, count, trailers, more, socket } => {
                 let gathered = gather(buffer, headers, sent, in_fd, offset, count, trailers);
                 in_empty = gathered.as_ref().err() == Some(&Errno::EAGAIN);
-                self.complete(gathered.and_then(|(bytes, all)| write_some(out_fd, bytes, more && all, socket)))
+                self.complete(match gathered {
+                    Ok((bytes, all)) => write_some(out_fd, bytes, more && all, socket),
+                    Err(errno) => Err(errno).into(),
+                })
             }
         };
         result.map_err(|error| Stop { error, in_empty })
@@ -198,7 +200,7 @@ fn size(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
 
 /// Reads a byte and throws it away: 1 if there is one.
 fn read_byte(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
-    sys::pread(in_fd, &mut [0], position(in_fd, offset)?)
+    pread(in_fd, &mut [0], position(in_fd, offset)?)
 }
 
 fn position(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<u64> {
@@ -232,6 +234,14 @@ fn read_at_position<'a>(
     Ok(bytes)
 }
 
+/// pread(2). One that claims more than it was asked for (a seccomp notifier can) has read nobody knows what: `EIO`.
+fn pread(in_fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    match sys::pread(in_fd, buffer, offset)? {
+        read if read > buffer.len() => Err(Errno::EIO),
+        read => Ok(read),
+    }
+}
+
 /// Reads up to `count` bytes into the lent buffer. A file that was opened with `O_DIRECT`, or a raw disk, accepts whole blocks alone: if
 /// the read is refused, it is repeated from the start of a block on, for as many blocks as the buffer holds.
 fn read_at<'a>(
@@ -241,7 +251,7 @@ fn read_at<'a>(
     offset: u64,
     in_empty: &mut bool,
 ) -> Result<&'a [u8]> {
-    let refused = match sys::pread(in_fd, buffer.get_mut(..count).ok_or(Errno::EFAULT)?, offset) {
+    let refused = match pread(in_fd, buffer.get_mut(..count).ok_or(Errno::EFAULT)?, offset) {
         Ok(read) => return Ok(buffer.get(..read).unwrap_or(&[])),
         Err(errno) => errno,
     };
@@ -257,7 +267,7 @@ fn read_at<'a>(
         if len <= into_block {
             break;
         }
-        match sys::pread(in_fd, buffer.get_mut(start..start + len).unwrap_or(&mut []), offset - into_block as u64) {
+        match pread(in_fd, buffer.get_mut(start..start + len).unwrap_or(&mut []), offset - into_block as u64) {
             Ok(read) => {
                 let bytes = buffer.get(start + into_block..start + read).unwrap_or(&[]);
                 return Ok(bytes.get(..count).unwrap_or(bytes));
@@ -282,20 +292,21 @@ fn gather<'a>(
 ) -> Result<(&'a [u8], bool)> {
     let len = fill(buffer, 0, headers, sent)?;
     let end = len.saturating_add(count);
-    let read = sys::pread(in_fd, buffer.get_mut(len..end).ok_or(Errno::EFAULT)?, offset)?;
+    let read = pread(in_fd, buffer.get_mut(len..end).ok_or(Errno::EFAULT)?, offset)?;
     let all = read == count;
     let len = if all { fill(buffer, end, trailers, 0)? } else { len + read };
     Ok((buffer.get(..len).unwrap_or(&[]), all))
 }
 
-/// Writes, unless there is nothing to write: that alone is 0.
-fn write_some(out_fd: BorrowedFd<'_>, bytes: &[u8], more: bool, socket: bool) -> Result<usize> {
+/// Writes, unless there is nothing to write: that alone is 0. What claims to have written more has written no more than there was.
+fn write_some(out_fd: BorrowedFd<'_>, bytes: &[u8], more: bool, socket: bool) -> Moved {
     if bytes.is_empty() {
-        return Ok(0);
+        return Moved::default();
     }
-    match write(out_fd, &[IoSlice::new(bytes)], more, socket)? {
-        0 => Err(Errno::EIO),
-        written => Ok(written),
+    match write(out_fd, &[IoSlice::new(bytes)], more, socket) {
+        Ok(0) => Err(Errno::EIO).into(),
+        Ok(written) if written > bytes.len() => Moved { bytes: bytes.len(), error: Some(Errno::EIO) },
+        result => result.into(),
     }
 }
 

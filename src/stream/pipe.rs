@@ -168,7 +168,8 @@ impl PipeCopy {
             }
             let moved = self.sent() - before;
             // What is filled is paid for when it is drained.
-            budget = budget.saturating_sub(if self.remainder() > 0 { moved } else { moved.max(super::PRICE) });
+            budget =
+                budget.saturating_sub(if moved == 0 && self.remainder() > 0 { 0 } else { moved.max(super::PRICE) });
         };
         if outcome != Ok(Status::OutFull) {
             self.drain.tail.flush(out_fd, outcome == Ok(Status::Yielded));

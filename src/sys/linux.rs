@@ -243,7 +243,11 @@ fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N]) -> Result<[i16; N]> {
             word(size_of::<SigSet>() as isize),
         )
     };
-    Errno::check(result).map(|_| fds.map(|fd| fd.revents))
+    match Errno::check(result) {
+        // Nothing had happened yet, and a signal came.
+        Err(Errno::EINTR) => Ok([0; N]),
+        result => result.map(|_| fds.map(|fd| fd.revents)),
+    }
 }
 
 /// ppoll(2) without waiting: whether there is something to read, an end or an error included, and whether something can be

@@ -11,7 +11,7 @@ use super::iovec::IoSlice;
 use super::sys;
 pub use error::Error;
 pub use output::Output;
-use output::{MAX_SKB_FRAGS, PAGE, SendQueue, Taken};
+use output::{MAX_SKB_FRAGS, PAGE, PIPE_PAGES, SendQueue, Taken};
 use step::total_len;
 pub use step::{Moved, Slices, Step};
 
@@ -115,7 +115,7 @@ enum Pending {
     Size { lent: bool },
     AtEnd,
     Cork,
-    Flush { push: bool },
+    Flush { push: bool, full: bool },
     Bytes(By),
 }
 
@@ -428,19 +428,19 @@ impl Transfer {
     /// step that was given and not completed.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
-        self.flushes(step)
+        self.flushes(step, false)
     }
 
     /// Returns the same after `EAGAIN`, when the output is full. Mostly that is `None`: a full queue of TCP sends by itself. The exceptions are a cork
     /// of the transfer's, bytes that were said to be followed by more, MPTCP, and FreeBSD and macOS.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
-        self.flushes(step)
+        self.flushes(step, true)
     }
 
-    fn flushes(&mut self, step: Option<Step<'static>>) -> Option<Step<'static>> {
-        if let Some(step) = &step {
-            self.note(step, false);
+    fn flushes(&mut self, step: Option<Step<'static>>, full: bool) -> Option<Step<'static>> {
+        if let Some(Step::Flush { push, .. }) = step {
+            self.pending = Pending::Flush { push, full };
         }
         step
     }
@@ -503,7 +503,7 @@ impl Transfer {
             Step::Size { .. } => return self.pending = Pending::Size { lent },
             Step::AtEnd { .. } => return self.pending = Pending::AtEnd,
             Step::Cork => return self.pending = Pending::Cork,
-            Step::Flush { push, .. } => return self.pending = Pending::Flush { push },
+            Step::Flush { push, .. } => return self.pending = Pending::Flush { push, full: false },
             Step::Done => return self.pending = Pending::Nothing,
             Step::Write { slices, more, .. } => (By::Write { more }, total_len(slices.as_slice())),
             Step::SendFile { count, .. } => (By::SendFile { lent }, count as u64),
@@ -612,16 +612,18 @@ impl Transfer {
         if self.end == End::Claimed {
             return Ok(Step::AtEnd { offset });
         }
-        if !self.queue.is_layered() {
+        if self.queue.output() != Some(Output::Layered) {
             // The first of several, see `fits`.
             let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.page_offset()) as usize;
             let joined = sys::HAS_MSG_MORE && self.sent.file == 0 && self.queue.holds_more() && fitting > 0;
             return Ok(Step::SendFile { offset, count: if joined { count.min(fitting) } else { count } });
         }
-        // An open record or chunk would be lost with the socket: no more is asked for than there is.
+        // An open record or chunk would be lost with the socket. So no more is asked for than there is, and than sendfile moves at once:
+        // between two of its pieces it says that more follows.
+        let piece = PIPE_PAGES * PAGE - self.page_offset();
         Ok(match self.stated {
             0 => Step::Size { offset },
-            stated => Step::SendFile { offset, count: count.min(one_call(stated as usize) as usize) },
+            stated => Step::SendFile { offset, count: count.min(stated.min(piece) as usize) },
         })
     }
 
@@ -739,7 +741,7 @@ impl Transfer {
             Pending::Size { lent } => return self.size(result.bytes_first(), lent),
             Pending::AtEnd => return self.at_end(result.bytes_first()),
             Pending::Cork => self.queue.corked(result.bytes_first()),
-            Pending::Flush { push } => self.queue.flushed(push, result.bytes_first()),
+            Pending::Flush { push, full } => self.queue.flushed(push, full, result.bytes_first()),
             Pending::Bytes(by) => {
                 self.queue.used();
                 return match result {

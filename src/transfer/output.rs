@@ -54,6 +54,8 @@ enum Cork {
     Ours,
     /// The next call goes without this transfer's: the caller has set one, or a flush cleared this transfer's before anything was sent under it.
     Without,
+    /// All that is left goes without: a full output took ours away, and each cork costs three calls.
+    Off,
 }
 
 /// The bytes that may stay in the send queue for longer than after one write of the same bytes.
@@ -90,7 +92,7 @@ pub(super) const PAGE: u64 = 4096;
 const LARGE: u8 = 128;
 
 /// Pages that sendfile moves at a time. Between them an acknowledgement can send what is short of a segment.
-const PIPE_PAGES: u64 = 16;
+pub(super) const PIPE_PAGES: u64 = 16;
 
 /// The output's send queue, as far as the transfer knows it.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +166,7 @@ impl SendQueue {
         self.cork = match self.cork {
             Cork::Fresh | Cork::Ours => Cork::Ours,
             Cork::Unknown | Cork::Without => Cork::Unknown,
+            Cork::Off => Cork::Off,
         };
     }
 
@@ -257,6 +260,8 @@ impl SendQueue {
         self.flush_if(match self.waiting {
             Waiting::Nothing => false,
             Waiting::More => true,
+            // It was not a sendfile that found the output full, so the file may have ended.
+            Waiting::Short if self.is_plain_tcp() && !self.is_corked() => true,
             Waiting::Short | Waiting::BehindShort => !sys::HAS_MSG_MORE || self.is_mptcp(),
         })
     }
@@ -266,14 +271,18 @@ impl SendQueue {
         (self.has_options() && (uncork || push)).then_some(Step::Flush { uncork, push })
     }
 
-    /// The answer to [`Step::Flush`] with this `push`.
-    pub(super) fn flushed(&mut self, push: bool, result: Result<usize, Errno>) {
+    /// The answer to [`Step::Flush`] with this `push`; `full`: the output was.
+    pub(super) fn flushed(&mut self, push: bool, full: bool, result: Result<usize, Errno>) {
         self.refuses_options |= result.is_err();
         if push {
             self.waiting = Waiting::Nothing;
+        } else if self.waiting == Waiting::Short && self.is_corked() {
+            self.waiting = Waiting::BehindShort; // what the cork let go of can wait, whatever a full output tells
         }
         // For a caller that flushes after every step, another cork would be followed by another flush for ever.
         self.cork = match self.cork {
+            Cork::Off => Cork::Off,
+            Cork::Fresh | Cork::Ours if full && sys::HAS_MSG_MORE => Cork::Off,
             Cork::Fresh | Cork::Without => Cork::Without,
             Cork::Ours | Cork::Unknown => Cork::Unknown,
         };

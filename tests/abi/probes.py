@@ -30,7 +30,7 @@ CONSTANTS = {
 }
 TCP, EBADF, EINTR, EIO, EINVAL = 6, 9, 4, 5, 22
 # What a probe leaves of an output.
-UNKNOWN, NOT_SOCKET, PLAIN, LAYERED, STREAM, NO_STREAM = range(6)
+UNKNOWN, NOT_SOCKET, PLAIN, LAYERED, STREAM, NO_STREAM, MPTCP = range(7)
 
 # The stubs of each system, by the number of their arguments; int2 takes its first two as C's int.
 STUBS = {
@@ -217,7 +217,7 @@ def call_cases(os, cpu, noise):
         yield Case("probe_gather", inputs, [read_file(6), sent], result=0, cell=14)
 
         # sendfile has returned 0: a byte that is read after all, the end of a file that is too short, a signal.
-        for found, outcome in ((1, 0), (0, -EIO), (-EINTR, -EINTR), (-EBADF, -EIO)):
+        for found, outcome in ((1, 0), (0, -EIO), (-EINTR, -EINTR), (-EBADF, -EBADF)):
             read_byte = calls.call("pread", [Int(in_fd), Fill(content[:1]), Word(1), Word(offset)], found)
             yield Case("probe_at_end", inputs, [read_byte], result=outcome, cell=0)
 
@@ -256,10 +256,11 @@ def identify_cases(calls):
         other = [calls.get("ulp", None, error=92)]
         yield case(calls.get("ulp", None, size=0), kind=PLAIN)
         yield case(calls.get("ulp", 0x736c74, size=4), kind=LAYERED)
+        yield case(calls.get("ulp", int.from_bytes(b"mptc", "little"), size=4), kind=MPTCP)
         yield case(calls.get("ulp", None, error=88), kind=NOT_SOCKET)
     stream = [*other, calls.of_socket("so_type", 1)]
     if calls.os == "linux":
-        for protocol, kind in ((0, STREAM), (TCP, PLAIN), (262, LAYERED)):
+        for protocol, kind in ((0, STREAM), (TCP, PLAIN), (262, MPTCP), (132, LAYERED)):
             yield case(*stream, calls.of_socket("so_protocol", protocol), kind=kind)
         yield case(*stream, calls.of_socket("so_protocol", None, error=EBADF), error=EBADF)
     else:
@@ -323,7 +324,7 @@ def linux_cases(calls, noise):
         stated = Memory(bytes(256), bytes(40) + struct.pack("<Q", size) + noise.randbytes(208))
         ask = [files[1], Memory(b"\0"), Int(0x1000), Int(0x200), stated]
         yield Case("probe_size", inputs, [calls.call("statx", ask, 0)], result=0, cell=asked)
-    yield Case("probe_size", inputs, [calls.call("statx", [*ask[:4], Memory(bytes(256))], -38)], result=0, cell=7)
+    yield Case("probe_size", inputs, [calls.call("statx", [*ask[:4], Memory(bytes(256))], -38)], result=-38, cell=7)
 
     # Pages ahead, a page that is there, a short call, and what it has sent is let go of.
     start, place = offset & ~(PAGE - 1), lambda n: Memory(struct.pack("<Q", start + n))

@@ -30,6 +30,11 @@ impl Sink {
         matches!(self, Self::Tcp | Self::TcpNoDelay | Self::Corked)
     }
 
+    /// What is said to be followed by more stays open.
+    pub(crate) fn keeps_open(self) -> bool {
+        matches!(self, Self::Ktls | Self::Sctp)
+    }
+
     /// Another protocol lies between.
     pub(crate) fn is_layered(self) -> bool {
         matches!(self, Self::Ktls | Self::Mptcp | Self::Sctp)

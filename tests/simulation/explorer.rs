@@ -109,7 +109,8 @@ impl Explorer<'_> {
                 return;
             }
             // It stopped: the caller goes away and comes back, or tries again at once.
-            Err(Error::Errno(Errno::EAGAIN)) => {
+            // (That of a read is the input's.)
+            Err(Error::Errno(Errno::EAGAIN)) if !matches!(step, Step::AtEnd { .. }) => {
                 self.leave(&world, faults, World::leave_full);
                 // The same, unless there was less to do.
                 if world.full_owes_less() {

@@ -55,6 +55,8 @@ pub(crate) struct World<'a> {
     corked: bool,
     /// A flush came right after the cork, so the next call does without.
     loose: bool,
+    /// A full output has taken our cork away.
+    off: bool,
     /// The kernel refuses TCP's options: nothing can be flushed.
     no_options: bool,
     /// It has refused to read into a buffer with the headers in it.
@@ -118,6 +120,7 @@ impl<'a> World<'a> {
             cork_known: false,
             corked: false,
             loose: false,
+            off: false,
             no_options: false,
             apart: false,
         }
@@ -173,6 +176,9 @@ impl<'a> World<'a> {
     /// Whether the bytes that follow would be a segment of their own, if nothing joined them.
     fn joins(&self, count: u64) -> bool {
         let left = self.left();
+        if self.off {
+            return false;
+        }
         if self.case.output == Sink::Mptcp {
             return true;
         }
@@ -184,7 +190,7 @@ impl<'a> World<'a> {
     fn check_joined(&self, asked: u64) {
         let file = self.got.file.saturating_add(self.left());
         let all = self.headers.saturating_add(file).saturating_add(self.trailers);
-        let must_join = self.case.output == Sink::Mptcp && asked < all && self.can_flush() && !self.loose;
+        let must_join = self.case.output == Sink::Mptcp && asked < all && self.can_flush() && !self.loose && !self.off;
         assert!(!must_join || self.queue.ours || self.queue.theirs, "it is not joined with the rest");
     }
 
@@ -285,7 +291,7 @@ impl<'a> World<'a> {
                 assert_eq!(more, !fits && self.case.output.is_tcp(), "more follows");
                 assert_eq!(socket, self.case.output.is_socket());
             }
-            Step::Cork if self.case.output == Sink::Mptcp => assert!(self.can_flush() && !self.cork_known),
+            Step::Cork if self.case.output == Sink::Mptcp => assert!(self.can_flush() && !self.cork_known && !self.off),
             _ if self.gathers() => panic!("it fits the buffer: {step:?}"),
             Step::Write { slices, more, socket } => {
                 let slices = slices.as_slice();
@@ -307,7 +313,7 @@ impl<'a> World<'a> {
                 assert!(left > 0 && self.joins(self.most_asked()), "a cork that joins nothing");
             }
             Step::Size { offset } => {
-                assert!(self.case.output.is_layered() && !self.copies() && self.end != End::Claimed);
+                assert!(self.case.output.keeps_open() && !self.copies() && self.end != End::Claimed);
                 assert_eq!((offset, self.stated), (self.offset(), 0));
             }
             Step::AtEnd { offset } => {
@@ -367,7 +373,9 @@ impl<'a> World<'a> {
     /// Bytes that a step of the file asks for: what is left, but no more than the cap, and than the kernel can take. An old kernel
     /// says "more follows" if it is asked for more than there is.
     fn most_asked(&self) -> u64 {
-        let stated = if self.case.output.is_layered() { self.stated } else { u64::MAX };
+        // One piece of sendfile, in whose middle nothing is said to be followed by more.
+        let piece = 16 * PAGE - self.page_offset();
+        let stated = if self.case.output.keeps_open() { self.stated.min(piece) } else { u64::MAX };
         self.left().min(self.case.cap.max(1) as u64).min(MAX_RW_COUNT).min(self.room()).min(stated)
     }
 
@@ -643,6 +651,8 @@ impl<'a> World<'a> {
     /// The transfer is left because the output is full. What waits for an acknowledgement may wait on, as it will come.
     pub(crate) fn leave_full(&mut self) {
         let step = self.transfer.flush_full();
+        // A full output takes the cork away for good.
+        self.off |= matches!(step, Some(Step::Flush { uncork: true, .. }));
         self.flush(step);
         assert!(self.transfer.flush_full().is_none());
         assert!(!self.queue.ours, "our cork is left");

@@ -112,7 +112,7 @@ impl Queue {
 
     /// "More follows" was the last that this protocol heard. Nothing can take that back, and the bytes may be lost.
     pub(crate) fn left_open(&self) -> bool {
-        self.sink.is_layered() && (self.more || self.stream.may_lose())
+        self.sink.keeps_open() && (self.more || self.stream.may_lose())
     }
 }
 

@@ -177,7 +177,10 @@ pub(crate) fn drive(case: &Case<'_>, mut choices: Choices<'_>, most_steps: u32) 
                 world.leave();
                 return steps;
             }
-            Err(Error::Errno(Errno::EAGAIN)) if choices.next() % 2 == 1 => world.leave_full(),
+            // (That of a read is the input's.)
+            Err(Error::Errno(Errno::EAGAIN)) if !matches!(step, Step::AtEnd { .. }) && choices.next() % 2 == 1 => {
+                world.leave_full();
+            }
             Err(_) if choices.next() % 2 == 1 => world.leave(),
             _ => {}
         }

@@ -84,6 +84,7 @@ fn output(transfer: &mut Transfer) -> u64 {
         Some(Output::Tcp) => 2,
         Some(Output::Layered) => 3,
         Some(Output::Stream) => 4,
+        Some(Output::Mptcp) => 6,
         Some(_) => 5,
     }
 }
