@@ -265,14 +265,14 @@ fn a_stream_is_copied() {
 /// The kernels' own second form, quirks and all.
 #[cfg(not(target_os = "linux"))]
 mod native {
-    use bare_sendfile::{Native, sendfile_native};
+    use bare_sendfile::{Moved, sendfile_native};
 
     use super::*;
 
     const HEADERS: [IoSlice<'_>; 2] = [IoSlice::new(b"head"), IoSlice::new(b"er")];
     const TRAILERS: [IoSlice<'_>; 1] = [IoSlice::new(b"trailer")];
 
-    fn call(out: &dyn Stream, source: &File, offset: u64, count: impl Into<Count>) -> Native {
+    fn call(out: &dyn Stream, source: &File, offset: u64, count: impl Into<Count>) -> Moved {
         sendfile_native(fd(&out.as_raw_fd()), fd(source), offset, count, &HEADERS, &TRAILERS, NO_FLAGS)
     }
 
@@ -281,9 +281,9 @@ mod native {
     fn the_sum_is_of_all_three() {
         on_each_stream(|out, mut end| {
             let source = file(b"0123456789");
-            assert_eq!(call(&*out, &source, 2, 3), Native { sent: 16, error: None });
+            assert_eq!(call(&*out, &source, 2, 3), Moved { bytes: 16, error: None });
             assert_eq!(receive(&mut end, 16), b"header234trailer");
-            assert_eq!(call(&*out, &source, 8, Count::ToEnd), Native { sent: 15, error: None });
+            assert_eq!(call(&*out, &source, 8, Count::ToEnd), Moved { bytes: 15, error: None });
             assert_eq!(receive(&mut end, 15), b"header89trailer");
         });
     }
@@ -293,9 +293,9 @@ mod native {
     fn trailers_of_a_short_file_are_sent_and_a_count_of_0_is_refused() {
         on_each_stream(|out, mut end| {
             let source = file(b"file");
-            assert_eq!(call(&*out, &source, 2, 9), Native { sent: 15, error: None });
+            assert_eq!(call(&*out, &source, 2, 9), Moved { bytes: 15, error: None });
             assert_eq!(receive(&mut end, 15), b"headerletrailer");
-            assert_eq!(call(&*out, &source, 0, 0), Native { sent: 0, error: Some(Errno::EINVAL) });
+            assert_eq!(call(&*out, &source, 0, 0), Moved { bytes: 0, error: Some(Errno::EINVAL) });
         });
     }
 
@@ -307,7 +307,7 @@ mod native {
             let source = file(&pattern(8_000_000));
             let done = call(&*out, &source, 0, Count::ToEnd);
             assert_eq!(done.error, Some(Errno::EAGAIN));
-            assert!((6..8_000_000).contains(&done.sent), "{done:?}");
+            assert!((6..8_000_000).contains(&done.bytes), "{done:?}");
         });
     }
 
@@ -316,7 +316,7 @@ mod native {
     #[test]
     fn headers_of_an_empty_file_are_dropped() {
         on_each_stream(|out, mut end| {
-            assert_eq!(call(&*out, &file(b""), 0, Count::ToEnd), Native { sent: 7, error: None });
+            assert_eq!(call(&*out, &file(b""), 0, Count::ToEnd), Moved { bytes: 7, error: None });
             assert_eq!(receive(&mut end, 7), b"trailer");
         });
     }
@@ -327,6 +327,6 @@ mod native {
     fn flags_are_refused() {
         let (out, _end) = tcp();
         let done = sendfile_native(fd(&out), fd(&file(b"file")), 0, 4, &[], &[], SfFlags::NODISKIO);
-        assert_eq!(done, Native { sent: 0, error: Some(Errno::EINVAL) });
+        assert_eq!(done, Moved { bytes: 0, error: Some(Errno::EINVAL) });
     }
 }
