@@ -146,7 +146,7 @@ boot() {
     timeout "${SECONDS_TO_LIVE:-1800}" "$bin/qemu-system-$cpu" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
         "${machine[@]}" -accel tcg -icount shift=1 -m 2048 -smp 1 -nographic -nodefaults -serial stdio -monitor none -no-reboot \
         -kernel "$kernel" -initrd "$initramfs" \
-        -append "console=$console panic=-1 quiet ${GUEST_ENVIRONMENT-PROMISE_SECONDS=4 STREAMS_SHARE=0.25}" </dev/null 2>&1 | sed -u 's/\r//g' >"$log"
+        -append "console=$console panic=-1 quiet ${GUEST_ENVIRONMENT-PROMISE_SECONDS=2 STREAMS_SHARE=0.1}" </dev/null 2>&1 | sed -u 's/\r//g' >"$log"
 }
 
 # off LOG: it was init that turned the power off, and no panic.
