@@ -450,8 +450,8 @@ const KNOWN: &[(&[Kind], Limit, &[Call], Known)] = &[
     (&Kind::ALL, Limit::Usual, &[write(200)], Known::Sent),
     (&[Kind::Tcp, Kind::Mptcp, Kind::Sctp, Kind::Unix, Kind::Vsock], Limit::Usual, &[write(40_000)], Known::Sent),
     // The first record is a short segment.
-    (&[Kind::Ktls], Limit::Usual, &[write(40_000)], Known::Held),
-    (&[Kind::Ktls], Limit::Usual, &[write(40_000), Push], Known::Sent),
+    (&[Kind::Ktls], Limit::Usual, &[write(200), write(40_000)], Known::Held),
+    (&[Kind::Ktls], Limit::Usual, &[write(200), write(40_000), Push], Known::Sent),
     (&Kind::ALL, Limit::Usual, &[SendFile { offset: 50, count: 4000 }], Known::Sent),
     (&[Kind::Tcp, Kind::Unix, Kind::Vsock], Limit::Usual, &[SendFile { offset: 50, count: 16 * 4096 - 50 }], Known::Sent),
     (&[Kind::Tcp, Kind::Sctp], Limit::Usual, &[more(200)], Known::Held),
