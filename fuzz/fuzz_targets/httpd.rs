@@ -36,7 +36,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let len = head::file(&mut head, &common, path.name(), &meta, answer);
     let lines = head[..len].strip_suffix(b"\r\n\r\n").unwrap();
     assert!(lines.iter().all(|byte| byte.is_ascii_graphic() || b" \r\n".contains(byte)));
-    let len = head::redirection(&mut head, &common, path.name(), path::query(request.target));
+    let query = path::query(request.target);
+    let len = head::redirection(&mut head, &common, path.name(), query);
     // A name of the file system has 255 bytes at most.
-    assert!(path.name().len() > 255 || head[..len].ends_with(b"/\r\nContent-Length: 0\r\n\r\n"));
+    let end = [b"/", query, b"\r\nContent-Length: 0\r\n\r\n"].concat();
+    assert!(path.name().len() > 255 || head[..len].ends_with(&end));
 });
