@@ -148,7 +148,7 @@ impl Link {
             // What waits for a timer comes by itself.
             let end = Instant::now() + PATIENCE;
             while (self.arrived.lock().unwrap().bytes.len() as u64) < sent && Instant::now() < end {
-                thread::sleep(LOOK);
+                thread::sleep(LOOK); // between two looks, for as long as PATIENCE
             }
         }
         let mut arrived = self.arrived.lock().unwrap();
@@ -230,7 +230,7 @@ impl Link {
             match room {
                 Some(out) if wait(out, PollFlags::OUT, LOOK) => return None,
                 Some(_) => {}
-                None => thread::sleep(LOOK),
+                None => thread::sleep(LOOK), // between two looks, for ten seconds
             }
         }
     }
@@ -247,7 +247,7 @@ fn read(mut peer: &File, arrived: &Mutex<Arrived>, slow: Option<usize>) {
         arrived.last = Instant::now();
         drop(arrived);
         if slow.is_some() {
-            thread::sleep(Duration::from_micros(300));
+            thread::sleep(Duration::from_micros(300)); // this is what makes the reader slow
         }
     }
 }

@@ -91,7 +91,7 @@ fn run(mut command: Command) -> Output {
             child.kill().unwrap();
             panic!("it hangs");
         }
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(2)); // between two looks, for a minute
     }
     child.wait_with_output().unwrap()
 }

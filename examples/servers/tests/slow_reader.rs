@@ -228,7 +228,7 @@ fn http_range_has_limits() {
 fn trickle(mut to: TcpStream, bytes: &'static [u8]) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         while to.write_all(bytes).is_ok() {
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100)); // how often it sends; nothing waits for it
         }
     })
 }
@@ -242,7 +242,7 @@ fn ends(server: &mut Server) {
             break status;
         }
         assert!(start.elapsed() < Duration::from_secs(60), "it is held");
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10)); // between two looks, for a minute
     };
     assert!(status.success());
 }

@@ -170,7 +170,7 @@ fn output(name: &str, len: usize, cpu: usize) -> (File, Option<thread::JoinHandl
         while left > 0 {
             left -= end.read(&mut buffer).unwrap();
             if let Some(rest) = rest {
-                thread::sleep(rest);
+                thread::sleep(rest); // this is what makes the reader slow
             }
         }
     });

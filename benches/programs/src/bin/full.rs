@@ -33,7 +33,7 @@ fn main() {
             let read = receiver.read(&mut some).unwrap();
             assert!(read > 0, "{left} bytes are missing");
             left -= read;
-            thread::sleep(Duration::from_micros(500));
+            thread::sleep(Duration::from_micros(500)); // this is what makes the reader slow
         }
     });
     match &*args().nth(1).expect("full WAY") {
