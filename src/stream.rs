@@ -179,18 +179,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
                 Ok(Some(status)) => break Ok(status),
                 Err(error) => break Err(error),
             }
-            budget = budget.saturating_sub(self.price(before));
+            budget = budget.saturating_sub(price(self.sent() - before, self.holds()));
         };
         if outcome != Ok(Status::OutFull) {
             self.tail.flush(out_fd, outcome == Ok(Status::Yielded));
         }
         outcome
-    }
-
-    /// What the step cost before which `sent` bytes were. The write that follows a read pays for both.
-    fn price(&self, sent: u64) -> u64 {
-        let moved = self.sent() - sent;
-        if moved == 0 && self.holds() { 0 } else { moved.max(PRICE) }
     }
 
     /// Whether something is read and not written.
@@ -341,6 +335,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         self.at_end = true;
         Ok(Some(Status::Done))
     }
+}
+
+/// What a step takes from the budget. The write that follows a read pays for both.
+fn price(moved: u64, holds: bool) -> u64 {
+    if moved == 0 && holds { 0 } else { moved.max(PRICE) }
 }
 
 /// Whether no message can follow in a socket of messages: the peer has hung up, or it was shut down, and nothing is left in it.

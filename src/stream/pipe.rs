@@ -1,6 +1,6 @@
 //! A copy from socket to socket without a buffer: through a pipe.
 
-use super::{CAP, StreamCopy};
+use super::{CAP, StreamCopy, price};
 use crate::drive::Status;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -166,10 +166,7 @@ impl PipeCopy {
                 Err(Error::Errno(Errno::EAGAIN)) if nonblocking => break Ok(blocked),
                 Err(error) => break Err(error),
             }
-            let moved = self.sent() - before;
-            // What is filled is paid for when it is drained.
-            budget =
-                budget.saturating_sub(if moved == 0 && self.remainder() > 0 { 0 } else { moved.max(super::PRICE) });
+            budget = budget.saturating_sub(price(self.sent() - before, self.remainder() > 0));
         };
         if outcome != Ok(Status::OutFull) {
             self.drain.tail.flush(out_fd, outcome == Ok(Status::Yielded));
