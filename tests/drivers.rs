@@ -5,7 +5,6 @@ mod common;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
-use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
@@ -17,6 +16,7 @@ use std::time::Duration;
 use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer};
 use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep};
 use common::sent::{send_file, sendfile_hdtr};
+use common::streams::tcp_info;
 use common::{
     Message, available_bytes, drain, fd, fd_of_std, file, in_child, memfd, not_checked, pattern, pipe, position,
 };
@@ -507,18 +507,6 @@ fn steps(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer:
     }
 }
 
-/// Segments with data that a TCP socket has sent: `tcpi_data_segs_out` of `struct tcp_info` (include/uapi/linux/tcp.h).
-fn data_segments(socket: &TcpStream) -> u32 {
-    let mut info = [0_u32; 60];
-    let mut len = size_of_val(&info) as libc::socklen_t;
-    // SAFETY: `info` and `len` are writable, and `len` is the size of `info`.
-    let result = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, info.as_mut_ptr().cast(), &mut len)
-    };
-    assert!(result == 0 && len >= 160, "{len}");
-    info[156 / 4]
-}
-
 #[test]
 fn a_small_body_goes_out_with_header_and_trailer_in_one_write() {
     let message = Message::new(200, 500, 100);
@@ -556,7 +544,7 @@ fn a_small_body_goes_out_in_one_segment() {
         let (out, file) = (fd(&sender), fd(&message.file));
         transfer.send_all(out, file, &message.headers(), &message.trailers(), &mut buffer).unwrap();
         message.assert_all_arrived(&receive(&mut receiver, 800), transfer.progress());
-        assert_eq!(data_segments(&sender), segments);
+        assert_eq!(tcp_info(&sender).tcpi_data_segs_out, segments);
     }
 }
 
@@ -679,7 +667,7 @@ fn a_guard_flushes_when_it_is_dropped() {
     }
     assert!(guard.flush_owed());
     drop(guard);
-    assert_eq!(data_segments(&sender), 1);
+    assert_eq!(tcp_info(&sender).tcpi_data_segs_out, 1);
     assert_eq!(receive(&mut receiver, 200), message.whole[..200]);
 }
 
@@ -696,7 +684,7 @@ fn a_driver_flushes_when_it_stops() {
         let (sender, mut receiver) = tcp();
         let mut transfer = message.transfer();
         assert_eq!(transfer.send_all(fd(&sender), fd(input), &headers, &trailers, &mut []), Err(outcome));
-        assert_eq!((transfer.flush_owed(), data_segments(&sender)), (false, 1));
+        assert_eq!((transfer.flush_owed(), tcp_info(&sender).tcpi_data_segs_out), (false, 1));
         assert_eq!(receive(&mut receiver, 200), message.whole[..200]);
     }
 }

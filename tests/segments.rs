@@ -10,7 +10,7 @@ mod common;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Status, Step, Transfer};
 use common::sent::sendfile_hdtr;
+use common::streams::{deafen, ethernet, tcp_info};
 use common::{fd, memfd, pattern, receive, tcp};
 use rustix::net::sockopt;
 
@@ -72,29 +73,9 @@ impl fmt::Debug for After {
     }
 }
 
-fn info(socket: &TcpStream) -> libc::tcp_info {
-    // SAFETY: it consists of integers, for which zeroes are valid.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut len = size_of_val(&info) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `len` bytes to `info`.
-    let result = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len)
-    };
-    assert_eq!(result, 0);
-    assert!(len as usize >= std::mem::offset_of!(libc::tcp_info, tcpi_data_segs_out) + 4, "{len}: Linux 4.6 or later");
-    info
-}
-
 /// Segments with data that left for the first time.
 fn segments(info: &libc::tcp_info) -> u32 {
     info.tcpi_data_segs_out - info.tcpi_total_retrans
-}
-
-fn setsockopt(socket: &impl AsRawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) {
-    let len = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the kernel reads `value`.
-    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), len) };
-    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// A file in memory, where nothing waits for a disk.
@@ -104,24 +85,6 @@ fn file(bytes: &[u8]) -> File {
     file
 }
 
-/// A connection with the segments of an Ethernet, not those of 64 KiB that the loopback has.
-fn connect() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    setsockopt(&listener, libc::IPPROTO_TCP, libc::TCP_MAXSEG, 1460);
-    let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let _ = sockopt::set_tcp_congestion(&sender, "reno"); // BBR paces; not everybody is allowed to change it
-    let (receiver, _) = listener.accept().unwrap();
-    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    receiver.set_ttl(64).unwrap();
-    (sender, receiver)
-}
-
-/// Whether the sender drops what comes in: then nothing that it sends is acknowledged.
-fn deafen(sender: &TcpStream, deaf: bool) {
-    // Packets with a smaller TTL; the receiver's have 64.
-    setsockopt(sender, libc::IPPROTO_IP, libc::IP_MINTTL, if deaf { 255 } else { 0 });
-}
-
 fn options(socket: &TcpStream) -> (bool, bool) {
     (sockopt::tcp_cork(socket).unwrap(), sockopt::tcp_nodelay(socket).unwrap())
 }
@@ -129,7 +92,7 @@ fn options(socket: &TcpStream) -> (bool, bool) {
 /// Performs `send` on a new connection and looks at once what it left. The options must be as before.
 fn watch(connection: Connection, send: impl Fn(&TcpStream)) -> After {
     for _ in 0..200 {
-        let (sender, mut receiver) = connect();
+        let (sender, mut receiver) = ethernet();
         sender.set_nodelay(!connection.nagle).unwrap();
         deafen(&sender, true);
         let start = Instant::now();
@@ -137,9 +100,9 @@ fn watch(connection: Connection, send: impl Fn(&TcpStream)) -> After {
             (&sender).write_all(EARLIER).unwrap();
         }
         sockopt::set_tcp_cork(&sender, connection.cork).unwrap();
-        let (before, options_before) = (segments(&info(&sender)), options(&sender));
+        let (before, options_before) = (segments(&tcp_info(&sender)), options(&sender));
         send(&sender);
-        let after = info(&sender);
+        let after = tcp_info(&sender);
         let in_time = start.elapsed() < timers();
         assert_eq!(options(&sender), options_before, "(cork, nodelay)");
         if !in_time {
@@ -561,7 +524,7 @@ fn c18_under_the_callers_cork_nothing_is_flushed() {
                 let after = watch(connection, |sender| {
                     response.send(sender);
                     sockopt::set_tcp_cork(sender, false).unwrap();
-                    assert_eq!(info(sender).tcpi_notsent_bytes, 0);
+                    assert_eq!(tcp_info(sender).tcpi_notsent_bytes, 0);
                     sockopt::set_tcp_cork(sender, true).unwrap();
                 });
                 assert_eq!(after.segments, 1);
@@ -711,7 +674,7 @@ fn c18_a_cork_that_the_caller_sets_while_the_transfer_waits_stays() {
     let (file_part, trailer) = bytes.split_at(bytes.len() - 100);
     let trailers = [IoSlice::new(trailer)];
     let source = file(file_part);
-    let (sender, mut receiver) = connect();
+    let (sender, mut receiver) = ethernet();
     sender.set_nonblocking(true).unwrap();
     let mut transfer = Transfer::new(0, file_part.len() as u64, &[], &trailers).unwrap().with_cap(8 << 20);
     let poll = |transfer: &mut Transfer| transfer.poll_send(fd(&sender), fd(&source), &[], &trailers, &mut []).unwrap();

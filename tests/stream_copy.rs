@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use bare_sendfile::{Count, Errno, Error, PipeCopy, Status, StreamCopy};
 use common::calls::{Call, seen};
 use common::faults::{allowlist, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
+use common::streams::{deafen, unsent};
 use common::{available_bytes, drain, fd, file, in_child, pattern, pipe, receive, set_nonblocking, sha256, tcp, tty};
 use common::{unread, wait_readable};
 
@@ -943,25 +944,13 @@ fn a_buffer_that_changes_its_length_is_an_error() {
 fn deaf_tcp() -> (TcpStream, TcpStream) {
     let (sender, receiver) = tcp();
     receiver.set_ttl(64).unwrap();
-    let ttl: libc::c_int = 255;
-    // SAFETY: the kernel reads an int.
-    let result =
-        unsafe { libc::setsockopt(sender.as_raw_fd(), libc::IPPROTO_IP, libc::IP_MINTTL, (&raw const ttl).cast(), 4) };
-    assert_eq!(result, 0);
+    deafen(&sender, true);
     (sender, receiver)
-}
-
-/// Bytes that the kernel has taken and not sent once.
-fn waiting(socket: &TcpStream) -> u32 {
-    let mut bytes = 0_u32;
-    // SAFETY: SIOCOUTQNSD writes an int.
-    assert_eq!(unsafe { libc::ioctl(socket.as_raw_fd(), 0x894b, &raw mut bytes) }, 0);
-    bytes
 }
 
 /// Sends what lies in a stream and tells how much of that waits afterwards, before the kernel sends again what nobody acknowledges:
 /// 200 ms later.
-fn left_waiting(from: &str, nonblocking: bool, send: impl Fn(&TcpStream, &File)) -> u32 {
+fn left_waiting(from: &str, nonblocking: bool, send: impl Fn(&TcpStream, &File)) -> usize {
     for _ in 0..50 {
         let ((mut feeder, input), (out, _receiver)) = (stream(from), deaf_tcp());
         if nonblocking {
@@ -972,7 +961,7 @@ fn left_waiting(from: &str, nonblocking: bool, send: impl Fn(&TcpStream, &File))
         drop(feeder);
         let start = Instant::now();
         send(&out, &input);
-        let waiting = waiting(&out);
+        let waiting = unsent(&out).unwrap();
         assert!(!rustix::net::sockopt::tcp_nodelay(&out).unwrap());
         if start.elapsed() < Duration::from_millis(100) {
             return waiting;
@@ -1044,7 +1033,7 @@ fn c18_under_the_callers_cork_nothing_is_flushed() {
     feeder.write_all(&pattern(300)).unwrap();
     let mut copy = StreamCopy::new(Count::Bytes(300), [0; 100]);
     assert_eq!(copy.send_all(fd(&out), fd(&input)), Ok(()));
-    assert_eq!((waiting(&out), rustix::net::sockopt::tcp_cork(&out).unwrap()), (300, true));
+    assert_eq!((unsent(&out).unwrap(), rustix::net::sockopt::tcp_cork(&out).unwrap()), (300, true));
 }
 
 /// The options of what is not TCP are asked for once, and those of a full socket never. One write is one plain write.

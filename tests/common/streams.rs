@@ -3,7 +3,9 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::time::Duration;
 
 use super::netns::{self, Wire};
 
@@ -150,6 +152,39 @@ pub fn set_nodelay(kind: Kind, socket: &impl AsRawFd, on: bool) -> io::Result<()
 /// Those of a kind that has no such option.
 pub fn set_cork(socket: &impl AsRawFd, on: bool) -> io::Result<()> {
     set_option(socket, libc::IPPROTO_TCP, libc::TCP_CORK, &libc::c_int::from(on))
+}
+
+/// A TCP connection with the segments of an Ethernet, not those of 64 KiB that the loopback has: sender, receiver.
+pub fn ethernet() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    set_option(&listener, libc::IPPROTO_TCP, libc::TCP_MAXSEG, &1460).unwrap();
+    let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    // BBR paces; not everybody is allowed to change it.
+    let _ = set_option(&sender, libc::IPPROTO_TCP, libc::TCP_CONGESTION, b"reno");
+    let (receiver, _) = listener.accept().unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    receiver.set_ttl(64).unwrap();
+    (sender, receiver)
+}
+
+/// Makes a sender drop what comes in, or take it again: what it sends meanwhile is not acknowledged.
+pub fn deafen(sender: &TcpStream, deaf: bool) {
+    // Packets with a smaller TTL; the receiver's have 64.
+    set_option(sender, libc::IPPROTO_IP, libc::IP_MINTTL, if deaf { &255 } else { &0 }).unwrap();
+}
+
+/// `TCP_INFO`, with the segments that were sent (`tcpi_data_segs_out`): Linux 4.6 or later.
+pub fn tcp_info(socket: &TcpStream) -> libc::tcp_info {
+    // SAFETY: it consists of integers, for which zeroes are valid.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut len = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `info`.
+    checked(unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len)
+    })
+    .unwrap();
+    assert!(len as usize >= std::mem::offset_of!(libc::tcp_info, tcpi_data_segs_out) + 4, "{len}");
+    info
 }
 
 /// Sets an option of a socket to a value of its type.

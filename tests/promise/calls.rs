@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
@@ -14,7 +13,8 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
-use super::common::{self, fd_of_std, memfd, pattern, set_nonblocking, streams, tcp};
+use super::common::streams::{deafen, ethernet, tcp_info};
+use super::common::{self, fd_of_std, memfd, pattern, set_nonblocking, tcp};
 use super::drive::{Driver, Pause, Response, drive};
 
 /// So many bytes of a file from its start behind these headers.
@@ -38,42 +38,17 @@ fn send(response: &Response<'_>, out: &TcpStream, file: &File) {
     assert_eq!(drive(response, out, file, &mut |_, _| {}).0, Ok(()), "{response:?}");
 }
 
-/// A connection with the segments of an Ethernet and `TCP_NODELAY`: sender, receiver.
-fn ethernet() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    streams::set_option(&listener, libc::IPPROTO_TCP, libc::TCP_MAXSEG, &1460).unwrap();
-    let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    sender.set_nodelay(true).unwrap();
-    let (receiver, _) = listener.accept().unwrap();
-    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    receiver.set_ttl(64).unwrap();
-    (sender, receiver)
-}
-
-fn info(socket: &TcpStream) -> libc::tcp_info {
-    // SAFETY: it consists of integers, for which zeroes are valid.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut len = size_of_val(&info) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `len` bytes to `info`.
-    let result = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len)
-    };
-    assert_eq!(result, 0);
-    info
-}
-
 /// Segments that left before an acknowledgement came, and bytes that did not.
 fn first_flight(bytes: &[u8], send: impl Fn(&TcpStream)) -> (u32, u32) {
     // The kernel's timers send more after two ticks.
     for _ in 0..200 {
         let (sender, mut receiver) = ethernet();
-        // Packets with a smaller TTL, the receiver's, are dropped.
-        streams::set_option(&sender, libc::IPPROTO_IP, libc::IP_MINTTL, &255).unwrap();
+        deafen(&sender, true);
         let start = Instant::now();
         send(&sender);
-        let after = info(&sender);
+        let after = tcp_info(&sender);
         let in_time = start.elapsed() < Duration::from_millis(2);
-        streams::set_option(&sender, libc::IPPROTO_IP, libc::IP_MINTTL, &0).unwrap();
+        deafen(&sender, false);
         if in_time {
             assert!(common::receive(&mut receiver, bytes.len()) == bytes);
             return (after.tcpi_data_segs_out, after.tcpi_notsent_bytes);
