@@ -2,7 +2,6 @@
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
-use std::ffi::CStr;
 
 use bare_sendfile::Errno;
 
@@ -56,7 +55,7 @@ fn every_description_is_strerrors() {
         // SAFETY: `text` is writable for its length.
         assert_eq!(unsafe { libc::strerror_r(libc, text.as_mut_ptr(), text.len()) }, 0);
         // SAFETY: strerror_r ends what it writes with a 0.
-        let text = unsafe { CStr::from_ptr(text.as_ptr()) };
+        let text = unsafe { std::ffi::CStr::from_ptr(text.as_ptr()) };
         assert_eq!((name, Ok(errno.description())), (name, text.to_str()));
     }
 }

@@ -10,12 +10,14 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::os::unix::process::ExitStatusExt;
-use std::os::unix::thread::JoinHandleExt;
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Transfer, sendfile};
-use common::{REFUSED, fd, file, in_child, linux, memfd, pattern, position, receive, undisturbed, unread, zeros};
+use common::{
+    REFUSED, fd, file, in_child, interrupt_until_finished, linux, memfd, pattern, position, receive, undisturbed,
+    unread, zeros,
+};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
 use rustix::net::sockopt;
@@ -249,7 +251,7 @@ fn b6_o_nonblock_on_the_input_is_ignored() {
     let (_reader, writer) = io::pipe().unwrap();
     assert_eq!(sendfile(fd(&writer), fd(&memfd(1 << 20)), None, 65_536), Ok(65_536));
     let thread = thread::spawn(move || sendfile(fd(&writer), fd(&source), Some(&mut 0), 10));
-    assert_eq!(interrupt(thread), Err(Errno::EINTR));
+    assert_eq!(interrupt_until_finished(thread), Err(Errno::EINTR));
 }
 
 #[test]
@@ -295,23 +297,6 @@ fn narrow_tcp() -> (TcpStream, TcpStream) {
     (sender, receiver)
 }
 
-extern "C" fn nothing(_: libc::c_int) {}
-
-/// Sends SIGUSR1 to the thread, where it interrupts a system call, until it ends: the first may come too early.
-fn interrupt<T>(thread: JoinHandle<T>) -> T {
-    // SAFETY: all zero is an empty mask and no flags, so no SA_RESTART.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = nothing as *const () as usize;
-    // SAFETY: the handler does nothing.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
-    while !thread.is_finished() {
-        // SAFETY: the thread is not joined yet, so its id is valid.
-        unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) };
-        thread::sleep(Duration::from_millis(1)); // between two signals
-    }
-    thread.join().unwrap()
-}
-
 #[test]
 fn b7_a_signal_cuts_a_blocking_send_short() {
     let bytes = pattern(4 << 20);
@@ -323,7 +308,7 @@ fn b7_a_signal_cuts_a_blocking_send_short() {
         (sendfile(fd(&sender), fd(&source), Some(&mut offset), len), offset)
     });
     receiver.peek(&mut [0]).unwrap(); // Now something is sent.
-    let (result, offset) = interrupt(thread);
+    let (result, offset) = interrupt_until_finished(thread);
     let sent = result.unwrap();
     assert!(0 < sent && sent < len, "{sent}");
     assert_eq!(offset, sent as u64);
@@ -346,7 +331,7 @@ fn b7_a_signal_before_anything_is_sent_is_eintr() {
             }
         }
     });
-    assert_eq!(interrupt(thread), (Errno::EINTR, 0));
+    assert_eq!(interrupt_until_finished(thread), (Errno::EINTR, 0));
 }
 
 #[test]

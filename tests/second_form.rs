@@ -11,14 +11,16 @@ use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::os::unix::thread::JoinHandleExt;
 use std::process::Command;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Progress, SfFlags, Step, Transfer};
 use common::sent::{Sent, sendfile_hdtr};
-use common::{fd, file, in_child, in_child_of, memfd, not_checked, pattern, position, receive, tcp, unread};
+use common::{
+    fd, file, in_child, in_child_of, interrupt_until_finished, memfd, not_checked, pattern, position, receive, tcp,
+    unread,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
@@ -548,25 +550,6 @@ fn d3_a_blocking_socket_with_so_sndtimeo_is_eagain() {
     }
 }
 
-extern "C" fn nothing(_: libc::c_int) {}
-
-/// Sends SIGUSR1 to the thread, where it interrupts a system call, until it ends: the first may come too early.
-fn interrupt<T>(thread: JoinHandle<T>) -> T {
-    // SAFETY: all zero is an empty mask and no flags, so no SA_RESTART.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = nothing as *const () as usize;
-    // SAFETY: the handler does nothing.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
-    let start = Instant::now();
-    while !thread.is_finished() {
-        assert!(start.elapsed() < Duration::from_secs(30), "no signal stops it");
-        // SAFETY: the thread is not joined yet, so its id is valid.
-        unsafe { libc::pthread_kill(thread.as_pthread_t(), libc::SIGUSR1) };
-        thread::sleep(Duration::from_millis(1)); // between two signals
-    }
-    thread.join().unwrap()
-}
-
 /// D2: a signal in a blocking send, first among the headers, then in the file.
 #[test]
 fn d2_a_signal_stops_a_blocking_send_and_keeps_the_progress() {
@@ -580,7 +563,7 @@ fn d2_a_signal_stops_a_blocking_send_and_keeps_the_progress() {
                 (sent, headers)
             });
             let first = receive(&mut end, 1); // so that something is sent before the first signal
-            let (sent, headers) = interrupt(thread);
+            let (sent, headers) = interrupt_until_finished(thread);
             let [in_headers, in_file] = [sent.progress.headers as usize, sent.progress.file as usize];
             assert_eq!((sent.outcome, sent.progress.trailers), (Err(Errno::EINTR.into()), 0), "{name}");
             assert!(in_headers > 0 && (in_file == 0 || in_headers == headers.len()), "{name}: {:?}", sent.progress);
@@ -615,7 +598,7 @@ fn d1_a_transfer_goes_on_after_eintr() {
             end.read_to_end(&mut received).unwrap();
             (stopped, received)
         });
-        assert_eq!(interrupt(thread), (Ok(()), progress(1_000_000, 1_000_000, 1_000_000)), "{name}");
+        assert_eq!(interrupt_until_finished(thread), (Ok(()), progress(1_000_000, 1_000_000, 1_000_000)), "{name}");
         let (stopped, received) = reader.join().unwrap();
         assert!(stopped.headers < 1_000_000, "{name}: {stopped:?}");
         assert!(received == bytes, "{name}");

@@ -8,11 +8,12 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
+use std::os::unix::thread::JoinHandleExt;
 use std::panic::Location;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, IoSlice, Progress, Transfer};
@@ -70,6 +71,26 @@ pub fn tcp() -> (TcpStream, TcpStream) {
     let (receiver, _) = listener.accept().unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     (sender, receiver)
+}
+
+extern "C" fn nothing(_: libc::c_int) {}
+
+/// Sends SIGUSR1 to the thread, where it interrupts a system call, until it ends: the first may come too early.
+pub fn interrupt_until_finished<T>(thread: JoinHandle<T>) -> T {
+    // SAFETY: all zero is an empty mask and no flags, so no SA_RESTART.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = nothing as *const () as usize;
+    // SAFETY: the handler does nothing.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
+    let start = Instant::now();
+    while !thread.is_finished() {
+        assert!(start.elapsed() < Duration::from_secs(30), "no signal stops it");
+        // SAFETY: the thread is not joined yet, so its id is valid.
+        // (libc has another type for it than std, where the C library is musl.)
+        unsafe { libc::pthread_kill(thread.as_pthread_t() as _, libc::SIGUSR1) };
+        thread::sleep(Duration::from_millis(1)); // between two signals
+    }
+    thread.join().unwrap()
 }
 
 /// Exactly so many bytes.
