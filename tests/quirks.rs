@@ -15,7 +15,6 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -400,8 +399,7 @@ fn inputs(tables: &mut Tables, scratch: &Path) {
     });
     let file = scratch.join("input");
     std::fs::write(&file, pattern(1000)).unwrap();
-    let open = |flags| OpenOptions::new().read(true).custom_flags(flags).open(&file);
-    tables.input("O_PATH", || Ok(open(libc::O_PATH)?.into()));
+    tables.input("O_PATH", || Ok(open_path(&file)?.into()));
     tables.input("O_WRONLY", || Ok(OpenOptions::new().write(true).open(&file)?.into()));
     // Detached: mounted nowhere.
     tables.input("cgroup2", || {
@@ -479,7 +477,13 @@ fn outputs(tables: &mut Tables) {
         Ok(File::from(eventfd).into())
     });
     tables.output("O_RDONLY", || Ok(File::open("/dev/null")?.into()));
-    tables.output("O_PATH", || Ok(OpenOptions::new().read(true).custom_flags(libc::O_PATH).open("/dev/null")?.into()));
+    tables.output("O_PATH", || Ok(open_path(Path::new("/dev/null"))?.into()));
+}
+
+/// Opened with `O_PATH`, which std takes for an access mode where the C library is musl, and leaves out.
+fn open_path(path: &Path) -> std::io::Result<File> {
+    use rustix::fs::{Mode, OFlags, open};
+    Ok(open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?.into())
 }
 
 /// A file system that is unmounted, and its server ended, on drop.
