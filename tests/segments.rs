@@ -14,23 +14,13 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Status, Step, Transfer};
 use common::sent::sendfile_hdtr;
-use common::streams::{deafen, ethernet, tcp_info};
+use common::streams::{Tick, deafen, ethernet, tcp_info};
 use common::{fd, memfd, pattern, receive, tcp};
 use rustix::net::sockopt;
-
-/// After this the kernel may send by itself what waits: the tail loss probe comes two ticks of its clock after the last
-/// segment (`tcp_schedule_loss_probe` in net/ipv4/tcp_output.c). What is seen later says nothing about the call.
-fn timers() -> Duration {
-    let mut tick = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel writes one timespec.
-    assert_eq!(unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &mut tick) }, 0);
-    2 * Duration::new(tick.tv_sec as u64, tick.tv_nsec as u32)
-}
 
 /// The state of a connection at the time of a send.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +85,7 @@ fn watch(connection: Connection, send: impl Fn(&TcpStream)) -> After {
         let (sender, mut receiver) = ethernet();
         sender.set_nodelay(!connection.nagle).unwrap();
         deafen(&sender, true);
-        let start = Instant::now();
+        let start = Tick::next();
         if connection.unacknowledged {
             (&sender).write_all(EARLIER).unwrap();
         }
@@ -103,7 +93,7 @@ fn watch(connection: Connection, send: impl Fn(&TcpStream)) -> After {
         let (before, options_before) = (segments(&tcp_info(&sender)), options(&sender));
         send(&sender);
         let after = tcp_info(&sender);
-        let in_time = start.elapsed() < timers();
+        let in_time = start.is_before_timers();
         assert_eq!(options(&sender), options_before, "(cork, nodelay)");
         if !in_time {
             continue;
@@ -118,7 +108,7 @@ fn watch(connection: Connection, send: impl Fn(&TcpStream)) -> After {
         receiver.read_to_end(&mut received).unwrap();
         return After { segments: segments(&after) - before, waiting: after.tcpi_notsent_bytes, received };
     }
-    panic!("every attempt took longer than {:?}", timers());
+    panic!("every attempt took longer than the kernel's timers");
 }
 
 /// What one plain write of these bytes leaves.

@@ -187,6 +187,37 @@ pub fn tcp_info(socket: &TcpStream) -> libc::tcp_info {
     info
 }
 
+/// A moment by the clock of the kernel's timers, which stands still between two ticks. The kernel may be late with a tick, and then
+/// two of them follow each other at once: any other clock can be wrong about what a timer has done.
+pub struct Tick(Duration);
+
+impl Tick {
+    /// Waits for the next tick, so that there is most time before the timers.
+    pub fn next() -> Self {
+        let before = coarse(libc::clock_gettime);
+        loop {
+            let now = coarse(libc::clock_gettime);
+            if now > before {
+                return Self(now);
+            }
+            std::thread::sleep(Duration::from_micros(50)); // between two looks; the clock goes on by itself
+        }
+    }
+
+    /// Whether no timer that was set since then can have ended. The first to send what waits is the tail loss probe, two ticks after the
+    /// last segment (`tcp_schedule_loss_probe` in net/ipv4/tcp_output.c). What is seen later says nothing about the call.
+    pub fn is_before_timers(&self) -> bool {
+        coarse(libc::clock_gettime) - self.0 < 2 * coarse(libc::clock_getres)
+    }
+}
+
+fn coarse(ask: unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> libc::c_int) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both functions write one timespec.
+    checked(unsafe { ask(libc::CLOCK_MONOTONIC_COARSE, &mut time) }).unwrap();
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Sets an option of a socket to a value of its type.
 ///
 /// # Errors

@@ -6,14 +6,13 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use bare_sendfile::{Count, Errno, IoSlice};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
-use super::common::streams::{deafen, ethernet, tcp_info};
+use super::common::streams::{Tick, deafen, ethernet, tcp_info};
 use super::common::{self, fd_of_std, memfd, pattern, set_nonblocking, tcp};
 use super::drive::{Driver, Pause, Response, drive};
 
@@ -40,14 +39,13 @@ fn send(response: &Response<'_>, out: &TcpStream, file: &File) {
 
 /// Segments that left before an acknowledgement came, and bytes that did not.
 fn first_flight(bytes: &[u8], send: impl Fn(&TcpStream)) -> (u32, u32) {
-    // The kernel's timers send more after two ticks.
     for _ in 0..200 {
         let (sender, mut receiver) = ethernet();
         deafen(&sender, true);
-        let start = Instant::now();
+        let start = Tick::next();
         send(&sender);
         let after = tcp_info(&sender);
-        let in_time = start.elapsed() < Duration::from_millis(2);
+        let in_time = start.is_before_timers();
         deafen(&sender, false);
         if in_time {
             assert!(common::receive(&mut receiver, bytes.len()) == bytes);
