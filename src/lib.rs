@@ -84,7 +84,7 @@
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
 //! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … all of these, with a buffer, to the end, or of a file that is shorter than the count | and `pread64` | |
-//! | … all of these, to kTLS, MPTCP or SCTP | and `statx` | 4.11; kTLS 4.13, MPTCP 5.6 |
+//! | … all of these, to kTLS or SCTP | and `statx` | 4.11; kTLS 4.13 |
 //! | … the last two, from the position of the file (`None`, `Transfer::from_position`, Linux alone) | and `lseek` | |
 //! | [`Output::of`] | `getsockopt` | 2.6.32 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |

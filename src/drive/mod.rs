@@ -101,7 +101,7 @@ pub enum Status {
 /// raise none (`MSG_NOSIGNAL`).
 ///
 /// System calls: `getsockopt`, `sendmsg` (sockets) or `writev` (others), `sendfile`, `setsockopt`; `pread64` to find the end of the file;
-/// `statx` before a file is sent to kTLS, MPTCP or SCTP; with flags `preadv2` and `fadvise64`. Linux 2.6.33 or later.
+/// `statx` before a file is sent to kTLS or SCTP; with flags `preadv2` and `fadvise64`. Linux 2.6.33 or later.
 ///
 /// # Errors
 ///

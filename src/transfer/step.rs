@@ -14,8 +14,8 @@ pub enum Step<'a> {
     /// [`Transfer::identified`](crate::Transfer::identified).
     Identify,
     /// Ask how many bytes the file has from here on, as `statx` states it; complete with their number. It comes only before a file is sent to
-    /// [`Output::Layered`](crate::Output::Layered) or [`Output::Mptcp`](crate::Output::Mptcp). Kernels before 6.5 say "more follows" by
-    /// themselves if sendfile is asked for more than there is.
+    /// [`Output::Layered`](crate::Output::Layered). Kernels before 6.5 say "more follows" by themselves if sendfile is asked for more than
+    /// there is.
     Size {
         /// Where in the file, or at its position.
         offset: Option<u64>,
