@@ -139,26 +139,14 @@ compile_error!(
      pointers"
 );
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-#[path = "cork/freebsd.rs"]
-mod cork;
-#[cfg(target_os = "linux")]
-#[path = "cork/linux.rs"]
-mod cork;
-#[cfg(target_os = "macos")]
-#[path = "cork/macos.rs"]
-mod cork;
 mod drive;
+#[macro_use]
 mod errno;
 pub mod fd;
 mod flags;
-#[cfg_attr(not(target_os = "linux"), path = "hints/bsd.rs")]
-mod hints;
 mod iovec;
 #[cfg(doctest)]
 mod misuse;
-#[cfg(not(target_os = "linux"))]
-mod native;
 mod sendfile;
 mod sigpipe;
 mod stream;
@@ -169,14 +157,13 @@ pub use drive::{FlushOnDrop, Report, Sent, Status, sendfile_all, sendfile_hdtr, 
 pub use errno::{Errno, Result};
 pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
-#[cfg(not(target_os = "linux"))]
-pub use native::sendfile_native;
-
 pub use sendfile::{available, sendfile};
 pub use sigpipe::SigpipeGuard;
 #[cfg(target_os = "linux")]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;
+#[cfg(not(target_os = "linux"))]
+pub use sys::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
 /// Compiles and runs the code in the README.

@@ -1,11 +1,10 @@
 //! Input that cannot be read twice: pipes, sockets, terminals, eventfds.
 
-use crate::cork;
 use crate::drive::Status;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd};
 use crate::iovec::IoSlice;
-use crate::sys::{self, SOCK_STREAM};
+use crate::sys::{self, SOCK_STREAM, cork};
 use crate::transfer::{Count, Error};
 
 #[cfg(target_os = "linux")]

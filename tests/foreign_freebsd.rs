@@ -6,16 +6,21 @@
 #[path = "foreign_trap/caught.rs"]
 mod caught;
 mod common;
+#[macro_use]
 #[path = "../src/errno.rs"]
 mod errno;
 #[path = "../src/fd.rs"]
 mod fd;
+#[path = "../src/flags.rs"]
+mod flags;
 #[path = "../src/iovec.rs"]
 mod iovec;
 #[path = "simulation_bsd/freebsd.rs"]
 mod simulated;
 #[path = "foreign_trap/freebsd.rs"]
 mod sys;
+#[path = "../src/transfer/mod.rs"]
+mod transfer;
 
 use bare_sendfile::Errno;
 use simulated::model;

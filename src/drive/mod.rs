@@ -8,8 +8,8 @@ use self::perform::{Stop, flush};
 use crate::errno::Errno;
 use crate::fd::{AsFd, BorrowedFd};
 use crate::flags::{FlagsReport, SfFlags};
-use crate::hints::Hints;
 use crate::iovec::IoSlice;
+use crate::sys::hints::Hints;
 use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
 
 /// The bytes that a call sent, and the error that ended it, if one did. Each method consumes it, so that neither is dropped unseen.

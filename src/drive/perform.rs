@@ -1,10 +1,9 @@
 //! Performs single steps on real files.
 
-use crate::cork;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd};
 use crate::iovec::IoSlice;
-use crate::sys;
+use crate::sys::{self, cork};
 use crate::transfer::{Error, Moved, Output, Step, Transfer};
 
 impl Output {

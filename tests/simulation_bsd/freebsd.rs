@@ -14,7 +14,7 @@ pub(crate) mod fd {
 #[path = "../simulation/case.rs"]
 #[allow(dead_code)] // the kernels have a part of the outputs
 mod case;
-#[path = "../../src/cork/freebsd.rs"]
+#[path = "../../src/sys/freebsd/cork.rs"]
 mod cork;
 #[path = "../simulation/explorer.rs"]
 pub(crate) mod explorer;
@@ -23,6 +23,11 @@ pub(crate) mod model;
 #[path = "../../src/transfer/mod.rs"]
 #[allow(dead_code, unreachable_pub)] // the scripts use a part
 pub(crate) mod transfer;
+
+// As src/sys has them, for the cork.
+use errno::Result;
+use fd::BorrowedFd;
+use model::options::*;
 
 /// What the scripts are made of.
 mod machine {
@@ -38,7 +43,6 @@ mod sys {
     pub(crate) const NATIVE_HDTR: bool = true;
     pub(crate) const CORKS_SMALL_STEPS: bool = false;
     pub(crate) const CORKS_FILES: bool = false;
-    pub(crate) use super::model::options::*;
 }
 
 /// Which kernel it is.

@@ -2,14 +2,9 @@
 
 use crate::around::{Io, read};
 
-#[cfg_attr(all(target_os = "linux", target_arch = "x86_64"), path = "../../../arch/linux/x86_64.rs")]
-#[cfg_attr(all(target_os = "linux", target_arch = "aarch64"), path = "../../../arch/linux/aarch64.rs")]
-#[cfg_attr(all(target_os = "linux", target_arch = "riscv64"), path = "../../../arch/linux/riscv64.rs")]
-#[cfg_attr(all(target_os = "freebsd", target_arch = "x86_64"), path = "../../../arch/freebsd/x86_64.rs")]
-#[cfg_attr(all(target_os = "freebsd", target_arch = "aarch64"), path = "../../../arch/freebsd/aarch64.rs")]
-#[cfg_attr(all(target_os = "freebsd", target_arch = "riscv64"), path = "../../../arch/freebsd/riscv64.rs")]
-#[cfg_attr(all(target_os = "macos", target_arch = "x86_64"), path = "../../../arch/macos/x86_64.rs")]
-#[cfg_attr(all(target_os = "macos", target_arch = "aarch64"), path = "../../../arch/macos/aarch64.rs")]
+#[cfg_attr(target_os = "linux", path = "../../../arch/linux/mod.rs")]
+#[cfg_attr(target_os = "freebsd", path = "../../../arch/freebsd/mod.rs")]
+#[cfg_attr(target_os = "macos", path = "../../../arch/macos/mod.rs")]
 mod arch;
 
 /// `probe_NAME`, which calls the stub NAME with the arguments named by their positions.

@@ -14,9 +14,12 @@ use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
 
+pub(crate) mod hints;
+mod native;
 #[cfg(all(test, not(target_os = "linux")))]
-#[path = "bsd/tests.rs"]
 mod tests;
+
+pub use native::sendfile_native;
 
 /// The most that one call moves. The kernels' own limit is no smaller.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -37,10 +40,8 @@ pub(crate) const IPPROTO_TCP: usize = 6;
 pub(crate) const IPPROTO_MPTCP: usize = 262;
 pub(crate) const NO_ULP: u32 = 0;
 pub(crate) const ULP_MPTCP: u32 = 1;
-const SOL_TCP: c_int = IPPROTO_TCP as c_int;
+pub(super) const SOL_TCP: c_int = IPPROTO_TCP as c_int;
 const TCP_NODELAY: c_int = 1;
-#[cfg(not(target_os = "macos"))]
-const TCP_NOPUSH: c_int = 4;
 const SEEK_CUR: c_int = 1;
 
 /// `struct msghdr`.
@@ -178,7 +179,7 @@ pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
 }
 
 /// getsockopt(2) of an `int`.
-fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usize> {
+pub(super) fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usize> {
     let mut value: c_int = 0;
     let mut len = size_of::<c_int>() as u32;
     // SAFETY: the kernel writes at most `len` bytes to `value` and the length to `len`, both of this frame.
@@ -187,7 +188,7 @@ fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usi
 }
 
 /// setsockopt(2) of an `int`.
-fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> Result<usize> {
+pub(super) fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> Result<usize> {
     // SAFETY: the kernel only reads `value`, of this frame.
     let result = unsafe { kernel::setsockopt(out_fd.as_raw_fd(), level, option, &value, size_of::<c_int>() as u32) };
     Errno::check(result)
@@ -211,18 +212,6 @@ pub(crate) fn socket_protocol(_out: BorrowedFd<'_>) -> Result<usize> {
 /// The size is asked only for outputs that there are on Linux alone.
 pub(crate) fn file_size(_in: BorrowedFd<'_>) -> Result<u64> {
     Err(Errno::ENOSYS)
-}
-
-/// Whether `TCP_NOPUSH` is set (any number but 0); an error on all that is not TCP.
-#[cfg(not(target_os = "macos"))]
-pub(crate) fn tcp_nopush(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, SOL_TCP, TCP_NOPUSH)
-}
-
-/// Sets or clears `TCP_NOPUSH`. Clearing it sends what waits.
-#[cfg(not(target_os = "macos"))]
-pub(crate) fn set_tcp_nopush(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
-    setsockopt(out_fd, SOL_TCP, TCP_NOPUSH, on.into())
 }
 
 /// Whether `TCP_NODELAY` is set (any number but 0); an error on all that is not TCP.

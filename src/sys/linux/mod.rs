@@ -11,18 +11,16 @@ use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use crate::iovec::IoSlice;
 
-#[cfg_attr(target_arch = "x86_64", path = "../../arch/linux/x86_64.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "../../arch/linux/aarch64.rs")]
-#[cfg_attr(target_arch = "riscv64", path = "../../arch/linux/riscv64.rs")]
-#[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")),
-    path = "../../arch/none.rs"
-)]
+#[path = "../../../arch/linux/mod.rs"]
 mod arch;
 
-#[cfg_attr(target_arch = "x86_64", path = "linux/nr_x86_64.rs")]
-#[cfg_attr(not(target_arch = "x86_64"), path = "linux/nr_generic.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "nr_x86_64.rs")]
+#[cfg_attr(not(target_arch = "x86_64"), path = "nr_generic.rs")]
 mod nr;
+
+pub(crate) mod cork;
+mod errno;
+pub(crate) mod hints;
 
 #[cfg(test)]
 mod tests;

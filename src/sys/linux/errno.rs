@@ -4,7 +4,7 @@
 //! - [Linux include/uapi/asm-generic/errno-base.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/asm-generic/errno-base.h)
 //! - [Linux include/uapi/asm-generic/errno.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/asm-generic/errno.h)
 
-use super::Errno;
+use crate::errno::Errno;
 
 errnos! {
     EPERM = 1, "Operation not permitted";
@@ -138,4 +138,9 @@ errnos! {
     ENOTRECOVERABLE = 131, "State not recoverable";
     ERFKILL = 132, "Operation not possible due to RF-kill";
     EHWPOISON = 133, "Memory page has hardware error";
+}
+
+same_errnos! {
+    EDEADLOCK = EDEADLK;
+    ENOTSUP = EOPNOTSUPP;
 }

@@ -1,8 +1,6 @@
 //! FreeBSD: `TCP_NOPUSH` holds back what does not fill a segment, for as long as it is set; clearing it sends.
 
-use super::errno::Result;
-use super::fd::BorrowedFd;
-use super::sys;
+use super::{self as sys, BorrowedFd, Result};
 
 /// Corks the socket unless it is.
 pub(crate) fn cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
