@@ -40,11 +40,12 @@
 //! ```text
 //!                your program
 //! ────────────────────────────────────────────────────────────────────────────────────
+//! stream         input that cannot be read twice: StreamCopy, PipeCopy
 //! drive          performs a transfer's steps on real files: sendfile_all, sendfile_hdtr, send_all, poll_send
+//! sendfile       the first form, the second of the kernels that have it, SIGPIPE
 //! transfer       what to do next, without doing it: headers, file, trailers; resume, fallback, flush
-//! sendfile       the first form
-//! vocabulary     Errno, descriptors, IoSlice, flags
 //! sys            the system: numbers, C structures, the convention of errors
+//! vocabulary     Errno, descriptors, IoSlice, flags
 //! arch           the trap: the only files with asm!
 //! ────────────────────────────────────────────────────────────────────────────────────
 //!                the kernel
