@@ -139,10 +139,11 @@ impl Errno {
 
 /// Makes the constants and the table from one list, so that they cannot disagree: for the system's numbers.
 macro_rules! errnos {
-    ($($name:ident = $number:literal, $description:literal;)*) => {
+    ($($(#[$cfg:meta])? $name:ident = $number:literal, $description:literal;)*) => {
         /// The numbers of this target.
         impl Errno {
             $(
+                $(#[$cfg])?
                 #[doc = $description]
                 pub const $name: Self = Self::known($number);
             )*
@@ -150,7 +151,7 @@ macro_rules! errnos {
             /// Name and description.
             pub(crate) const fn table(number: i32) -> Option<(&'static str, &'static str)> {
                 match number {
-                    $($number => Some((stringify!($name), $description)),)*
+                    $($(#[$cfg])? $number => Some((stringify!($name), $description)),)*
                     _ => None,
                 }
             }
@@ -161,10 +162,11 @@ macro_rules! errnos {
 /// Other names of numbers that have one.
 #[allow(unused_macros)] // macOS has none
 macro_rules! same_errnos {
-    ($($name:ident = $of:ident;)*) => {
+    ($($(#[$cfg:meta])? $name:ident = $of:ident;)*) => {
         /// Other names of the same numbers.
         impl Errno {
             $(
+                $(#[$cfg])?
                 #[doc = concat!("The same as [`", stringify!($of), "`](Self::", stringify!($of), ").")]
                 pub const $name: Self = Self::$of;
             )*

@@ -125,19 +125,12 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-#[cfg(not(all(
-    target_pointer_width = "64",
-    any(
-        all(
-            any(target_os = "linux", target_os = "freebsd"),
-            any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
-        ),
-        all(target_os = "macos", any(target_arch = "x86_64", target_arch = "aarch64")),
-    ),
-)))]
+// The processor is judged where it is chosen: arch/*/mod.rs.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos")))]
+compile_error!("bare-sendfile supports Linux, Android, FreeBSD and macOS");
+#[cfg(all(target_pointer_width = "32", any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!(
-    "bare-sendfile supports Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64, with 64-bit \
-     pointers"
+    "bare-sendfile does not support x32 and the ILP32 variants of aarch64: many kernels refuse their system calls"
 );
 
 mod drive;

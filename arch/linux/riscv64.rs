@@ -1,4 +1,4 @@
-//! Linux on riscv64: the `ecall` instruction.
+//! Linux on riscv64 and riscv32: the `ecall` instruction.
 //!
 //! | register | role |
 //! |---|---|

@@ -91,9 +91,11 @@ MUTATIONS = {
 # Of single calls, which are the same on every processor.
 MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/mod.rs", [texts]) for name, *texts in [
     ("splice's count and flags swapped", "word(count as isize), flags)", "flags, word(count as isize))"),
-    ("fadvise's length and advice swapped", "word(len as isize), word(advice as isize)", "word(advice as isize), word(len as isize)"),
     ("statx's flags and mask swapped", "word(AT_EMPTY_PATH),\n            word(STATX_SIZE)", "word(STATX_SIZE),\n            word(AT_EMPTY_PATH)"),
-    ("preadv2's offset in both halves", "word(0), // the offset's upper half", "word(offset as isize), // the offset's upper half"),
+]]
+MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/wide64.rs", [texts]) for name, *texts in [
+    ("fadvise's length and advice swapped", "word(len as isize), advice", "advice, word(len as isize)"),
+    ("preadv2's offset in both halves", "[word(offset as isize), word(0)]", "[word(offset as isize), word(offset as isize)]"),
 ]]
 MUTATIONS["freebsd", "x86_64"] += [
     ("sigtimedwait's second and third argument swapped", "src/sys/freebsd/mod.rs",

@@ -29,6 +29,7 @@ stubs! {
     probe_syscall3 syscall3(0 Word, 1 Word, 2 Word)
     probe_syscall4 syscall4(0 Word, 1 Word, 2 Word, 3 Word)
     probe_syscall5 syscall5(0 Word, 1 Word, 2 Word, 3 Word, 4 Word)
+    probe_syscall6 syscall6(0 Word, 1 Word, 2 Word, 3 Word, 4 Word, 5 Word)
 }
 
 #[cfg(target_os = "linux")]
@@ -39,11 +40,6 @@ stubs! {
 #[cfg(target_os = "freebsd")]
 stubs! {
     probe_syscall7 syscall7(0 Word, 1 Word, 2 Word, 3 Word, 4 Word, 5 Word, 6 Word)
-}
-
-#[cfg(not(target_os = "freebsd"))]
-stubs! {
-    probe_syscall6 syscall6(0 Word, 1 Word, 2 Word, 3 Word, 4 Word, 5 Word)
 }
 
 /// The kernel writes to a variable of the caller, who has just written and will read it.
