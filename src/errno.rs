@@ -114,7 +114,7 @@ impl From<Errno> for std::io::Error {
     }
 }
 
-#[cfg(all(feature = "syscalls", target_os = "linux"))]
+#[cfg(all(feature = "syscalls", any(target_os = "linux", target_os = "android")))]
 impl From<Errno> for syscalls::Errno {
     fn from(errno: Errno) -> Self {
         Self::new(errno.raw_os_error())
@@ -122,7 +122,7 @@ impl From<Errno> for syscalls::Errno {
 }
 
 /// Fails for a number outside 1..=4095 and gives it back.
-#[cfg(all(feature = "syscalls", target_os = "linux"))]
+#[cfg(all(feature = "syscalls", any(target_os = "linux", target_os = "android")))]
 impl TryFrom<syscalls::Errno> for Errno {
     type Error = syscalls::Errno;
 

@@ -153,10 +153,10 @@ pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
 pub use sendfile::{available, sendfile};
 pub use sigpipe::SigpipeGuard;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub use sys::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 

@@ -7,9 +7,9 @@ use crate::iovec::IoSlice;
 use crate::sys::{self, SOCK_STREAM, cork};
 use crate::transfer::{Count, Error};
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod pipe;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use pipe::PipeCopy;
 
 /// The most bytes that one call moves, and what one nonblocking call moves unless told otherwise.

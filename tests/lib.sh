@@ -21,6 +21,9 @@ processor() {
         die "tests/processors.list has no $1"
 }
 
+# target_of CPU: Rust's name of it.
+target_of() { local target emulates debian_arch tools; processor "$1"; printf '%s\n' "$target"; }
+
 # powerset: one line per combination of the crate's features, read from Cargo.toml so that none can be forgotten.
 powerset() {
     local names combination i bits

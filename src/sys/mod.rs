@@ -1,9 +1,9 @@
 //! The operating system: its numbers, structures and error convention, each in a folder of its own. One function a system call, named
 //! as it is. This file alone selects: all else asks `sys`.
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use linux as os;
 
 #[cfg(target_os = "macos")]
@@ -12,18 +12,18 @@ mod macos;
 use macos as os;
 
 // What is none of the three, and not supported, gets FreeBSD's: of names that are missing nobody learns why.
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
 mod freebsd;
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
 use freebsd as os;
 
 /// What FreeBSD and macOS have in common.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod bsd;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub use bsd::sendfile_native;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use bsd::*;
 pub(crate) use os::*;
 

@@ -16,7 +16,7 @@ use crate::iovec::IoSlice;
 
 pub(crate) mod hints;
 mod native;
-#[cfg(all(test, not(target_os = "linux")))]
+#[cfg(all(test, not(any(target_os = "linux", target_os = "android"))))]
 mod tests;
 
 pub use native::sendfile_native;
