@@ -29,9 +29,9 @@ numbers! {
     SPLICE __NR_splice
     STATX __NR_statx
     WRITEV __NR_writev
-    #[cfg(not(target_arch = "riscv32"))]
+    #[cfg(target_pointer_width = "64")]
     FCNTL __NR_fcntl
-    #[cfg(target_arch = "riscv32")]
+    #[cfg(target_pointer_width = "32")]
     FCNTL __NR_fcntl64
     #[cfg(not(target_arch = "riscv32"))]
     PPOLL __NR_ppoll

@@ -1,6 +1,6 @@
 //! System call numbers of Linux on 32-bit ARM, with the EABI.
 //!
-//! Where there are several, those for 64-bit offsets and, on riscv32, times: `arm_fadvise64_64`, `_llseek`, `sendfile64`.
+//! Where there are several, those for 64-bit offsets: `arm_fadvise64_64`, `fcntl64`, `_llseek`, `sendfile64`.
 //!
 //! # References
 //! - [Linux arch/arm/tools/syscall.tbl](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/arch/arm/tools/syscall.tbl)
@@ -8,7 +8,7 @@
 #[cfg(not(feature = "std"))]
 pub(crate) const CLOSE: usize = 6;
 pub(crate) const FADVISE64: usize = 270; // arm_fadvise64_64
-pub(crate) const FCNTL: usize = 55;
+pub(crate) const FCNTL: usize = 221; // fcntl64
 pub(crate) const GETSOCKOPT: usize = 295;
 pub(crate) const IOCTL: usize = 54;
 pub(crate) const LSEEK: usize = 140; // _llseek

@@ -1,6 +1,6 @@
 //! System call numbers of Linux on powerpc, 32 bits.
 //!
-//! Where there are several, those for 64-bit offsets and, on riscv32, times: `fadvise64_64`, `_llseek`, `sendfile64`.
+//! Where there are several, those for 64-bit offsets: `fadvise64_64`, `fcntl64`, `_llseek`, `sendfile64`.
 //!
 //! # References
 //! - [Linux arch/powerpc/kernel/syscalls/syscall.tbl](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/arch/powerpc/kernel/syscalls/syscall.tbl)
@@ -8,7 +8,7 @@
 #[cfg(not(feature = "std"))]
 pub(crate) const CLOSE: usize = 6;
 pub(crate) const FADVISE64: usize = 254; // fadvise64_64
-pub(crate) const FCNTL: usize = 55;
+pub(crate) const FCNTL: usize = 204; // fcntl64
 pub(crate) const GETSOCKOPT: usize = 340;
 pub(crate) const IOCTL: usize = 54;
 pub(crate) const LSEEK: usize = 140; // _llseek

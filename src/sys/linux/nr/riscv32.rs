@@ -1,6 +1,6 @@
 //! System call numbers of Linux on riscv32, which has the generic table without calls of 32-bit times.
 //!
-//! Where there are several, those for 64-bit offsets and, on riscv32, times: `fadvise64_64`, `llseek`, `ppoll_time64`, `rt_sigtimedwait_time64`.
+//! Where there are several, those for 64-bit offsets and times: `fadvise64_64`, `fcntl64`, `llseek`, `ppoll_time64`, `rt_sigtimedwait_time64`.
 //!
 //! # References
 //! - [Linux scripts/syscall.tbl](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/scripts/syscall.tbl)
@@ -8,7 +8,7 @@
 #[cfg(not(feature = "std"))]
 pub(crate) const CLOSE: usize = 57;
 pub(crate) const FADVISE64: usize = 223; // fadvise64_64
-pub(crate) const FCNTL: usize = 25;
+pub(crate) const FCNTL: usize = 25; // fcntl64
 pub(crate) const GETSOCKOPT: usize = 209;
 pub(crate) const IOCTL: usize = 29;
 pub(crate) const LSEEK: usize = 62; // llseek
