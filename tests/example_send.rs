@@ -734,7 +734,8 @@ fn failing_to_close(errno: i32) -> seccompiler::BpfProgram {
     use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
 
     let above = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Gt, 3).unwrap();
-    let rules = [(libc::SYS_close, vec![SeccompRule::new(vec![above]).unwrap()])];
+    #[allow(clippy::unnecessary_cast)] // on 64 bits
+    let rules = [(libc::SYS_close as i64, vec![SeccompRule::new(vec![above]).unwrap()])];
     let (arch, action) = (env::consts::ARCH.try_into().unwrap(), SeccompAction::Errno(errno as u32));
     SeccompFilter::new(rules.into(), SeccompAction::Allow, action, arch).unwrap().try_into().unwrap()
 }

@@ -1,7 +1,7 @@
 //! FreeBSD's side of the library, stub and all, run on x86_64 Linux: the trap is caught and answered by the model of
 //! FreeBSD's kernel that the simulation has.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
+#![allow(clippy::duplicate_mod, dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
 
 #[path = "foreign_trap/caught.rs"]
 mod caught;

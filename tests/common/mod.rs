@@ -19,6 +19,14 @@ use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, IoSlice, Progress, Transfer};
 use sha2::{Digest, Sha256};
 
+/// posix_fadvise(2) with 64-bit numbers.
+#[cfg(all(target_os = "linux", target_arch = "arm"))]
+pub const FADVISE: libc::c_long = libc::SYS_arm_fadvise64_64;
+#[cfg(all(target_os = "linux", target_arch = "x86"))]
+pub const FADVISE: libc::c_long = libc::SYS_fadvise64_64;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub const FADVISE: libc::c_long = libc::SYS_fadvise64;
+
 #[cfg(target_os = "linux")]
 pub mod calls;
 #[cfg(target_os = "linux")]
