@@ -214,6 +214,7 @@ fn more_than_4_gib_in_one_transfer() {
 }
 
 /// As many bytes of address space without memory behind them: they can be pointed at, not afforded.
+#[cfg(target_pointer_width = "64")]
 fn address_space(len: usize) -> &'static [u8] {
     let (read, private) = (libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
     // SAFETY: a new mapping, wherever the kernel likes.
@@ -224,6 +225,7 @@ fn address_space(len: usize) -> &'static [u8] {
 }
 
 #[test]
+#[cfg(target_pointer_width = "64")] // so long a list has no room in 32 bits
 #[cfg_attr(qemu_user, ignore = "qemu-user keeps a record of every page, and this is more of them than there is memory")]
 fn lists_of_i64_max_bytes() {
     let bytes = address_space(1 << 45);

@@ -308,7 +308,14 @@ fn every_kind_of_input_to_every_kind_of_output() {
 fn calls() -> impl Strategy<Value = Call> {
     let largest = LARGEST as u64;
     let offsets = vec![1 << 31, 1 << 32, 1 << 44, i64::MAX as u64 - 1, i64::MAX as u64, 1 << 63, u64::MAX];
-    let counts = vec![1 << 31, 1 << 32, isize::MAX as usize - 1, isize::MAX as usize, 1 << 63, usize::MAX];
+    let counts = vec![
+        1 << 31,
+        (usize::MAX >> (usize::BITS / 2)) + 1,
+        isize::MAX as usize - 1,
+        isize::MAX as usize,
+        isize::MAX as usize + 1,
+        usize::MAX,
+    ];
     (
         select(&OUTS[..]),
         prop_oneof![3 => select(&[In::File, In::Memfd][..]), 1 => select(&INS[..])],
