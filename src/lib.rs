@@ -97,7 +97,9 @@
 //!
 //! "All of these" includes [`sendfile_hdtr`], which lends no buffer. A filter that refuses `setsockopt` takes the flush promise away.
 //!
-//! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15.
+//! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15. On 32 bits the calls are
+//! those for 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`, `fadvise64_64` (`arm_fadvise64_64` on arm). On i686 and s390x, `getsockopt`, `setsockopt` and
+//! `sendmsg` have numbers since Linux 4.3.
 //!
 //! # Features
 //!
@@ -109,8 +111,8 @@
 //! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
 //! They are additive, with one exception: a crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
-//! which they are one. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
-//! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
+//! which they are one. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; Linux also on
+//! arm, i686, loongarch64, s390x, powerpc, powerpc64 and riscv32, Android on those that it has. On anything else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
 //! the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`. `splice`, `statx` and `TCP_ULP` are not used there.
 //!
 //! # In the repository

@@ -102,17 +102,23 @@ union Words {
 // SAFETY: both are numbers of any bits.
 const _: () = assert!(unsafe { Words { set: SIGPIPE }.words[0] } == 1 << (general::SIGPIPE - 1));
 
+/// Of Android's errors `libc` has a part, and of powerpc's `linux-raw-sys` has one wrong.
+#[cfg(not(target_os = "android"))]
+use libc as errors;
+#[cfg(target_os = "android")]
+use linux_raw_sys::errno as errors;
+
 /// Each entry of the table of errors.
 macro_rules! errnos {
     ($($(#[$cfg:meta])? $name:ident = $number:literal, $text:literal;)*) => {
-        const _: () = { $($(#[$cfg])? assert!($number == libc::$name, stringify!($name));)* };
+        const _: () = { $($(#[$cfg])? assert!($number == errors::$name, stringify!($name));)* };
     };
 }
 
 /// The other names, on either side.
 macro_rules! same_errnos {
     ($($(#[$cfg:meta])? $name:ident = $of:ident;)*) => {
-        const _: () = { $($(#[$cfg])? assert!(libc::$name == libc::$of, stringify!($name));)* };
+        const _: () = { $($(#[$cfg])? assert!(errors::$name == errors::$of, stringify!($name));)* };
     };
 }
 
