@@ -30,8 +30,8 @@ static SEND: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut above = exe.ancestors().skip(2); // TARGET_DIR[/TRIPLE]/PROFILE/deps/EXE
     let name = |path: Option<&Path>| path.unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     let profile = name(above.next());
-    let triple =
-        Some(name(above.next())).filter(|name| name.starts_with(env::consts::ARCH) && name.contains("-linux-"));
+    let cpu = if env::consts::ARCH == "x86" { "i" } else { env::consts::ARCH };
+    let triple = Some(name(above.next())).filter(|name| name.starts_with(cpu) && name.contains("-linux-"));
 
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--example", "send", "--features", "std", "--message-format", "json"]);
