@@ -105,6 +105,7 @@ fn count_isize_max_plus_1() {
 fn count_isize_max() {
     let source = memfd(10);
     assert_eq!(first(&source, 0, ISIZE_MAX), (Ok(10), 10));
+    #[cfg(target_pointer_width = "64")]
     assert_eq!(first(&source, 1, ISIZE_MAX), (Err(Errno::EINVAL), 1), "the sum is too large");
     assert_eq!(first(&source, 1, ISIZE_MAX - 1), (Ok(9), 10));
     let sent = second(&source, 1, I64_MAX);
