@@ -75,10 +75,12 @@ fn main() -> ExitCode {
         servers::report("usage: copy FROM TO");
         return ExitCode::from(2);
     };
-    let copied = copy(from.as_ref(), to.as_ref()).and_then(|bytes| writeln!(io::stdout(), "{bytes} bytes"));
-    if let Err(error) = copied {
-        servers::report(format_args!("{} to {}: {error}", from.display(), to.display()));
-        return ExitCode::FAILURE;
+    match copy(from.as_ref(), to.as_ref()) {
+        Ok(bytes) => match writeln!(io::stdout(), "{bytes} bytes") {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => servers::report(format_args!("standard output: {error}")),
+        },
+        Err(error) => servers::report(format_args!("{} to {}: {error}", from.display(), to.display())),
     }
-    ExitCode::SUCCESS
+    ExitCode::FAILURE
 }
