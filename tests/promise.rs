@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use case::Case;
+use common::netns::Wire;
 use common::streams::{Kind, why_not};
 use common::{not_checked, say};
 use link::{Link, Settings, Stall};
@@ -37,6 +38,8 @@ const ATTEMPTS: usize = 20;
 /// Above so many bytes MPTCP stalls by itself at times, for up to 250 ms: 5 of 30 fresh connections after a bare sendfile of 200 kB, 2 of
 /// 30 after one write of 1.6 MB (Linux 6.18). Twenty attempts may not show it.
 const MPTCP_STALLS: u64 = 150_000;
+/// What a packet takes over the wire: half of a round trip of 50 ms.
+const DELAY: Duration = Duration::from_millis(25);
 /// Failures that are told, before the sweep gives up.
 const FAILURES: usize = 8;
 
@@ -58,6 +61,18 @@ fn variable<T: FromStr>(name: &str) -> Option<T> {
 
 /// Makes connections for this time, of those seconds that the environment gives to all of them.
 fn sweep(kind: Kind, share: f64) {
+    sweep_over(kind, share, None);
+}
+
+/// The same over a wire with a round trip of 50 ms.
+fn sweep_far(kind: Kind, share: f64) {
+    match Wire::new(DELAY) {
+        Ok(wire) => sweep_over(kind, share, Some(&wire)),
+        Err(error) => not_checked(format_args!("a wire takes no time here: {error}")),
+    }
+}
+
+fn sweep_over(kind: Kind, share: f64, wire: Option<&Wire>) {
     if let Some(why) = why_not(kind) {
         return not_checked(why);
     }
@@ -67,14 +82,15 @@ fn sweep(kind: Kind, share: f64) {
     let files = [common::file(case::file()), common::file(case::file())];
     let mut seen = Seen::default();
     while (seen.links == 0 || Instant::now() < end) && seen.failures.len() < FAILURES {
-        connection(kind, first + seen.links, &files, &mut seen);
+        connection(kind, wire, first + seen.links, &files, &mut seen);
         seen.links += 1;
     }
     seen.ratios.sort_by(f64::total_cmp);
     let part = |of: f64| seen.ratios.get((seen.ratios.len() as f64 * of) as usize).copied().unwrap_or(f64::NAN);
     let summary = format!(
-        "{kind}: {} connections, {} exchanges, {} stalls that a plain write has as well; the last byte after {:.2} of its time \
+        "{kind}{}: {} connections, {} exchanges, {} stalls that a plain write has as well; the last byte after {:.2} of its time \
          (99th percentile: {:.1})",
+        if wire.is_some() { ", far" } else { "" },
         seen.links,
         seen.exchanges,
         seen.excused,
@@ -102,11 +118,12 @@ fn random(kind: Kind, rng: &mut Rng) -> Case {
 }
 
 /// One connection and the control beside it, from the first request to the close.
-fn connection(kind: Kind, seed: u64, files: &[File; 2], seen: &mut Seen) {
+fn connection(kind: Kind, wire: Option<&Wire>, seed: u64, files: &[File; 2], seen: &mut Seen) {
     let mut rng = Rng::with_seed(seed);
-    let settings = Settings::random(kind, &mut rng);
+    let settings =
+        if wire.is_none() { Settings::random(kind, &mut rng) } else { Settings::random_over_a_wire(kind, &mut rng) };
     let file = rng.choice(files).unwrap();
-    let (link, control) = (Link::new(&settings), Link::new(&settings));
+    let (link, control) = (Link::new(&settings, wire), Link::new(&settings, wire));
     for number in 0..rng.usize(1..=EXCHANGES) {
         let case = random(kind, &mut rng);
         let told = || format!("PROMISE_SEED={seed}, exchange {number}, {settings:?}, {case:?}");
@@ -165,8 +182,18 @@ fn tcp() {
 }
 
 #[test]
+fn tcp_far() {
+    sweep_far(Kind::Tcp, 0.8);
+}
+
+#[test]
 fn ktls() {
     sweep(Kind::Ktls, 0.3);
+}
+
+#[test]
+fn ktls_far() {
+    sweep_far(Kind::Ktls, 0.3);
 }
 
 #[test]

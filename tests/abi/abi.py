@@ -63,9 +63,16 @@ def failures(program, target):
 
 
 def copy(to):
-    """The crate, to be broken."""
+    """The crate, to be broken: the files that git knows, as others come and go (a fuzzer's inputs) while they are copied."""
     shutil.rmtree(to, ignore_errors=True)
-    shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns("target", ".git"))
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
 
 
 def stubs_of(text):

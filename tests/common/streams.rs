@@ -174,7 +174,7 @@ pub fn deafen(sender: &TcpStream, deaf: bool) {
 }
 
 /// `TCP_INFO`, with the segments that were sent (`tcpi_data_segs_out`): Linux 4.6 or later.
-pub fn tcp_info(socket: &TcpStream) -> libc::tcp_info {
+pub fn tcp_info(socket: &impl AsRawFd) -> libc::tcp_info {
     // SAFETY: it consists of integers, for which zeroes are valid.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut len = size_of_val(&info) as libc::socklen_t;

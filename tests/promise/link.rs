@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::common::netns::Wire;
 use super::common::streams::{self, Kind};
 use super::common::{fd_of_std, set_nonblocking};
 use super::drive::Pause;
@@ -56,6 +57,11 @@ impl Settings {
             slow: (rng.u8(..5) == 0).then(|| *rng.choice([&10_000, &65_536, &300_000]).unwrap()),
         }
     }
+
+    /// Those for a long way, on which a buffer that is smaller than what is on its way takes seconds for a large response.
+    pub(crate) fn random_over_a_wire(kind: Kind, rng: &mut Rng) -> Self {
+        Self { buffer: None, low: None, ..Self::random(kind, rng) }
+    }
 }
 
 /// What the reader has.
@@ -98,6 +104,8 @@ pub(crate) struct Exchange {
 
 pub(crate) struct Link {
     kind: Kind,
+    /// Bytes are on their way for long.
+    far: bool,
     out: File,
     peer: Arc<File>,
     arrived: Arc<Mutex<Arrived>>,
@@ -105,8 +113,12 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let (out, peer) = streams::pair(settings.kind).unwrap();
+    pub(crate) fn new(settings: &Settings, wire: Option<&Wire>) -> Self {
+        let (out, peer) = match wire {
+            None => streams::pair(settings.kind),
+            Some(wire) => streams::pair_over(settings.kind, wire),
+        }
+        .unwrap();
         if settings.nodelay {
             streams::set_nodelay(settings.kind, &out, true).unwrap();
         }
@@ -125,7 +137,7 @@ impl Link {
             let (peer, arrived, slow) = (peer.clone(), arrived.clone(), settings.slow);
             move || read(&peer, &arrived, slow)
         });
-        Self { kind: settings.kind, out, peer, arrived, reader }
+        Self { kind: settings.kind, far: wire.is_some(), out, peer, arrived, reader }
     }
 
     /// A request, a response, and what is left of it.
@@ -196,6 +208,15 @@ impl Link {
         (&self.out).read_exact(&mut request).unwrap();
     }
 
+    /// Whether something is in flight, and what has not left has a reason to wait for it: the congestion window is used up, or
+    /// more than a segment waits, which TCP may gather into one packet with what the window then has room for. A short segment goes
+    /// at once into a window that is open, unless Nagle's algorithm or a cork holds it back.
+    fn is_on_its_way(&self) -> bool {
+        let info = streams::tcp_info(&self.out);
+        let tail = (1..info.tcpi_snd_mss).contains(&info.tcpi_notsent_bytes);
+        info.tcpi_unacked > 0 && !(tail && info.tcpi_unacked < info.tcpi_snd_cwnd)
+    }
+
     /// Waits until all that was sent has arrived or the output has room, and tells if it does not come to that.
     fn stall(&self, sent: u64, room: Option<&File>) -> Option<Stall> {
         let start = Instant::now();
@@ -209,17 +230,18 @@ impl Link {
                     return None;
                 }
                 let readable = wait(&self.peer, PollFlags::IN, Duration::ZERO);
-                looks = if arrived == before && !readable { looks + 1 } else { 0 };
+                let unsent = match self.kind {
+                    Kind::Tcp | Kind::Ktls | Kind::Mptcp => streams::unsent(&self.out).ok(),
+                    _ => None,
+                };
+                // If all has left, the machine is merely slow.
+                let waits = arrived < sent
+                    && !(self.kind == Kind::Tcp && unsent == Some(0))
+                    && !(self.far && self.is_on_its_way());
+                looks = if arrived == before && !readable && waits { looks + 1 } else { 0 };
                 before = arrived;
-                if looks >= LOOKS && arrived < sent {
-                    let unsent = match self.kind {
-                        Kind::Tcp | Kind::Ktls | Kind::Mptcp => streams::unsent(&self.out).ok(),
-                        _ => None,
-                    };
-                    // All has left: the machine is merely slow.
-                    if self.kind != Kind::Tcp || unsent != Some(0) {
-                        return Some(Stall { sent, missing: sent - arrived, full: room.is_some(), unsent });
-                    }
+                if looks >= LOOKS {
+                    return Some(Stall { sent, missing: sent - arrived, full: room.is_some(), unsent });
                 }
             }
             assert!(

@@ -20,8 +20,9 @@ pub fn lend(fd: &impl AsFd) -> bare_sendfile::fd::BorrowedFd<'_> {
     unsafe { bare_sendfile::fd::BorrowedFd::borrow_raw(fd.as_fd().as_raw_fd()) }
 }
 
+/// Opens what is there, and waits for no writer of a FIFO.
 pub fn open(name: &CStr, what: &'static str) -> Result<OwnedFd, Failure> {
-    openat(CWD, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(what)
+    openat(CWD, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).during(what)
 }
 
 /// What became of the payload.
