@@ -102,7 +102,11 @@ rust_for() {
     fi
     # shellcheck source=tests/debian_rust.sh
     source tests/debian_rust.sh
-    debian_rust rust-newest '' {x86_64,aarch64,riscv64gc}-unknown-linux-gnu
+    case $1 in
+        # Together they would be fetched again by who has the three.
+        armv7-* | i686-*) debian_rust "rust-newest-${1%%-*}" '' "$1" ;;
+        *) debian_rust rust-newest '' {x86_64,aarch64,riscv64gc}-unknown-linux-gnu ;;
+    esac
 }
 
 # std_for TARGET...: a compiler with a standard library for each TARGET, built from source (-Zbuild-std) and kept, for

@@ -91,12 +91,15 @@ fn position_i64_max() {
 #[test]
 fn count_usize_max() {
     let source = memfd(10);
+    // Of 32 bits a 64-bit kernel takes it.
+    #[cfg(target_pointer_width = "64")]
     assert_eq!(first(&source, 3, usize::MAX), (Err(Errno::EINVAL), 3));
     let sent = second(&source, 3, u64::MAX);
     assert_eq!((sent.progress.file, sent.outcome), (7, Err(Error::Truncated { owed: u64::MAX - 7 })));
 }
 
 #[test]
+#[cfg(target_pointer_width = "64")] // as above
 fn count_isize_max_plus_1() {
     assert_eq!(first(&memfd(10), 0, ISIZE_MAX + 1), (Err(Errno::EINVAL), 0));
 }

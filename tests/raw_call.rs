@@ -35,8 +35,10 @@ fn first_file_step(offset: u64, count: impl Into<Count>, cap: usize) -> (Option<
 #[test]
 fn a3_the_first_form_does_not_clamp() {
     let (source, sink) = (memfd(10), null());
-    let too_many = [usize::MAX, isize::MAX as usize + 1];
-    for count in too_many {
+    // Of 32 bits a 64-bit kernel takes them.
+    let too_many: &[usize] =
+        if cfg!(target_pointer_width = "64") { &[usize::MAX, isize::MAX as usize + 1] } else { &[] };
+    for &count in too_many {
         assert_eq!(sendfile(fd(&sink), fd(&source), Some(&mut 0), count), Err(Errno::EINVAL), "{count:#x}");
         assert_eq!(sendfile(fd(&sink), fd(&source), None, count), Err(Errno::EINVAL), "{count:#x}");
     }
