@@ -9,6 +9,8 @@
 mod relocate;
 mod start;
 
+use core::fmt::{self, Write};
+
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{
     Count, Errno, Error, IoSlice, Output, PipeCopy, SfFlags, SigpipeGuard, StreamCopy, Transfer, available, sendfile,
@@ -26,10 +28,31 @@ fn main(_: usize) -> u8 {
         let _guard = SigpipeGuard::new()?;
         all()
     });
+    // What the guard did is undone: the signal is neither blocked nor pending.
+    let mut text = Text([0; 64], 0);
+    let before = SigpipeGuard::new().is_ok_and(|guard| write!(text, "{guard:?}").is_ok());
+    if !before || !text.0.starts_with(b"SigpipeGuard { blocked: false, pending: false,") {
+        return 254;
+    }
     match outcome {
         Ok(()) => 0,
         Err(Error::Errno(errno)) => errno.raw_os_error() as u8,
         Err(_) => 255,
+    }
+}
+
+/// The beginning of a text.
+struct Text([u8; 64], usize);
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if let Some(place) = self.0.get_mut(self.1) {
+                *place = byte;
+                self.1 += 1;
+            }
+        }
+        Ok(())
     }
 }
 
