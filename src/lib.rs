@@ -77,7 +77,7 @@
 //!
 //! | function | system calls | Linux |
 //! |---|---|---|
-//! | [`sendfile`] | `sendfile` | 2.6.33; 2.2 if the output is a socket |
+//! | [`sendfile`], [`sendfile_raw`] | `sendfile` | 2.6.33; 2.2 if the output is a socket |
 //! | [`available`] | `sendfile` | any |
 //! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, or if a filter refuses it, the flag is reported as ignored |
@@ -172,7 +172,7 @@ pub use iovec::IoSlice;
 #[cfg(not(target_os = "linux"))]
 pub use native::sendfile_native;
 
-pub use sendfile::{available, sendfile};
+pub use sendfile::{available, sendfile, sendfile_raw};
 pub use sigpipe::SigpipeGuard;
 #[cfg(target_os = "linux")]
 pub use stream::PipeCopy;
