@@ -69,10 +69,19 @@ impl<'a> IoSlice<'a> {
         self.iovec.len == 0
     }
 
-    /// The bytes from `start` on, at most `most` of them. No reference to them is made: C's may not be there.
-    pub(crate) const fn part(self, start: usize, most: usize) -> Self {
-        let left = self.iovec.len.saturating_sub(start);
+    /// Returns the bytes from `start` on, at most `most` of them. It does not look at them.
+    ///
+    /// ```
+    /// use bare_sendfile::IoSlice;
+    /// assert_eq!(&*IoSlice::new(b"trailer").part(2, 4), b"aile");
+    /// assert!(IoSlice::new(b"trailer").part(8, 1).is_empty());
+    /// ```
+    #[inline]
+    pub const fn part(self, start: usize, most: usize) -> Self {
+        let start = if start < self.iovec.len { start } else { self.iovec.len };
+        let left = self.iovec.len - start;
         let len = if left < most { left } else { most };
+        // Wrapping, as C's may be anything.
         Self { iovec: Iovec { base: self.iovec.base.wrapping_byte_add(start), len }, bytes: PhantomData }
     }
 
