@@ -105,6 +105,7 @@
 //! | none (default) | everything; [`fd`] has descriptor types of std's names |
 //! | `std` | std's `AsFd`, `BorrowedFd`, `OwnedFd` in their place; [`Errno`] and [`Error`] turn into `std::io::Error` |
 //! | `macos-raw-syscalls` | on macOS the trap instead of libSystem. The vendor does not support that: numbers and registers may change with any release. Without effect elsewhere |
+//! | `rustix` | without `std`, the descriptors of the `rustix` crate are lent as they are, and its `OwnedFd` turns into [`fd::OwnedFd`] and back; [`Errno`] to and from that of `rustix`. Without effect elsewhere than on Linux |
 //! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
 //! They are additive, with one exception: a crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
@@ -164,6 +165,8 @@ mod sigpipe;
 mod stream;
 mod sys;
 mod transfer;
+#[cfg(all(feature = "rustix", target_os = "linux"))]
+mod with_rustix;
 
 pub use drive::{FlushOnDrop, Report, Sent, Status, sendfile_all, sendfile_hdtr, sendfile_hdtr_all};
 pub use errno::{Errno, Result};
