@@ -1,13 +1,16 @@
-"""Requests per second, and what a request takes, beside nginx and beside a server that answers from memory."""
+"""Requests per second, and what a request takes, beside other servers and beside one that answers from memory."""
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from common import PROGRAMS, ROOT, build, ratio, run, spread
 
@@ -27,34 +30,62 @@ http {{
 """
 
 
+LIGHTTPD = """
+server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{root}"
+server.errorlog = "{folder}/lighttpd.log"
+server.network-backend = "sendfile"
+server.max-keep-alive-requests = 65535
+server.max-keep-alive-idle = 600
+server.max-write-idle = 600
+mimetype.assign = ("" => "application/octet-stream")
+"""
+
+
 class Server:
     """A server on a port of its own, and the process that does the work."""
 
-    def __init__(self, name, command, port=None):
+    def __init__(self, name, command, port=None, worker=False):
         self.name = name
         # As far as there are two CPUs, the client has the last and the server the first. On one they would take turns, for
         # milliseconds each, whenever the scheduler puts a server that sleeps now and then beside its client.
         self.process = subprocess.Popen(["taskset", "-c", "0", *map(str, command)], stdout=subprocess.PIPE, text=True)
         self.pid = self.process.pid
-        if port:
-            time.sleep(0.5)
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-            self.pid = int(children[0])
-        else:
-            port = self.process.stdout.readline().rsplit(":", 1)[1].strip()
-        self.port = port
+        self.port = int(port or self.process.stdout.readline().rsplit(":", 1)[1])
+        for _ in range(500):
+            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port), 10):
+                break
+            assert self.process.poll() is None, f"{name} has ended"
+            time.sleep(0.02)
+        if worker:
+            self.pid = int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
 
     def cpu(self):
-        """Nanoseconds on a CPU."""
-        return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0])
+        """Nanoseconds on a CPU of all threads, also of those that have ended."""
+        return time.clock_gettime_ns(~self.pid << 3 | 2)  # its clock, as clock_getcpuclockid(3) has it
 
     def memory(self, field="VmRSS"):
         """KiB."""
         return int(re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[1])
 
+    def response(self, target, size):
+        """The head and `size` bytes."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as client, client.makefile("rb") as stream:
+            client.sendall(f"GET /{target} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n\r\n".encode())
+            head = b"".join(iter(stream.readline, b"\r\n")) + b"\r\n"
+            assert head.startswith(b"HTTP/1.1 200 "), (self.name, head)
+            return head, stream.read(size)
+
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(15)
+        self.process.stdout.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def start_httpd(root, *arguments):
@@ -62,33 +93,61 @@ def start_httpd(root, *arguments):
     return Server("httpd", [httpd, "--root", root, "--port", "0", *arguments])
 
 
-def start_nginx(root, folder, port=18480):
-    configuration = Path(folder) / "nginx.conf"
+def start_nginx(root, folder):
+    configuration, port = Path(folder) / "nginx.conf", free_port()
     configuration.write_text(NGINX.format(folder=folder, port=port, root=root))
-    return Server("nginx", ["/usr/sbin/nginx", "-c", configuration], port)
+    return Server("nginx", ["/usr/sbin/nginx", "-c", configuration], port, worker=True)
+
+
+def start_lighttpd(root, folder):
+    configuration, port = Path(folder) / "lighttpd.conf", free_port()
+    configuration.write_text(LIGHTTPD.format(folder=folder, port=port, root=root))
+    return Server("lighttpd", ["/usr/sbin/lighttpd", "-D", "-f", configuration], port)
+
+
+def start_tower_http(root):
+    return Server("tower-http", [build(ROOT / "benches" / "tower_http") / "tower_http", root])
 
 
 def start_memory(httpd, size, folder):
     """With the very bytes that httpd answers: to read a head is work for the client as well."""
-    with socket.create_connection(("127.0.0.1", int(httpd.port)), 10) as client:
-        client.sendall(f"GET /{size} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        with client.makefile("rb") as stream:
-            head = b"".join(iter(stream.readline, b"\r\n")) + b"\r\n"
-            response = Path(folder) / "response"
-            response.write_bytes(head + stream.read(size))
+    response = Path(folder) / "response"
+    response.write_bytes(b"".join(httpd.response(size, size)))
     return Server("memory", [build(PROGRAMS, "--bin", "memory") / "memory", response])
 
 
-def wrk(server, target, connections, seconds=1):
-    """Requests per second, nanoseconds of CPU per request, the 99th percentile in milliseconds."""
+def start_all(root, folder, size):
+    """The first is what the others are compared with, the last the limit."""
+    httpd = start_httpd(root)
+    others = [start_nginx(root, folder), start_lighttpd(root, folder), start_tower_http(root)]
+    return [httpd, *others, start_memory(httpd, size, folder)]
+
+
+class Measured(NamedTuple):
+    responses: float  # that came, with parts
+    rate: float  # of them in a second
+    cpu: float  # nanoseconds for one
+    p99: float  # milliseconds, of those that were complete
+
+
+def wrk(server, target, size, connections, seconds=1):
+    """What a server did in some seconds.
+
+    Counted are the bytes that came in them, in responses: of a large one, most of what was done is not complete when the time is up.
+    """
+    length = size + len(server.response(target, 0)[0])
     before = server.cpu()
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", f"http://127.0.0.1:{server.port}/{target}"]
-    text = run("taskset", "-c", os.cpu_count() - 1, *command)
-    assert "Non-2xx" not in text, text
-    requests = int(re.search(r"(\d+) requests in", text)[1])
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
-    value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
-    return rate, (server.cpu() - before) / max(requests, 1), float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+    script = Path(__file__).parent / "wrk.lua"
+    url = f"http://127.0.0.1:{server.port}/{target}"
+    text = run("taskset", "-c", os.cpu_count() - 1, "wrk", "-t1", f"-c{connections}", f"-d{seconds}", "-s", script, url)
+    used = server.cpu() - before
+    counted = re.search(r"counted: (\d+) requests, (\d+) bytes, (\d+) us, (\d+) errors, 99% in (\d+) us", text)
+    complete, received, duration, errors, p99 = map(int, counted.groups())
+    assert errors == 0, text
+    responses = received / length
+    # Each connection has no more than one that is not complete. (A head can be a few bytes longer now and then.)
+    assert complete * 0.999 <= responses <= (complete + connections) * 1.001, (server.name, responses, text)
+    return Measured(responses, responses / (duration / 1e6), used / max(responses, 1), p99 / 1000)
 
 
 def report(report):
@@ -98,56 +157,54 @@ def report(report):
     root.mkdir()
     for size in SIZES:
         (root / str(size)).write_bytes(os.urandom(size))
+    versions = [run("sh", "-c", f"/usr/sbin/{name} -v 2>&1").split("/")[1].split()[0] for name in ("nginx", "lighttpd")]
     report.section(
         "Server",
-        f"`examples/httpd` beside nginx ({run('sh', '-c', '/usr/sbin/nginx -v 2>&1').split('/')[1].strip()}; sendfile, tcp_nopush, "
-        "open_file_cache on, one worker, no log) and beside `memory`, which answers the same bytes from memory and parses nothing: the limit. wrk "
-        f"with one thread for a second (10 MiB to 64 clients: five), {ROUNDS} times, the servers by turns; server and client have a CPU each. Each figure is a median, each "
-        "ratio that of one turn (quartiles in brackets). CPU is that of the server's process, in the kernel as well.",
+        f"`examples/httpd` beside nginx ({versions[0]}; sendfile, tcp_nopush, open_file_cache on, one worker, no log), lighttpd "
+        f"({versions[1]}; sendfile, one process, no log), tower-http's `ServeDir` in Rust (benches/tower_http; one thread, and those in which "
+        "tokio reads files), and `memory`, which answers the same bytes from memory and parses nothing: the limit. wrk "
+        f"with one thread for a second (10 MiB to 64 clients: five), {ROUNDS} times, the servers by turns; server and client have a CPU each. "
+        "Responses are counted by the bytes that came in that time, complete or not. Each figure is a median, each ratio that of one turn (quartiles in brackets). "
+        "CPU is that of the server's process, in the kernel as well. The slowest of a hundred (p99) is of the complete ones.",
     )
     rows = []
     for connections in CONNECTIONS:
         for size in SIZES:
             if connections == 1000 and size > 1 << 18:
                 continue
-            httpd = start_httpd(root)
-            servers = [httpd, start_nginx(root, folder), start_memory(httpd, size, folder)]
-            measured = {server.name: [] for server in servers}
+            servers = start_all(root, folder, size)
+            names = [server.name for server in servers]
+            measured = {name: [] for name in names}
             for _ in range(ROUNDS):
                 for server in servers:
                     # 64 clients with 10 MiB each are served for a while before the first is done.
                     seconds = 5 if size * connections > 100 << 20 else 1
-                    measured[server.name].append(wrk(server, size, connections, seconds))
-            memory = {server.name: server.memory() for server in servers}
+                    measured[server.name].append(wrk(server, size, size, connections, seconds))
+            memory = [server.memory() for server in servers]
             for server in servers:
                 server.end()
-            ours, nginx, limit = (measured[name] for name in ("httpd", "nginx", "memory"))
-            rows.append([
-                size,
-                connections,
-                *(round(spread([rate for rate, _, _ in one])[0]) for one in (ours, nginx, limit)),
-                ratio([a[0] / b[0] for a, b in zip(ours, nginx)]),
-                ratio([a[0] / b[0] for a, b in zip(ours, limit)]),
-                ratio([a[1] / b[1] for a, b in zip(ours, nginx)]),
-                ratio([a[2] / b[2] for a, b in zip(ours, nginx)]),
-                memory["httpd"],
-                memory["nginx"],
-            ])
+            ours = measured["httpd"]
+            # What httpd has beside each of the others.
+            beside = lambda field: [
+                ratio([getattr(a, field) / getattr(b, field) for a, b in zip(ours, measured[name])]) for name in names[1:]
+            ]
+            rates = [round(spread([one.rate for one in measured[name]])[0]) for name in names]
+            rows.append([size, connections, *rates, *beside("rate"), *beside("cpu"), *beside("p99"), *memory])
             print(*rows[-1], flush=True)
-    report.table(
-        "server",
-        ["bytes", "clients", "httpd req/s", "nginx req/s", "memory req/s", "rate / nginx", "rate / memory", "CPU per request / nginx",
-         "p99 / nginx", "httpd KiB", "nginx KiB"],
-        rows,
-    )
+    shutil.rmtree(folder)
+    others = names[1:]
+    header = ["bytes", "clients", *(f"{name} req/s" for name in names)]
+    header += [f"{what} / {name}" for what in ("rate", "CPU per request", "p99") for name in others]
+    report.table("server", [*header, *(f"{name} KiB" for name in names)], rows)
 
     def draw(axes):
         labels = [f"{row[0] // 1024} KiB\n{row[1]}" for row in rows]
-        for i, (name, column) in enumerate([("rate", 5), ("CPU per request", 7)]):
-            axes.bar([x + (i - 0.5) * 0.4 for x in range(len(rows))], [float(row[column].split()[0]) for row in rows], 0.4, label=name)
+        for i, what in enumerate(["rate / nginx", "rate / lighttpd", "rate / tower-http", "CPU per request / nginx"]):
+            values = [float(row[header.index(what)].split()[0]) for row in rows]
+            axes.bar([x + (i - 1.5) * 0.2 for x in range(len(rows))], values, 0.2, label=what)
         axes.axhline(1, color="black", linewidth=0.5)
         axes.set_xticks(range(len(rows)), labels, fontsize="x-small")
-        axes.set_ylabel("httpd / nginx")
+        axes.set_ylabel("httpd / the other")
         axes.legend()
 
-    report.plot("server", "httpd beside nginx, by size of the file and number of clients", draw)
+    report.plot("server", "httpd beside others, by size of the file and number of clients", draw)

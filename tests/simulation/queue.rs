@@ -102,7 +102,7 @@ impl Queue {
 
     /// Bytes may wait that one plain write would have sent, and that a flush can let go of.
     pub(crate) fn waits(&self) -> bool {
-        !self.theirs && self.stream.holds() && !self.stream.may_lose()
+        !self.theirs && self.stream.holds() && self.stream.has_options() && !self.stream.may_lose()
     }
 
     /// Of those, bytes may wait for which no acknowledgement has to come.

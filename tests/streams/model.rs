@@ -172,7 +172,7 @@ impl Stream {
     }
 
     /// Whether the options of TCP work.
-    fn has_options(&self) -> bool {
+    pub(crate) fn has_options(&self) -> bool {
         matches!(self.layer, Layer::Tcp | Layer::Ktls | Layer::Mptcp)
     }
 

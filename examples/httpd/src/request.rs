@@ -363,6 +363,8 @@ mod tests {
         assert_eq!((request.method, request.target), (Method::Head, b"/a?b".as_slice()));
         assert_eq!((request.range, request.if_range), (Some(b"bytes=0-1".as_slice()), Some(b"\"a\"".as_slice())));
         assert!(request.keep_alive);
+        // Nothing in a field, and an expectation of what a request without a body has.
+        accepted(b"GET / HTTP/1.1\r\nHost: x\r\nX:\r\nY: \r\nExpect: 100-continue\r\n\r\n");
         assert!(!accepted(b"GET / HTTP/1.0\r\n\r\n").keep_alive);
         assert!(accepted(b"GET / HTTP/1.0\r\nConnection: Foo, Keep-Alive\r\n\r\n").keep_alive);
         for lines in ["close\r\nConnection: keep-alive", "keep-alive\r\nConnection: close", "keep-alive, close"] {
@@ -405,6 +407,9 @@ mod tests {
             ("GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nnothing\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\n\rX: y\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nX[]: y\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nX: \x07\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", 400),
             ("GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
@@ -426,6 +431,9 @@ mod tests {
             ("GET / HTTP/1.10\r\nHost: x\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -99999999999999999999\r\n\r\n", 400),
+            ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n", 400),
+            ("a b GET / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
             ("GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),

@@ -2,11 +2,12 @@
 
 use core::ffi::CStr;
 
-use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::{AtFlags, CWD, statat};
+use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 use syscalls::{Sysno, syscall};
 
-use crate::console::{During, Failure};
+use crate::console::{During, Failure, say};
 use crate::start::{Start, exit};
 
 const SIGCHLD: usize = 17;
@@ -21,18 +22,19 @@ pub fn fork(child: impl FnOnce() -> u8) -> Result<Pid, Failure> {
     }
 }
 
-/// Becomes the program `name` of a folder, with the arguments and the environment that init itself was given: the kernel passes on what
-/// stands behind `--` on its command line. Returns only on failure.
-pub fn exec(folder: impl AsFd, name: &CStr, start: Start) -> Failure {
-    // SAFETY: the kernel starts every init with a name, in a list on this process' own stack that nobody else looks at.
-    unsafe { *start.arguments.cast_mut() = name.as_ptr() };
-    let folder = folder.as_fd().as_raw_fd();
-    // SAFETY: a name and two lists that end with a null pointer; this process' memory goes only if the call succeeds.
-    let result = unsafe { syscall!(Sysno::execveat, folder, name.as_ptr(), start.arguments, start.environment, 0) };
-    match result.during("exec") {
-        Err(failure) => failure,
-        Ok(_) => Failure::wrong("exec", "it returned"),
+/// Becomes this program, with the arguments and the environment that init itself was given: the kernel passes on what stands behind
+/// `--` on its command line. Returns only if there is no such program, or on failure.
+pub fn hand_over(program: &'static CStr, start: Start) -> Result<(), Failure> {
+    if matches!(statat(CWD, program, AtFlags::empty()), Err(Errno::NOENT | Errno::NOTDIR)) {
+        return Ok(());
     }
+    say(format_args!("init: starting {}", program.to_str().unwrap_or("it")));
+    // SAFETY: the kernel starts every init with a name, in a list on this process' own stack that nobody else looks at.
+    unsafe { *start.arguments.cast_mut() = program.as_ptr() };
+    // SAFETY: a name and two lists that end with a null pointer; this process' memory goes only if the call succeeds.
+    unsafe { syscall!(Sysno::execve, program.as_ptr(), start.arguments, start.environment) }
+        .during("start /sbin/init")?;
+    Ok(())
 }
 
 /// Waits for `pid`, and buries everybody else's orphans meanwhile, as only an init can.
@@ -44,9 +46,4 @@ pub fn reap(pid: Pid) -> Result<WaitStatus, Failure> {
             return Ok(status);
         }
     }
-}
-
-/// Buries all that have ended and are not buried yet.
-pub fn reap_the_rest() {
-    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
 }

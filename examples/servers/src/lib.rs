@@ -1,10 +1,12 @@
 //! What the programs share: the command line, the header and the end of a connection, nothing about sending.
 
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::exit;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -20,13 +22,28 @@ pub fn arguments() -> (File, usize) {
         report(format_args!("{}: not a number of connections", connections.display()));
         exit(2);
     };
-    match File::open(&path) {
-        Ok(file) => (file, connections),
+    match open(path.as_ref()) {
+        Ok(Some(file)) => (file, connections),
+        Ok(None) => {
+            report(format_args!("{}: no regular file with a length", path.display()));
+            exit(1);
+        }
         Err(error) => {
             report(format_args!("{}: {error}", path.display()));
             exit(1);
         }
     }
+}
+
+/// A file whose length can be announced. Those of /proc say that they are empty, and are made when they are read.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    // Asked before it is opened: opening a FIFO waits for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    let file = File::open(path)?;
+    let made = file.metadata()?.len() == 0 && file.read_at(&mut [0], 0)? > 0;
+    Ok((!made).then_some(file))
 }
 
 /// Listens on loopback and says where.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use sha2::{Digest, Sha256};
 use socket2::{Domain, Socket, Type};
@@ -262,6 +263,33 @@ fn of_each_server(test: impl Fn(&str) + Sync) {
     thread::scope(|scope| {
         for program in SERVERS {
             scope.spawn(|| test(program));
+        }
+    });
+}
+
+/// A length that is announced has to be known: none of these has one.
+#[test]
+fn only_a_file_with_a_length_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody writes to it: opening it would wait.
+    let fifo = folder.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let [fifo, folder] = [fifo.to_str().unwrap(), folder.path().to_str().unwrap()];
+    of_each_server(|program| {
+        for file in [fifo, folder, "/dev/zero", "/proc/version"] {
+            let mut command = Command::new(program);
+            command.args([file, "1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut server = Server(command.spawn().unwrap());
+            let start = Instant::now();
+            while server.0.try_wait().unwrap().is_none() {
+                assert!(start.elapsed() < Duration::from_secs(60), "{program} {file} waits");
+                thread::sleep(Duration::from_millis(10)); // between two looks, for a minute
+            }
+            let (mut stdout, mut stderr) = (String::new(), String::new());
+            server.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+            server.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+            assert_eq!((&*stdout, stderr), ("", format!("{file}: no regular file with a length\n")), "{program}");
+            assert_eq!(server.0.wait().unwrap().code(), Some(1));
         }
     });
 }

@@ -39,8 +39,9 @@ fn main() -> ExitCode {
     };
     match send(offset, count, &input, output.as_ref()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err((name, error)) => {
-            eprintln!("tiny: {}: {error}", name.display());
+        Err((name, error, new)) => {
+            let new = new.map_or(String::new(), |new| format!("; {} is incomplete", new.display()));
+            eprintln!("tiny: {}: {error}{new}", name.display());
             ExitCode::FAILURE
         }
     }
@@ -50,18 +51,19 @@ fn number(digits: OsString) -> Option<u64> {
     digits.to_str()?.parse().ok().filter(|&number| i64::try_from(number).is_ok())
 }
 
+/// Fails with the file that it is about, and with one that was made and has not all.
 fn send<'a>(
     offset: u64,
     count: Option<u64>,
     input: &'a OsString,
     output: Option<&'a OsString>,
-) -> Result<(), (&'a OsString, io::Error)> {
-    let mut file = File::open(input).map_err(|error| (input, error))?;
-    file.seek(SeekFrom::Start(offset)).map_err(|error| (input, error))?;
+) -> Result<(), (&'a OsString, io::Error, Option<&'a OsString>)> {
+    let mut file = File::open(input).map_err(|error| (input, error, None))?;
+    file.seek(SeekFrom::Start(offset)).map_err(|error| (input, error, None))?;
     let mut file = file.take(count.unwrap_or(u64::MAX));
     let sent = match output {
         Some(name) => {
-            let mut output = File::create_new(name).map_err(|error| (name, error))?;
+            let mut output = File::create_new(name).map_err(|error| (name, error, None))?;
             io::copy(&mut file, &mut output)
         }
         None => {
@@ -70,8 +72,10 @@ fn send<'a>(
         }
     };
     match sent {
-        Ok(sent) if count.is_some_and(|count| sent < count) => Err((input, io::Error::other("shorter than asked for"))),
+        Ok(sent) if count.is_some_and(|count| sent < count) => {
+            Err((input, io::Error::other("shorter than asked for"), output))
+        }
         Ok(_) => Ok(()),
-        Err(error) => Err((input, error)),
+        Err(error) => Err((input, error, output)),
     }
 }

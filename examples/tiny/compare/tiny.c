@@ -20,12 +20,18 @@ static void say(int fd, const char *text)
         return;
 }
 
-static int fail(const char *name, const char *reason)
+/* `new` is a file that was made, and has not all that it should have, or NULL. */
+static int fail(const char *name, const char *reason, const char *new)
 {
     say(2, "tiny: ");
     say(2, name);
     say(2, ": ");
     say(2, reason);
+    if (new) {
+        say(2, "; ");
+        say(2, new);
+        say(2, " is incomplete");
+    }
     say(2, "\n");
     return 1;
 }
@@ -75,9 +81,10 @@ int main(int argc, char **argv)
 
     int in = not_standard(open(argv[i], O_RDONLY)), out = 1;
     if (in < 0)
-        return fail(argv[i], strerror(errno));
-    if (argc - i == 2 && (out = not_standard(open(argv[i + 1], O_WRONLY | O_CREAT | O_EXCL, 0666))) < 0)
-        return fail(argv[i + 1], strerror(errno));
+        return fail(argv[i], strerror(errno), NULL);
+    const char *new = argv[i + 1];
+    if (new && (out = not_standard(open(new, O_WRONLY | O_CREAT | O_EXCL, 0666))) < 0)
+        return fail(new, strerror(errno), NULL);
     for (int64_t left = count < 0 ? INT64_MAX : count; left > 0;) {
         ssize_t sent = sendfile(out, in, &offset, left < 1 << 30 ? left : 1 << 30);
         if (sent < 0 && errno == EAGAIN) {
@@ -87,14 +94,14 @@ int main(int argc, char **argv)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)
-            return fail(argv[i], strerror(errno));
+            return fail(argv[i], strerror(errno), new);
         if (sent == 0 && count >= 0)
-            return fail(argv[i], "shorter than asked for");
+            return fail(argv[i], "shorter than asked for", new);
         if (sent == 0)
             break;
         left -= sent;
     }
     if (close(out) < 0)
-        return fail(argc - i == 2 ? argv[i + 1] : "standard output", strerror(errno));
+        return fail(new ? new : "standard output", strerror(errno), new);
     return 0;
 }

@@ -82,36 +82,38 @@ fn send(
     input: &'static CStr,
     output: Option<&'static CStr>,
 ) -> Result<(), Failure> {
-    let in_fd = open(input).map_err(|errno| Failure { name: input, errno })?;
+    let in_fd = open(input).map_err(|errno| Failure { name: input, errno, new: None })?;
     let out_fd = match output {
-        Some(output) => create(output).map_err(|errno| Failure { name: output, errno })?,
+        Some(output) => create(output).map_err(|errno| Failure { name: output, errno, new: None })?,
         None => STDOUT,
     };
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         match sendfile(out_fd, in_fd, &mut offset, left.min(1 << 30) as usize) {
-            Ok(0) if count.is_some() => return Err(Failure { name: input, errno: 0 }),
+            Ok(0) if count.is_some() => return Err(Failure { name: input, errno: 0, new: output }),
             Ok(0) => break,
             Ok(sent) => left -= sent as u64,
             // Another program has made the output nonblocking: waited for, it takes more. And a signal is no reason to end.
             Err(EAGAIN) => wait(out_fd),
             Err(EINTR) => {}
             // The kernel does not tell which of the two files it means; EINVAL is mostly the input's.
-            Err(errno) => return Err(Failure { name: input, errno }),
+            Err(errno) => return Err(Failure { name: input, errno, new: output }),
         }
     }
     // A file system may store the file only now, and say only now that it cannot.
-    close(out_fd).map_err(|errno| Failure { name: output.unwrap_or(c"standard output"), errno })
+    close(out_fd).map_err(|errno| Failure { name: output.unwrap_or(c"standard output"), errno, new: output })
 }
 
 /// What went wrong with which file; 0 stands for a file that is too short.
 struct Failure {
     name: &'static CStr,
     errno: i32,
+    /// A file that was made, and has not all that it should have.
+    new: Option<&'static CStr>,
 }
 
 impl Failure {
-    /// `tiny: FILE: no such file (os error 2)`
+    /// `tiny: FILE: no space left (os error 28); NEW is incomplete`
     fn report(&self) {
         let reason: &[u8] = match self.errno {
             0 => b"shorter than asked for",
@@ -130,6 +132,11 @@ impl Failure {
             let digits = [100, 10, 1].map(|unit| b'0' + (self.errno / unit % 10) as u8);
             let leading_zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
             for part in [b" (os error ", digits.get(leading_zeros..).unwrap_or(b""), b")"] {
+                write(STDERR, part);
+            }
+        }
+        if let Some(new) = self.new {
+            for part in [b"; ", new.to_bytes(), b" is incomplete"] {
                 write(STDERR, part);
             }
         }

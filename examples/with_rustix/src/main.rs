@@ -12,8 +12,8 @@ use core::time::Duration;
 
 use bare_sendfile::{Count, IoSlice, SigpipeGuard, sendfile_hdtr_all};
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
-use rustix::io::Errno;
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::io::{Errno, pread};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, Shutdown, SocketType, accept, bind, getsockname, listen, recv, shutdown, socket,
@@ -41,12 +41,18 @@ fn main(mut arguments: Arguments) -> u8 {
 }
 
 fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
-    let file = openat(CWD, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    // Nonblocking, or opening a FIFO waits for a writer.
+    let file = openat(CWD, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
     if file.as_raw_fd() <= 2 {
         // The number of a standard stream that nobody opened. The next would be the client's, who would get the messages.
         return Err(Errno::BADF);
     }
-    let length = fstat(&file)?.st_size as u64;
+    let stat = fstat(&file)?;
+    let length = stat.st_size as u64;
+    // What is no regular file has no length that could be announced. Nor have those of /proc, which are made when they are read.
+    if !FileType::from_raw_mode(stat.st_mode).is_file() || length == 0 && pread(&file, &mut [0], 0)? > 0 {
+        return Err(Errno::INVAL);
+    }
 
     let listener = socket(AddressFamily::INET, SocketType::STREAM, None)?;
     bind(&listener, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0))?;

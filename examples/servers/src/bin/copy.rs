@@ -2,11 +2,12 @@
 //! and in place only when the file system has all of it.
 //!
 //! TO is a new name, or a regular file that is replaced, with its owner and permissions kept. A new file has the permissions of
-//! FROM that the umask leaves. Everything else is refused, and stays as it is: links, devices, FIFOs, FROM itself.
+//! FROM that the umask leaves. Everything else is refused, and stays as it is: links, devices, FIFOs, FROM itself. A signal that ends it
+//! leaves TO as it was, and a file `.tmp…` beside it.
 
 use std::env::args_os;
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use tempfile::Builder;
 /// The bits that chmod(1) calls rwx. Those above them mean something else in a copy.
 const PERMISSIONS: u32 = 0o777;
 
-fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
     // Asked before it is opened: opening a FIFO waits for a writer.
     regular(from, &fs::metadata(from)?)?;
     let source = File::open(from)?;
@@ -31,7 +32,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<u64> {
     let part = Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
     // From here on `name` removes it, unless it becomes TO.
     let (target, name) = part.into_parts();
-    let sent = sendfile_hdtr_all(&target, &source, Some(0), Count::ToEnd, &[], &[], &mut [0; 4096]).bytes()?;
+    sendfile_hdtr_all(&target, &source, Some(0), Count::ToEnd, &[], &[], &mut [0; 4096]).bytes()?;
     if let Some(old) = &old {
         let new = target.metadata()?;
         if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
@@ -47,7 +48,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<u64> {
         // A file that has come meanwhile is not replaced.
         None => name.persist_noclobber(to)?,
     }
-    Ok(sent)
+    Ok(())
 }
 
 /// Returns what `to` is now, if there is such a file. Fails where the copy must not take its place.
@@ -75,8 +76,7 @@ fn main() -> ExitCode {
         servers::report("usage: copy FROM TO");
         return ExitCode::from(2);
     };
-    let copied = copy(from.as_ref(), to.as_ref()).and_then(|bytes| writeln!(io::stdout(), "{bytes} bytes"));
-    if let Err(error) = copied {
+    if let Err(error) = copy(from.as_ref(), to.as_ref()) {
         servers::report(format_args!("{} to {}: {error}", from.display(), to.display()));
         return ExitCode::FAILURE;
     }

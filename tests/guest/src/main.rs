@@ -1,0 +1,118 @@
+//! PID 1 of the machines of tests/kernel: mounts what tests need, runs the programs of the payload, and turns the power off.
+//!
+//! examples/init moves the payload into the root and hands over to this as `/sbin/init`. Each file of `/programs` is run, one after the
+//! other, with the arguments and the environment that the kernel gave to init. With `/modules` (a folder of the kernel's modules) it
+//! can use what is not built in. An NVMe disk with an ext4 on it becomes /tmp, which without one is memory.
+//!
+//! Its last words are `guest: exit N`: 0 if all went well, 1 if a program failed or a line `guest: FAILED` tells what went wrong.
+
+use std::env;
+use std::error::Error;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount};
+use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use rustix::system::{RebootCommand, finit_module, reboot};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() {
+    let code = match run_all() {
+        Ok(0) => 0,
+        Ok(failed) => {
+            println!("guest: {failed} programs failed");
+            1
+        }
+        Err(error) => {
+            println!("guest: FAILED: {error}");
+            1
+        }
+    };
+    println!("guest: exit {code}");
+    if let Err(errno) = reboot(RebootCommand::PowerOff) {
+        // And the kernel panics, since its init ends.
+        println!("guest: power off: {errno}");
+    }
+}
+
+/// Returns how many programs failed.
+fn run_all() -> Result<usize> {
+    for (folder, kind) in [("/sys", "sysfs"), ("/dev", "devtmpfs"), ("/dev/pts", "devpts"), ("/dev/shm", "tmpfs")] {
+        make(folder, 0o755)?;
+        mount(kind, folder, kind, MountFlags::NOSUID, None).map_err(|errno| format!("mount {folder}: {errno}"))?;
+    }
+    symlink("/proc/self/fd", "/dev/fd")?;
+    load_modules()?;
+    make("/tmp", 0o1777)?;
+    match mount("/dev/nvme0n1", "/tmp", "ext4", MountFlags::NOSUID, None) {
+        Ok(()) => println!("guest: /tmp is on a disk"),
+        // The second without a module for its file system.
+        Err(Errno::NOENT | Errno::NODEV) => println!("guest: there is no disk"),
+        Err(errno) => return Err(format!("mount the disk: {errno}").into()),
+    }
+
+    let mut failed = 0;
+    for program in fs::read_dir("/programs")? {
+        failed += usize::from(!run(&program?.path())?);
+    }
+    Ok(failed)
+}
+
+/// A folder, which may be there. A new one has exactly this mode, whatever the umask.
+fn make(folder: &str, mode: u32) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Ok(()) => fs::set_permissions(folder, Permissions::from_mode(mode)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Loads the kernel's modules of the payload, if there are any: over and over, since they need each other and are in no order.
+fn load_modules() -> Result<()> {
+    if !Path::new("/modules").exists() {
+        return Ok(());
+    }
+    let mut loaded = true;
+    while loaded {
+        loaded = false;
+        for module in fs::read_dir("/modules")? {
+            let module = module?.path();
+            match finit_module(File::open(&module)?, c"", 0) {
+                Ok(()) => loaded = true,
+                // It is there already, needs another one first, or is for another processor.
+                Err(Errno::EXIST | Errno::NOENT | Errno::NODEV) => continue,
+                Err(errno) => return Err(format!("load {}: {errno}", module.display()).into()),
+            }
+            println!("guest: loaded {}", module.display());
+        }
+    }
+    Ok(())
+}
+
+/// Whether the program succeeded.
+fn run(program: &Path) -> Result<bool> {
+    println!("guest: running {}", program.display());
+    let child = Command::new(program).args(env::args_os().skip(1)).spawn()?;
+    let status = reap(Pid::from_child(&child))?;
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => println!("guest: {} exit {code}", program.display()),
+        (None, signal) => println!("guest: {} killed by signal {signal:?}", program.display()),
+    }
+    Ok(status.exit_status() == Some(0))
+}
+
+/// Waits for `pid`, and buries everybody else's orphans meanwhile, as only an init can.
+fn reap(pid: Pid) -> Result<WaitStatus> {
+    loop {
+        if let Some((dead, status)) = wait(WaitOptions::empty())?
+            && dead == pid
+        {
+            return Ok(status);
+        }
+    }
+}
