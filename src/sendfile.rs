@@ -20,7 +20,8 @@ use crate::sys;
 /// [`Transfer`](crate::Transfer).
 ///
 /// **The pages are shared, not copied.** What is sent to a socket or pipe refers to the file's pages in the page cache: a
-/// later write to the file can still reach the receiver, on TCP even after all is acknowledged to be out of the queue.
+/// later write to the file can still reach the receiver, on TCP even after all is acknowledged to be out of the queue. (A later kernel
+/// than Linux 6.18 may copy instead.)
 ///
 /// **SIGPIPE.** When nobody reads any more, the kernel raises the signal SIGPIPE beside `EPIPE`, and the call has no flag
 /// against it. Rust's std ignores the signal; a program without std that does not ignore it is ended by it.

@@ -34,6 +34,7 @@ fn its_descriptors_are_lent() {
 }
 
 #[test]
+#[cfg_attr(feature = "std", expect(clippy::useless_conversion, reason = "both are std's then"))]
 fn its_descriptors_change_their_owner() {
     let (file, (receiver, sender)) = (content(), pipe().unwrap());
     let (file, sender) = (OwnedFd::from(file), OwnedFd::from(sender));
