@@ -10,8 +10,8 @@
 //!
 //! **The pages are shared, not copied.** The kernel sends the file's own pages of the page cache. A later write to the file can change
 //! what the receiver gets, even after the call has returned, on TCP even after the send queue is empty. Send files that
-//! are replaced and not rewritten, or take a snapshot: [`Transfer::copying`]. Linux 5.10 to 6.18 do so (`tests/quirks.rs` measures it). It
-//! is no promise: a later kernel may copy instead, which is slower and changes nothing else.
+//! are replaced and not rewritten, or take a snapshot: [`Transfer::copying`]. Linux 5.10 to 6.18 do so (`tests/quirks.rs` measures it), but
+//! for a pipe before 5.12. It is no promise: a later kernel may copy instead, which is slower and changes nothing else.
 //!
 //! **SIGPIPE.** When nobody reads any more, the kernel raises SIGPIPE beside `EPIPE`, and sendfile has no flag against it. Rust's
 //! std ignores the signal; a program without std is ended by it. Ignore it there, or hold a [`SigpipeGuard`].

@@ -156,7 +156,12 @@ fn b5_which_calls_share_the_pages_of_the_file() {
     for (what, kind) in &found {
         say(&format!("pages: {what}: {kind}"));
     }
-    let wanted = |what: &str| if what.starts_with("copying") { "copied" } else { "shared" };
+    let wanted = |what: &str| match what {
+        // It goes through another pipe there, and is written to this one.
+        "sendfile to pipe" if common::linux() < (5, 12) => "copied",
+        _ if what.starts_with("copying") => "copied",
+        _ => "shared",
+    };
     let different: Vec<_> = found.iter().filter(|(what, kind)| *kind != wanted(what)).collect();
     assert!(different.is_empty(), "the documentation says otherwise: {different:?}");
     assert_eq!(found.len(), 10);
