@@ -29,8 +29,8 @@ pub(crate) type Lists<'a> = (&'a [IoSlice<'a>], &'a [IoSlice<'a>]);
 
 /// A descriptor by its number.
 pub(crate) fn fd(number: c_int) -> Result<BorrowedFd<'static>> {
-    // The one number that the crate's type excludes.
-    if number == -1 {
+    // Such as what open(2) returned when it failed: before headers are sent to the other one.
+    if number < 0 {
         return Err(Errno::EBADF);
     }
     // SAFETY: it is not −1. Whether it is open, and whose it is, C cannot promise: the crate hands the number to the kernel, which

@@ -151,7 +151,9 @@ static void second_form(void)
         IS(sbytes, 0);
     }
     IS(bare_sendfile_hdtr(file, ends[0], 0, 1, &(struct sf_hdtr){huge, 1, NULL, 0}, &sbytes, 0), -EINVAL);
+    sbytes = 77;
     IS(bare_sendfile_hdtr(file, ends[0], 0, 1, &negative, &sbytes, 0), -EINVAL);
+    IS(sbytes, 0);
     IS(bare_sendfile_hdtr(file, ends[0], -1, 1, &hdtr, &sbytes, 0), -EINVAL);
     IS(bare_sendfile_hdtr(file, ends[0], INT64_MIN, 1, &hdtr, &sbytes, 0), -EINVAL);
     IS(bare_sendfile_hdtr(file, ends[0], 0, 1, &hdtr, &sbytes, 0x100), -EINVAL);
@@ -284,6 +286,7 @@ static void transfers(void)
     IS(bare_transfer_send_all(&transfer, ends[0], file, &hdtr, buffer, SIZE_MAX), -EFAULT);
     IS(bare_transfer_send_all(&transfer, -1, file, &hdtr, NULL, 0), -EBADF);
     IS(bare_transfer_poll_send(&transfer, ends[0], -1, &hdtr, NULL, 0), -EBADF);
+    IS(bare_transfer_poll_send(&transfer, ends[0], -2, &hdtr, NULL, 0), -EBADF);
     IS(bare_transfer_poll_send(&transfer, 99999, file, &hdtr, NULL, 0), -EBADF);
     IS(bare_transfer_progress(&transfer).headers, 0);
     CHECK(is_empty(ends[1]));
