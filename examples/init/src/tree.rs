@@ -14,8 +14,9 @@ use rustix::path::DecInt;
 use crate::console::{During, Failure, say};
 use crate::start::stdout;
 
+/// Opens what is there, and waits for no writer of a FIFO.
 pub fn open(name: &CStr, what: &'static str) -> Result<OwnedFd, Failure> {
-    openat(CWD, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(what)
+    openat(CWD, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).during(what)
 }
 
 /// What became of the payload.
