@@ -158,12 +158,11 @@ impl<'a> Slices<'a> {
         for (index, slice) in list.iter().enumerate() {
             let len = slice.len() as u64;
             if sent < len {
-                let rest = slice.as_slice().get(sent as usize..).unwrap_or(&[]);
-                return match rest.get(..most) {
-                    Some(part) if part.len() < rest.len() => Self::Rest(IoSlice::new(part)),
-                    _ if sent > 0 => Self::Rest(IoSlice::new(rest)),
-                    _ => Self::whole(list.get(index..).unwrap_or(&[]), most),
-                };
+                let rest = slice.part(sent as usize, most);
+                if rest.len() < slice.len() {
+                    return Self::Rest(rest);
+                }
+                return Self::whole(list.get(index..).unwrap_or(&[]), most);
             }
             sent -= len;
         }
