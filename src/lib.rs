@@ -109,8 +109,8 @@
 //! | `rustix` | without `std`, the descriptors of the `rustix` crate are lent as they are, and its `OwnedFd` turns into [`fd::OwnedFd`] and back; [`Errno`] to and from that of `rustix`. Without effect elsewhere than on Linux |
 //! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
-//! They are additive, with one exception: a crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
-//! which they are one. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
+//! They are additive, with two exceptions. A crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
+//! which they are one. And where `std` is on, descriptors of rustix are lent if rustix has its own `std` (its default). Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
 //! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
 //! the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`. `splice`, `statx` and `TCP_ULP` are not used there.
 //!
