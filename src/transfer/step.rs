@@ -37,7 +37,8 @@ pub enum Step<'a> {
         socket: bool,
     },
     /// Set `TCP_CORK` if it is not set; complete with its earlier value, or with the error. If it was not set, it is the transfer's until
-    /// the next `Flush`. On FreeBSD the option is `TCP_NOPUSH`. On macOS clearing that would send nothing, so the option is `TCP_NODELAY`, which
+    /// the next `Flush`. On FreeBSD the option is `TCP_NOPUSH`, and what it holds back must not be what a later call waits for. Set it only if
+    /// the send buffer (`ioctl` with `FIONSPACE`) surely has room for all that is left, else complete with `ENOBUFS`. On macOS clearing that would send nothing, so the option is `TCP_NODELAY`, which
     /// holds nothing.
     Cork,
     /// Send this range of the file: `sendfile`; complete with the bytes sent.
