@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("sendfile", &["src/sendfile.rs", "src/sigpipe.rs", "src/sys/bsd/native.rs"]),
     ("transfer", &["src/transfer"]),
     ("sys", &["src/sys"]),
-    ("vocabulary", &["src/errno.rs", "src/fd.rs", "src/flags.rs", "src/iovec.rs"]),
+    ("vocabulary", &["src/errno.rs", "src/fd.rs", "src/flags.rs", "src/iovec.rs", "src/with_rustix.rs"]),
 ];
 /// What is above all layers.
 const CRATE: [&str; 2] = ["src/lib.rs", "src/misuse.rs"];

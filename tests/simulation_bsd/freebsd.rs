@@ -25,9 +25,8 @@ pub(crate) mod model;
 pub(crate) mod transfer;
 
 // As src/sys has them, for the cork.
-use errno::Result;
+use errno::{Errno, Result};
 use fd::BorrowedFd;
-use model::options::*;
 
 /// What the scripts are made of.
 mod machine {
@@ -43,6 +42,7 @@ mod sys {
     pub(crate) const NATIVE_HDTR: bool = true;
     pub(crate) const CORKS_SMALL_STEPS: bool = false;
     pub(crate) const CORKS_FILES: bool = false;
+    pub(crate) use super::model::options::*;
 }
 
 /// Which kernel it is.

@@ -28,7 +28,6 @@ mod transfer;
 // As src/sys has them, for the cork.
 use errno::Result;
 use fd::BorrowedFd;
-use model::options::*;
 
 /// What the scripts are made of.
 mod machine {
@@ -44,6 +43,7 @@ mod sys {
     pub(crate) const NATIVE_HDTR: bool = true;
     pub(crate) const CORKS_SMALL_STEPS: bool = false;
     pub(crate) const CORKS_FILES: bool = true;
+    pub(crate) use super::model::options::*;
 }
 
 /// Which kernel it is.

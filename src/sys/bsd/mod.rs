@@ -11,7 +11,7 @@ use core::ptr::null;
 
 use super::os::{self, MSG_NOSIGNAL, SigSetT, kernel};
 use crate::errno::{Errno, Result};
-use crate::fd::{AsRawFd, BorrowedFd};
+use crate::fd::{AsRawFd, BorrowedFd, RawFd};
 use crate::iovec::IoSlice;
 
 pub(crate) mod hints;
@@ -34,6 +34,8 @@ pub(crate) const CORKS_SMALL_STEPS: bool = false;
 
 const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
+#[cfg(not(target_os = "macos"))]
+const SO_ERROR: c_int = 0x1007;
 /// The answer of [`socket_protocol`].
 pub(crate) const IPPROTO_TCP: usize = 6;
 /// Not here.
@@ -110,6 +112,22 @@ pub(crate) fn sendfile(
         Some(errno) if moved == 0 => Err(errno),
         _ => Ok(moved),
     }
+}
+
+/// The same with numbers and a pointer that nobody vouches for.
+///
+/// # Safety
+///
+/// `offset` is null, or points to a `u64` that may be read and written.
+pub(crate) unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
+    // For which std's type has no place.
+    if out_fd == -1 || in_fd == -1 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: neither is −1. One that is not open is given to the kernel, which says so, and to nobody else.
+    let (out_fd, in_fd) = unsafe { (BorrowedFd::borrow_raw(out_fd), BorrowedFd::borrow_raw(in_fd)) };
+    // SAFETY: the caller's.
+    sendfile(out_fd, in_fd, unsafe { offset.as_mut() }, count)
 }
 
 /// sendmsg(2) without SIGPIPE. These kernels cannot be told that more follows.
@@ -197,6 +215,12 @@ pub(super) fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, va
 /// What kind of socket it is: `SO_TYPE`. `ENOTSOCK` if it is none.
 pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
+}
+
+/// The error that the kernel keeps for the socket, `SO_ERROR`, which takes it away; 0 if there is none.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn socket_error(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    getsockopt(out_fd, SOL_SOCKET, SO_ERROR)
 }
 
 /// What lies on top of TCP is not told from TCP.

@@ -1,9 +1,9 @@
 //! Linux: `TCP_CORK` holds back what does not fill a segment.
 
-use super::{self as sys, BorrowedFd, Result};
+use super::{BorrowedFd, Result, sys};
 
 /// Corks the socket unless it is.
-pub(crate) fn cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
+pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {
     match sys::tcp_cork(out_fd)? {
         0 => sys::set_tcp_cork(out_fd, true),
         on => Ok(on),

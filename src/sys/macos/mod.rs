@@ -12,6 +12,7 @@ use super::bsd::{SfHdtr, SigSet, pending_signals, set_tcp_nodelay, tcp_nodelay};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
+use crate::sys;
 
 #[cfg(feature = "macos-raw-syscalls")]
 #[path = "../../../arch/macos/mod.rs"]
