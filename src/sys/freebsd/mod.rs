@@ -8,7 +8,7 @@ use core::ffi::c_int;
 use core::ptr::null_mut;
 
 use self::kernel::word;
-use super::bsd::{SOL_TCP, SfHdtr, SigSet, getsockopt, set_tcp_nodelay, setsockopt, tcp_nodelay};
+use super::bsd::{SOL_TCP, SfHdtr, SigSet, getsockopt, setsockopt};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;

@@ -8,7 +8,7 @@
 use core::ffi::c_int;
 use core::ptr::null;
 
-use super::bsd::{SfHdtr, SigSet, pending_signals, set_tcp_nodelay, tcp_nodelay};
+use super::bsd::{SfHdtr, SigSet, pending_signals};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
