@@ -1,7 +1,7 @@
 //! What of the crate depends on the processor, compiled once more together with what `linux-raw-sys` and `libc` know of it:
 //! src/sys/linux/pins.rs.
 #![no_std]
-#![allow(dead_code, missing_docs, unexpected_cfgs, unreachable_pub)] // a part of the library
+#![allow(clippy::collapsible_if, dead_code, missing_docs, unexpected_cfgs, unreachable_pub)] // a part of the library, which is for an older Rust
 
 #[cfg(feature = "pins")]
 #[macro_use]
