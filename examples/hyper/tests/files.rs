@@ -5,10 +5,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::mem::size_of;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::pin::pin;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use hyper::body::Body;
+use hyper_files::FileBody;
 use sha2::{Digest, Sha256};
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
@@ -20,6 +25,26 @@ const LEN: usize = (12 << 20) + 77;
 
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8 ^ (i / 251) as u8 | 1).collect() // no zeros, which nothing else is made of
+}
+
+/// What stalled clients hold is limited, and given back.
+#[test]
+fn frames_are_limited_and_come_back() {
+    let file = Arc::new(File::open("Cargo.toml").unwrap());
+    for _ in 0..2 {
+        let mut body = pin!(FileBody::new(file.clone(), 0..i64::MAX as u64));
+        let mut frames = Vec::new();
+        let error = loop {
+            let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) else {
+                panic!("a file is always ready, and this body has no end");
+            };
+            match frame {
+                Ok(frame) => frames.push(frame),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((frames.len(), &*error.to_string()), (1 << 15, "too many frames of files at a time"));
+    }
 }
 
 /// A server of the file `served`, which ends with it.
