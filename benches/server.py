@@ -1,5 +1,6 @@
 """Requests per second, and what a request takes, beside other servers and beside one that answers from memory."""
 
+import ctypes
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ from common import PROGRAMS, ROOT, build, ratio, run, spread
 
 SIZES = [0, 1 << 10, 16 << 10, 256 << 10, 10 << 20]
 CONNECTIONS = [1, 64, 1000]
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 
 NGINX = """
@@ -50,16 +53,29 @@ class Server:
         self.name = name
         # As far as there are two CPUs, the client has the last and the server the first. On one they would take turns, for
         # milliseconds each, whenever the scheduler puts a server that sleeps now and then beside its client.
-        self.process = subprocess.Popen(["taskset", "-c", "0", *map(str, command)], stdout=subprocess.PIPE, text=True)
+        # It ends with this program, whatever becomes of that.
+        self.process = subprocess.Popen(
+            ["taskset", "-c", "0", *map(str, command)],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
+        )
         self.pid = self.process.pid
         self.port = int(port or self.process.stdout.readline().rsplit(":", 1)[1])
-        for _ in range(500):
-            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port), 10):
-                break
+        while not self.serves(worker):
             assert self.process.poll() is None, f"{name} has ended"
             time.sleep(0.02)
+
+    def serves(self, worker):
+        """Whether it is there; a worker is the child of what was started."""
         if worker:
-            self.pid = int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            if not children:
+                return False
+            self.pid = int(children[0])
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port), 10):
+            return True
+        return False
 
     def cpu(self):
         """Nanoseconds on a CPU of all threads, also of those that have ended."""

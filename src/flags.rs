@@ -29,7 +29,10 @@ bitflags::bitflags! {
         const NODISKIO = 0x01;
         /// `SF_MNOWAIT`: obsolete.
         const MNOWAIT = 0x02;
-        /// `SF_SYNC`: return only when the file's pages are no longer referenced.
+        /// `SF_SYNC`: return only when the file's pages are no longer referenced, which is when the peer has acknowledged (TCP) or read
+        /// (Unix sockets) them. On FreeBSD a **nonblocking socket waits for that as well**, without limit: use it on blocking ones. The transfer sets
+        /// no cork with it, so trailers go in segments of their own. If you have set `TCP_NOPUSH` yourself, each call waits 5 s for
+        /// the page of which it holds the end. FreeBSD 15 logs a warning, and 16 is to be without the flag.
         const SYNC = 0x04;
         /// `SF_USER_READAHEAD`: read ahead exactly as many pages as asked for.
         const USER_READAHEAD = 0x08;

@@ -13,7 +13,8 @@ struct Iovec {
     len: usize,
 }
 
-/// A slice of bytes to be written, laid out as the kernel's `struct iovec`: a list of them goes to the kernel as it is.
+/// A slice of bytes to be written, laid out as the kernel's `struct iovec`: a list of them goes to the kernel as it is. The layout is
+/// promised: size, alignment and both fields are those of C's `struct iovec`, so either can be taken for the other.
 ///
 /// It is the same type with and without the feature `std`. With it, `IoSlice::from_std` turns a list of std's slices into
 /// a list of these at no cost.
@@ -56,6 +57,34 @@ impl<'a> IoSlice<'a> {
         Self { iovec: Iovec { base: bytes.as_ptr().cast(), len: bytes.len() }, bytes: PhantomData }
     }
 
+    /// Returns how many bytes it has, without a look at them.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.iovec.len
+    }
+
+    /// Whether it has no bytes.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.iovec.len == 0
+    }
+
+    /// Returns the bytes from `start` on, at most `most` of them. It does not look at them.
+    ///
+    /// ```
+    /// use bare_sendfile::IoSlice;
+    /// assert_eq!(&*IoSlice::new(b"trailer").part(2, 4), b"aile");
+    /// assert!(IoSlice::new(b"trailer").part(8, 1).is_empty());
+    /// ```
+    #[inline]
+    pub const fn part(self, start: usize, most: usize) -> Self {
+        let start = if start < self.iovec.len { start } else { self.iovec.len };
+        let left = self.iovec.len - start;
+        let len = if left < most { left } else { most };
+        // Wrapping, as C's may be anything.
+        Self { iovec: Iovec { base: self.iovec.base.wrapping_byte_add(start), len }, bytes: PhantomData }
+    }
+
     /// Returns the bytes, for as long as they are borrowed.
     #[inline]
     pub const fn as_slice(&self) -> &'a [u8] {
@@ -77,6 +106,8 @@ impl<'a> IoSlice<'a> {
     /// - `list` points to `len` of them, one behind the other and aligned, which nobody changes during `'s`; it may be null if `len`
     ///   is 0.
     /// - Each points to as many bytes as it says, at most `isize::MAX`, which nobody changes during `'a`; it may be null if it says 0.
+    ///   In a list that is only sent, with no buffer lent, this may be left to the kernel: nothing but the kernel reads the bytes
+    ///   then, and a wrong pointer is `EFAULT`.
     ///
     /// ```
     /// use bare_sendfile::IoSlice;

@@ -10,7 +10,8 @@
 //!
 //! **The pages are shared, not copied.** The kernel sends the file's own pages of the page cache. A later write to the file can change
 //! what the receiver gets, even after the call has returned, on TCP even after the send queue is empty. Send files that
-//! are replaced and not rewritten, or take a snapshot: [`Transfer::copying`].
+//! are replaced and not rewritten, or take a snapshot: [`Transfer::copying`]. Linux 5.10 to 6.18 do so (`tests/quirks.rs` measures it), but
+//! for a pipe before 5.12. It is no promise: a later kernel may copy instead, which is slower and changes nothing else.
 //!
 //! **SIGPIPE.** When nobody reads any more, the kernel raises SIGPIPE beside `EPIPE`, and sendfile has no flag against it. Rust's
 //! std ignores the signal; a program without std is ended by it. Ignore it there, or hold a [`SigpipeGuard`].
@@ -77,7 +78,7 @@
 //!
 //! | function | system calls | Linux |
 //! |---|---|---|
-//! | [`sendfile`] | `sendfile` | 2.6.33; 2.2 if the output is a socket |
+//! | [`sendfile`], [`sendfile_raw`] | `sendfile` | 2.6.33; 2.2 if the output is a socket |
 //! | [`available`] | `sendfile` | any |
 //! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; before, or if a filter refuses it, the flag is reported as ignored |
@@ -105,10 +106,11 @@
 //! | none (default) | everything; [`fd`] has descriptor types of std's names |
 //! | `std` | std's `AsFd`, `BorrowedFd`, `OwnedFd` in their place; [`Errno`] and [`Error`] turn into `std::io::Error` |
 //! | `macos-raw-syscalls` | on macOS the trap instead of libSystem. The vendor does not support that: numbers and registers may change with any release. Without effect elsewhere |
+//! | `rustix` | without `std`, the descriptors of the `rustix` crate are lent as they are, and its `OwnedFd` turns into [`fd::OwnedFd`] and back; [`Errno`] to and from that of `rustix`. Without effect elsewhere than on Linux |
 //! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
-//! They are additive, with one exception: a crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
-//! which they are one. Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
+//! They are additive, with two exceptions. A crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
+//! which they are one. And where `std` is on, descriptors of rustix are lent if rustix has its own `std` (its default). Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
 //! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
 //! the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`. `splice`, `statx` and `TCP_ULP` are not used there.
 //!
@@ -164,6 +166,8 @@ mod sigpipe;
 mod stream;
 mod sys;
 mod transfer;
+#[cfg(all(feature = "rustix", target_os = "linux"))]
+mod with_rustix;
 
 pub use drive::{FlushOnDrop, Report, Sent, Status, sendfile_all, sendfile_hdtr, sendfile_hdtr_all};
 pub use errno::{Errno, Result};
@@ -172,7 +176,7 @@ pub use iovec::IoSlice;
 #[cfg(not(target_os = "linux"))]
 pub use native::sendfile_native;
 
-pub use sendfile::{available, sendfile};
+pub use sendfile::{available, sendfile, sendfile_raw};
 pub use sigpipe::SigpipeGuard;
 #[cfg(target_os = "linux")]
 pub use stream::PipeCopy;

@@ -23,6 +23,8 @@ use crate::transfer::{Count, Moved};
 /// | headers, when there is no byte of the file to send | are dropped, and the trailers sent | are sent |
 /// | headers, when the socket takes only a part | the rest is for the next call | the file follows the torn headers |
 /// | trailers, when the file is shorter than the count | are sent | are sent |
+/// | a file that cannot be read | is no error of this call: later ones say `EPIPE`, and the socket keeps `EIO` (`SO_ERROR`) | is `EIO` |
+/// | a nonblocking socket | waits with [`SfFlags::SYNC`] | can wait for the kernel's buffers |
 /// | a signal whose handler was set with `SA_RESTART`, while the call waits for room in a blocking socket | ends the call: the bytes, or `EINTR` | **is followed by the same call once more, from the same offset on and with the bytes sent as its count**: they are sent twice, and if they were none, all of the file is. So is every sendfile there: set handlers without `SA_RESTART`, or make the socket nonblocking |
 /// | `flags` | as [`SfFlags`] says | anything but 0 is `EINVAL` |
 ///

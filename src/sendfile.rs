@@ -1,7 +1,9 @@
 //! The first form: one call, one system call.
 
 use crate::errno::{Errno, Result};
-use crate::fd::AsFd;
+#[cfg(not(target_os = "linux"))]
+use crate::fd::BorrowedFd;
+use crate::fd::{AsFd, RawFd};
 use crate::sys;
 
 /// `sendfile(out, in, offset, count)`: copies up to `count` bytes from `in_fd` to `out_fd` inside the kernel.
@@ -18,7 +20,8 @@ use crate::sys;
 /// [`Transfer`](crate::Transfer).
 ///
 /// **The pages are shared, not copied.** What is sent to a socket or pipe refers to the file's pages in the page cache: a
-/// later write to the file can still reach the receiver, on TCP even after all is acknowledged to be out of the queue.
+/// later write to the file can still reach the receiver, on TCP even after all is acknowledged to be out of the queue. (A later kernel
+/// than Linux 6.18 may copy instead.)
 ///
 /// **SIGPIPE.** When nobody reads any more, the kernel raises the signal SIGPIPE beside `EPIPE`, and the call has no flag
 /// against it. Rust's std ignores the signal; a program without std that does not ignore it is ended by it.
@@ -77,6 +80,48 @@ use crate::sys;
 #[inline(always)]
 pub fn sendfile(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<&mut u64>, count: usize) -> Result<usize> {
     sys::sendfile(out_fd.as_fd(), in_fd.as_fd(), offset, count)
+}
+
+/// [`sendfile`] with what C has: descriptors by number, and a pointer for the offset, null for "at the position". For interfaces to other
+/// languages, which cannot vouch for what they were given.
+///
+/// On Linux the kernel alone looks at the three, and a wrong one is its `EBADF` or `EFAULT`. On FreeBSD and macOS the offset is read
+/// and written here.
+///
+/// System calls: `sendfile`.
+///
+/// # Safety
+///
+/// The eight bytes at `offset` are nobody's whom it surprises that they change, if they can be written to. Elsewhere than on Linux it is null,
+/// or points to a `u64` that may be read and written.
+///
+/// # Errors
+///
+/// Those of [`sendfile`], and `EFAULT`: `offset` points to no memory. If it points to memory that can be read and not
+/// written, the bytes have been sent nevertheless.
+///
+/// ```
+/// use bare_sendfile::{Errno, sendfile_raw};
+/// let mut offset = 0;
+/// // SAFETY: the offset is a variable of this function.
+/// assert_eq!(unsafe { sendfile_raw(-1, -1, &raw mut offset, 1) }, Err(Errno::EBADF));
+/// ```
+pub unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the caller's.
+    let result = unsafe { sys::sendfile_raw(out_fd, in_fd, offset, count) };
+    #[cfg(not(target_os = "linux"))]
+    let result = {
+        // For which std's type has no place.
+        if out_fd == -1 || in_fd == -1 {
+            return Err(Errno::EBADF);
+        }
+        // SAFETY: neither is −1. One that is not open is given to the kernel, which says so, and to nobody else.
+        let (out_fd, in_fd) = unsafe { (BorrowedFd::borrow_raw(out_fd), BorrowedFd::borrow_raw(in_fd)) };
+        // SAFETY: the caller's.
+        sys::sendfile(out_fd, in_fd, unsafe { offset.as_mut() }, count)
+    };
+    result
 }
 
 /// Whether sendfile can be called at all here: `Err` with the reason when a seccomp filter or an old kernel refuses it.

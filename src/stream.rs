@@ -36,6 +36,10 @@ const PRICE: u64 = 4096;
 /// down, and nothing is left in it. (On FreeBSD and macOS an empty message is taken for the end.) A pipe in packet mode
 /// (`O_DIRECT`) has no empty packets, and ends when nobody writes any more.
 ///
+/// **Spliced pages are shared, not copied.** If a pipe was filled by splice(2), sendfile(2) or vmsplice(2), the pages of that file or
+/// memory go on as they are. A later write to them can change what the receiver gets, as with [`sendfile`](crate::sendfile). What goes
+/// through the buffer is copied.
+///
 /// **The flush promise** holds for an output that is TCP: when a call returns, no byte waits in the kernel for longer than after
 /// one plain write of the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
 ///

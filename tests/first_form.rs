@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::thread;
 use std::time::Duration;
 
-use bare_sendfile::{Count, Errno, Transfer, sendfile};
+use bare_sendfile::{Count, Errno, Transfer, sendfile, sendfile_raw};
 use common::{
     REFUSED, fd, file, in_child, interrupt_until_finished, linux, memfd, pattern, position, receive, undisturbed,
     unread, zeros,
@@ -425,4 +425,23 @@ fn f2_a_file_that_may_not_grow_is_a_short_count_and_then_efbig_with_sigxfsz() {
     };
     assert_eq!(limited(libc::SIG_IGN).code(), Some(0b11));
     assert_eq!(limited(libc::SIG_DFL).signal(), Some(libc::SIGXFSZ));
+}
+
+/// A6 and A8, of an interface to another language.
+#[test]
+fn a6_numbers_and_a_pointer_that_nobody_vouches_for() {
+    let (source, target, mut offset) = (memfd(100), memfd(0), 90_u64);
+    let (out, input) = (target.as_raw_fd(), source.as_raw_fd());
+    let send = |out, input, offset, count| {
+        // SAFETY: it is null, points nowhere, or is the variable above.
+        unsafe { sendfile_raw(out, input, offset, count) }
+    };
+    for bad in [-1, i32::MIN, i32::MAX] {
+        assert_eq!(send(bad, input, &raw mut offset, 1), Err(Errno::EBADF));
+        assert_eq!(send(out, bad, &raw mut offset, 1), Err(Errno::EBADF));
+    }
+    assert_eq!(send(out, input, std::ptr::without_provenance_mut(8), 1), Err(Errno::EFAULT));
+    assert_eq!((send(out, input, &raw mut offset, 100), offset), (Ok(10), 100));
+    assert_eq!((send(out, input, std::ptr::null_mut(), 60), position(&source)), (Ok(60), 60));
+    assert_eq!(target.metadata().unwrap().len(), 70);
 }

@@ -156,3 +156,28 @@ fn to_the_end() {
     assert_eq!(result, (10, None));
     assert_eq!(kernel.received, b"headntents");
 }
+
+/// H10: the room in the send buffer, which decides about the cork; a negative number is none.
+#[test]
+fn h10_the_room_in_the_send_buffer() {
+    if !caught::possible() {
+        return;
+    }
+    let (socket, _) = fds();
+    for (space, room) in [(0, 0), (i32::MAX, i32::MAX as usize), (-1, 0)] {
+        let (result, seen) = on(&mut model::Kernel { space, ..Default::default() }, || sys::send_room(socket));
+        assert_eq!((result, seen.map(|seen| seen.number)), (Ok(room), Some(54)));
+    }
+}
+
+/// H11: the error that the socket keeps is told once.
+#[test]
+fn h11_the_error_that_the_socket_keeps() {
+    if !caught::possible() {
+        return;
+    }
+    let (socket, _) = fds();
+    let mut kernel = model::Kernel { kept: Errno::EIO.raw_os_error(), ..Default::default() };
+    assert_eq!(on(&mut kernel, || sys::socket_error(socket)).0, Ok(5));
+    assert_eq!(on(&mut kernel, || sys::socket_error(socket)).0, Ok(0));
+}

@@ -3,8 +3,8 @@
 
 musl_targets=({x86_64,aarch64,riscv64gc}-unknown-linux-musl)
 
-# musl: fetches what musl_cargo takes: zig (python-zig in PATH), cargo-zigbuild, a standard library for each of musl_targets.
-musl() {
+# zig: fetches zig, which has a C compiler and musl for every processor (python-zig in PATH), and cargo-zigbuild.
+zig() {
     # shellcheck disable=SC2154 # of tests/lib.sh
     local venv=$cache/zig
     (
@@ -14,6 +14,11 @@ musl() {
         "$venv/bin/pip" install --quiet ziglang cargo-zigbuild </dev/null
     ) 9>"$venv.lock"
     export PATH=$venv/bin:$PATH
+}
+
+# musl: fetches what musl_cargo takes: zig, and a standard library for each of musl_targets.
+musl() {
+    zig
     std_for "${musl_targets[@]}"
 }
 

@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bare_sendfile::{Errno, SigpipeGuard, sendfile};
+use bare_sendfile::{Count, Errno, SigpipeGuard, StreamCopy, Transfer, sendfile};
 use common::{fd, fd_of_std, memfd, pattern, pipe, say, tcp, tty};
 use rustix::fs::MemfdFlags;
 
@@ -91,6 +91,80 @@ fn a_cell_that_differs_is_a_failure_and_a_row_that_is_missing_is_not() {
     assert_eq!(differences(&recorded, &[row("memfd", "ok"), row("ext4", "EIO")].into()), [""; 0]);
     let different = [r#"("out", "memfd", "write"): recorded ok, now EIO"#];
     assert_eq!(differences(&recorded, &[row("memfd", "EIO"), row("fuse", "ok")].into()), different);
+}
+
+/// Whether what was sent is the file's own page, or was copied from it: `send` passes 6 bytes of the file on, the file is written
+/// to, and then the receiver looks.
+fn pages(send: impl FnOnce(&File) -> File) -> &'static str {
+    let source = common::file(b"before");
+    let mut end = send(&source);
+    std::os::unix::fs::FileExt::write_all_at(&source, b"after!", 0).unwrap();
+    let mut received = [0; 6];
+    io::Read::read_exact(&mut end, &mut received).unwrap();
+    match &received {
+        b"after!" => "shared",
+        b"before" => "copied",
+        other => panic!("neither: {other:?}"),
+    }
+}
+
+/// A pipe, or a socket, and its other end.
+fn streams() -> [(&'static str, File, File); 3] {
+    let file = |fd: OwnedFd| File::from(fd);
+    let ((pipe, pipe_end), (unix, unix_end), (tcp, tcp_end)) = (pipe(), UnixStream::pair().unwrap(), tcp());
+    [
+        ("pipe", pipe, pipe_end),
+        ("unix", file(unix.into()), file(unix_end.into())),
+        ("TCP", file(tcp.into()), file(tcp_end.into())),
+    ]
+}
+
+/// A kernel on which one of them is copied would make the warnings of the documentation wrong: they say what is measured here.
+#[test]
+fn b5_which_calls_share_the_pages_of_the_file() {
+    let whole = |result| assert_eq!(result, Ok(6));
+    let spliced = |source: &File| {
+        let (out, end) = pipe();
+        let flags = rustix::pipe::SpliceFlags::empty();
+        assert_eq!(rustix::pipe::splice(fd_of_std(source), Some(&mut 0), &out, None, 6, flags), Ok(6));
+        end
+    };
+    let mut found = vec![("splice to a pipe".to_owned(), pages(spliced))];
+    for (name, out, end) in streams() {
+        let kind = pages(|source| {
+            whole(sendfile(fd(&out), fd(source), Some(&mut 0), 6));
+            end
+        });
+        found.push((format!("sendfile to {name}"), kind));
+    }
+    // What was spliced into a pipe stays what it is when it is spliced on.
+    for (name, out, end) in streams() {
+        let kind = pages(|source| {
+            StreamCopy::new(Count::Bytes(6), []).send_all(fd(&out), fd(&spliced(source))).unwrap();
+            end
+        });
+        found.push((format!("StreamCopy to {name}"), kind));
+    }
+    for (name, out, end) in streams() {
+        let kind = pages(|source| {
+            let mut transfer = Transfer::new(0, Count::Bytes(6), &[], &[]).unwrap().copying();
+            transfer.send_all(fd(&out), fd(source), &[], &[], &mut [0; 6]).unwrap();
+            end
+        });
+        found.push((format!("copying to {name}"), kind));
+    }
+    for (what, kind) in &found {
+        say(&format!("pages: {what}: {kind}"));
+    }
+    let wanted = |what: &str| match what {
+        // It goes through another pipe there, and is written to this one.
+        "sendfile to pipe" if common::linux() < (5, 12) => "copied",
+        _ if what.starts_with("copying") => "copied",
+        _ => "shared",
+    };
+    let different: Vec<_> = found.iter().filter(|(what, kind)| *kind != wanted(what)).collect();
+    assert!(different.is_empty(), "the documentation says otherwise: {different:?}");
+    assert_eq!(found.len(), 10);
 }
 
 fn columns(table: &str) -> &'static [&'static str] {

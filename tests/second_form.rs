@@ -613,3 +613,21 @@ fn nothing_goes_out_behind_the_end_of_the_stream() {
     assert_eq!((sent.outcome, sent.total()), (Err(Errno::EPIPE.into()), 0));
     assert_eq!(receiver.read(&mut [0; 10]).unwrap(), 0);
 }
+
+/// A list from C that points nowhere: the kernel alone looks there.
+#[test]
+fn slices_that_point_nowhere_are_efault() {
+    #[repr(C)]
+    struct Iovec(usize, usize);
+    let source = memfd(100);
+    for (name, output, _end) in outputs() {
+        for list in [[Iovec(8, 5), Iovec(8, 5)], [Iovec(0, 5), Iovec(0, 0)]] {
+            // SAFETY: it is a list of two. Where they point is left to the kernel, as no buffer is lent.
+            let slices = unsafe { IoSlice::from_raw_parts(list.as_ptr().cast(), list.len()) };
+            let sent = sendfile_hdtr(fd(&output), fd(&source), 0, 10_u64, slices, &[], SfFlags::empty());
+            assert_eq!((sent.outcome, sent.total()), (Err(Error::Errno(Errno::EFAULT)), 0), "{name}");
+            let sent = sendfile_hdtr(fd(&output), fd(&source), 0, 10_u64, &[], slices, SfFlags::empty());
+            assert_eq!((sent.outcome, sent.total()), (Err(Error::Errno(Errno::EFAULT)), 10), "{name}");
+        }
+    }
+}

@@ -1,15 +1,30 @@
-//! FreeBSD: `TCP_NOPUSH` holds back what does not fill a segment, for as long as it is set; clearing it sends.
+//! FreeBSD: `TCP_NOPUSH` holds back what does not fill a segment, for as long as it is set; clearing it sends. A call that waits for room
+//! under it could wait for what it holds back: until the persist timer, 5 s.
 
-use super::errno::Result;
+use super::errno::{Errno, Result};
 use super::fd::BorrowedFd;
 use super::sys;
 
-/// Corks the socket unless it is.
-pub(crate) fn cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
+/// The most bytes that the send buffer counts for a piece of a page, above those of the piece.
+const PAGE_COUNTED: u64 = 4352;
+
+/// Corks the socket unless it is. `ENOBUFS` if the `left` bytes of the transfer may have to wait for room.
+pub(crate) fn cork(out_fd: BorrowedFd<'_>, left: u64) -> Result<usize> {
+    if left == u64::MAX {
+        return Err(Errno::ENOBUFS); // nobody knows how many
+    }
     match sys::tcp_nopush(out_fd)? {
-        0 => sys::set_tcp_nopush(out_fd, true),
+        0 if has_room(out_fd, left) => sys::set_tcp_nopush(out_fd, true),
+        0 => Err(Errno::ENOBUFS),
         on => Ok(on),
     }
+}
+
+/// Whether no call waits that sends these bytes. The kernel has a limit for the bytes and another one for the memory that holds them, and
+/// tells the smaller room of the two. Whole pages take little more than their bytes; a file also has a first and a last page, and what is
+/// copied lies in buffers that can be half empty.
+fn has_room(out_fd: BorrowedFd<'_>, left: u64) -> bool {
+    sys::send_room(out_fd).is_ok_and(|room| left.saturating_mul(2).saturating_add(3 * PAGE_COUNTED) <= room as u64)
 }
 
 /// Sends what the kernel holds back.

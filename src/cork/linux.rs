@@ -5,7 +5,7 @@ use super::fd::BorrowedFd;
 use super::sys;
 
 /// Corks the socket unless it is.
-pub(crate) fn cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
+pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {
     match sys::tcp_cork(out_fd)? {
         0 => sys::set_tcp_cork(out_fd, true),
         on => Ok(on),

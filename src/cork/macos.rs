@@ -6,7 +6,7 @@ use super::fd::BorrowedFd;
 use super::sys;
 
 /// Has each write sent at once, unless it is so.
-pub(crate) fn cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
+pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {
     match sys::tcp_nodelay(out_fd)? {
         0 => sys::set_tcp_nodelay(out_fd, true),
         on => Ok(on),

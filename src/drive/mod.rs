@@ -92,7 +92,7 @@ pub enum Status {
 /// **Segments.** On plain TCP, headers, file and trailers that fit one segment go out as one: the headers say "more follows" (`MSG_MORE`), and
 /// `TCP_CORK` is set before the end of a file that trailers follow. **No byte waits** in the kernel, on any way out, for longer than after
 /// one plain write of the same bytes. A `TCP_CORK` that the caller had set is left as it is, and nothing is flushed under it.
-/// [`Output`](crate::Output) has what is promised on other streams.
+/// On FreeBSD there is a cork only if the send buffer has room for all that is left. [`Output`](crate::Output) has what is promised on other streams.
 ///
 /// **The pages are shared, not copied**: a later write to the file can still reach the receiver. [`Transfer::copying`] takes
 /// a snapshot instead.
@@ -396,6 +396,11 @@ impl Drive<'_> {
         let flags = 0;
         #[cfg(not(target_os = "linux"))]
         let flags = self.hints.as_ref().map_or(0, Hints::native);
+        // The call would wait for pages of which the cork holds the last.
+        #[cfg(target_os = "freebsd")]
+        if matches!(step, Step::Cork) && flags & SfFlags::SYNC.bits() > 0 {
+            return transfer.complete(Err(Errno::ENOBUFS)).map_err(Stop::from);
+        }
         transfer.perform_with(step, self.out_fd, self.in_fd, self.buffer, flags)
     }
 }

@@ -51,13 +51,14 @@ impl Transfer {
     ///
     /// - `Identify`: see [`Output::of`].
     /// - `Size` and `AtEnd` at the file's position: `lseek` as well.
-    /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed.
+    /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed; on FreeBSD `ioctl` as well.
     /// - `Copy` and `Gather`: `pread64` and a write. `Copy` repeats a read that is refused with `EINVAL`, twice at most, by whole blocks. At the
     ///   file's position it makes two `lseek` as well, three if the write is short.
     ///
     /// # Errors
     ///
-    /// Those of [`complete`](Self::complete) and [`identified`](Self::identified). A write of `Copy` or `Gather` that returned 0 is `EIO`. A
+    /// Those of [`complete`](Self::complete) and [`identified`](Self::identified). On FreeBSD, where `EPIPE` can be all that is left of a file
+    /// that could not be read, `SO_ERROR` is asked then and told in its place: `EIO`, or `ECONNRESET` if the peer has gone. A write of `Copy` or `Gather` that returned 0 is `EIO`. A
     /// copy at a position that does not move fails with `ESPIPE` before anything is written.
     pub fn perform(
         &mut self,
@@ -83,7 +84,7 @@ impl Transfer {
             Step::Identify => self.identified(Output::of(out_fd)),
             Step::Done => Ok(()),
             Step::Flush { uncork, push } => self.complete(cork::flush(out_fd, uncork, push)),
-            Step::Cork => self.complete(cork::cork(out_fd)),
+            Step::Cork => self.complete(cork::cork(out_fd, self.left())),
             Step::Size { offset } => self.complete(size(in_fd, offset)),
             Step::AtEnd { offset } => {
                 let read = read_byte(in_fd, offset);
@@ -117,8 +118,25 @@ impl Transfer {
                 })
             }
         };
-        result.map_err(|error| Stop { error, in_empty })
+        result.map_err(|error| Stop { error: told(error, out_fd), in_empty })
     }
+}
+
+/// The error that stands behind this one. FreeBSD's sendfile returns before the disk has been read. If that fails, the connection is torn
+/// down: the next calls say `EPIPE`, and the socket keeps `EIO`.
+#[cfg(target_os = "freebsd")]
+fn told(error: Error, out_fd: BorrowedFd<'_>) -> Error {
+    if error != Errno::EPIPE {
+        return error;
+    }
+    let kept = sys::socket_error(out_fd).ok().and_then(|number| Errno::from_raw_os_error(number as i32));
+    kept.map_or(error, Error::Errno)
+}
+
+/// On other systems each call tells its error itself.
+#[cfg(not(target_os = "freebsd"))]
+fn told(error: Error, _out_fd: BorrowedFd<'_>) -> Error {
+    error
 }
 
 /// Why a step stopped the loop.

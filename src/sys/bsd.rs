@@ -31,6 +31,8 @@ pub(crate) const CORKS_SMALL_STEPS: bool = false;
 
 const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
+#[cfg(not(target_os = "macos"))]
+const SO_ERROR: c_int = 0x1007;
 /// The answer of [`socket_protocol`].
 pub(crate) const IPPROTO_TCP: usize = 6;
 /// Not here.
@@ -196,6 +198,12 @@ fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int)
 /// What kind of socket it is: `SO_TYPE`. `ENOTSOCK` if it is none.
 pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
+}
+
+/// The error that the kernel keeps for the socket, `SO_ERROR`, which takes it away; 0 if there is none.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn socket_error(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    getsockopt(out_fd, SOL_SOCKET, SO_ERROR)
 }
 
 /// What lies on top of TCP is not told from TCP.

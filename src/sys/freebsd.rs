@@ -30,6 +30,7 @@ mod nr {
     #[cfg(not(feature = "std"))]
     pub(super) const CLOSE: usize = 6;
     pub(super) const GETSOCKOPT: usize = 118;
+    pub(super) const IOCTL: usize = 54;
     pub(super) const LSEEK: usize = 478;
     pub(super) const PREAD: usize = 475;
     pub(super) const READ: usize = 3;
@@ -48,6 +49,7 @@ const _: () = {
     #[cfg(not(feature = "std"))]
     assert!(nr::CLOSE == sc::nr::CLOSE);
     assert!(nr::GETSOCKOPT == sc::nr::GETSOCKOPT && nr::SETSOCKOPT == sc::nr::SETSOCKOPT);
+    assert!(nr::IOCTL == sc::nr::IOCTL);
     assert!(nr::LSEEK == sc::nr::LSEEK && nr::PREAD == sc::nr::PREAD && nr::READ == sc::nr::READ);
     assert!(nr::SENDFILE == sc::nr::SENDFILE && nr::SENDMSG == sc::nr::SENDMSG && nr::WRITEV == sc::nr::WRITEV);
     assert!(nr::SIGPENDING == sc::nr::SIGPENDING && nr::SIGPROCMASK == sc::nr::SIGPROCMASK);
@@ -113,6 +115,17 @@ pub(crate) fn sendfile_probe() -> Errno {
     let result = unsafe { arch::syscall7(nr::SENDFILE, bad, bad, no, no, no, no, no) };
     // It cannot succeed on a bad descriptor.
     Errno::check(result).err().unwrap_or(Errno::ENOSYS)
+}
+
+/// ioctl(2), `FIONSPACE`: how many bytes the send buffer has room for.
+pub(crate) fn send_room(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    const FIONSPACE: isize = 0x4004_6676;
+    let mut room: c_int = 0;
+    // SAFETY: the kernel writes the four bytes of `room`, of this frame.
+    let result = unsafe {
+        arch::syscall3(nr::IOCTL, word(out_fd.as_raw_fd() as isize), word(FIONSPACE), (&raw mut room).cast())
+    };
+    Errno::check(result).map(|_| room.max(0) as usize)
 }
 
 /// sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked; `EAGAIN` if none is.

@@ -127,6 +127,18 @@ pub(crate) fn sendfile(
     Errno::check(result)
 }
 
+/// sendfile(2) with numbers and a pointer that nobody vouches for.
+///
+/// # Safety
+///
+/// Nobody is surprised when the eight bytes at `offset` change, if they can be written to.
+#[inline(never)] // as above
+pub(crate) unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
+    // SAFETY: the kernel checks the pointer and writes to no other memory; the rest is the caller's.
+    let result = unsafe { arch::syscall4_int2(nr::SENDFILE, out_fd, in_fd, offset.cast(), word(count as isize)) };
+    Errno::check(result)
+}
+
 /// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.
 #[inline(never)] // as above, and nobody calls it in a loop
 pub(crate) fn sendfile_probe() -> Errno {

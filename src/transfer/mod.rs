@@ -450,6 +450,13 @@ impl Transfer {
         self.budget as u64
     }
 
+    /// Bytes that are still to be sent, `u64::MAX` while that is not known.
+    pub(crate) fn left(&self) -> u64 {
+        (self.headers_len - self.sent.headers)
+            .saturating_add(self.file_left())
+            .saturating_add(self.trailers_len - self.sent.trailers)
+    }
+
     /// Whether all bytes are sent. Whether any of them waits is another question.
     pub(crate) fn is_sent(&self) -> bool {
         self.sent.headers == self.headers_len && self.file_left() == 0 && self.sent.trailers == self.trailers_len

@@ -54,7 +54,7 @@ enum Cork {
     Ours,
     /// The next call goes without this transfer's: the caller has set one, or a flush cleared this transfer's before anything was sent under it.
     Without,
-    /// All that is left goes without: a full output took ours away, and each cork costs three calls.
+    /// All that is left goes without: a full output took ours away, and each cork costs three calls; or a call could wait for room.
     Off,
 }
 
@@ -157,6 +157,8 @@ impl SendQueue {
                 }
             }
             Ok(_) => self.cork = Cork::Without,
+            // Nothing else says there that more follows, so each call can end in a short segment.
+            Err(Errno::ENOBUFS) if !sys::HAS_MSG_MORE => (self.cork, self.short) = (Cork::Off, true),
             Err(_) => self.refuses_options = true,
         }
     }

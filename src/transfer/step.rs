@@ -37,7 +37,8 @@ pub enum Step<'a> {
         socket: bool,
     },
     /// Set `TCP_CORK` if it is not set; complete with its earlier value, or with the error. If it was not set, it is the transfer's until
-    /// the next `Flush`. On FreeBSD the option is `TCP_NOPUSH`. On macOS clearing that would send nothing, so the option is `TCP_NODELAY`, which
+    /// the next `Flush`. On FreeBSD the option is `TCP_NOPUSH`, and what it holds back must not be what a later call waits for. Set it only if
+    /// the send buffer (`ioctl` with `FIONSPACE`) surely has room for all that is left, else complete with `ENOBUFS`. On macOS clearing that would send nothing, so the option is `TCP_NODELAY`, which
     /// holds nothing.
     Cork,
     /// Send this range of the file: `sendfile`; complete with the bytes sent.
@@ -158,12 +159,11 @@ impl<'a> Slices<'a> {
         for (index, slice) in list.iter().enumerate() {
             let len = slice.len() as u64;
             if sent < len {
-                let rest = slice.as_slice().get(sent as usize..).unwrap_or(&[]);
-                return match rest.get(..most) {
-                    Some(part) if part.len() < rest.len() => Self::Rest(IoSlice::new(part)),
-                    _ if sent > 0 => Self::Rest(IoSlice::new(rest)),
-                    _ => Self::whole(list.get(index..).unwrap_or(&[]), most),
-                };
+                let rest = slice.part(sent as usize, most);
+                if rest.len() < slice.len() {
+                    return Self::Rest(rest);
+                }
+                return Self::whole(list.get(index..).unwrap_or(&[]), most);
             }
             sent -= len;
         }

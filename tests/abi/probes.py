@@ -13,7 +13,7 @@ NUMBERS = {
                                splice=76, read=63, close=57, preadv2=286, fadvise=223, statx=291, sigprocmask=135,
                                sigpending=136, sigtimedwait=137, ppoll=73, ioctl=29, fcntl=25, pipe2=59),
     ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
-                                read=3, close=6, sigprocmask=340, sigpending=343, sigtimedwait=345),
+                                read=3, close=6, sigprocmask=340, sigpending=343, sigtimedwait=345, ioctl=54),
     ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
                               read=3, close=6, sigprocmask=329, sigpending=52, sigwait=330),
 }
@@ -25,7 +25,7 @@ NUMBERS["macos", "aarch64"] = NUMBERS["macos", "x86_64"]
 # Of <sys/socket.h> and <netinet/tcp.h>. `more` is MSG_MORE, `cork` is TCP_CORK or TCP_NOPUSH.
 CONSTANTS = {
     "linux": dict(sol_socket=1, so_type=3, so_protocol=38, ulp=31, cork=3, nodelay=1, nosignal=0x4000, more=0x8000),
-    "freebsd": dict(sol_socket=0xffff, so_type=0x1008, cork=4, nodelay=1, nosignal=0x20000, more=0),
+    "freebsd": dict(sol_socket=0xffff, so_type=0x1008, so_error=0x1007, cork=4, nodelay=1, nosignal=0x20000, more=0),
     "macos": dict(sol_socket=0xffff, so_type=0x1008, cork=4, nodelay=1, nosignal=0x80000, more=0),
 }
 TCP, EBADF, EINTR, EIO, EINVAL = 6, 9, 4, 5, 22
@@ -417,7 +417,20 @@ def bsd_cases(calls, noise):
     # The whole second form with a flag, SF_SYNC.
     if calls.os == "freebsd":
         sequence = [calls.identify(), calls.sendfile(offset, 7, 15, 0, headers, flags=4)]
-        cork = [calls.get("cork", 0), calls.set("cork", 1)]
+        # The cork needs room for twice the 7 bytes and the trailers' 3, and three pages and their buffers.
+        room = lambda bytes, error=0: calls.call(
+            "ioctl", [Int(fds[0]), Word(0x4004_6676), Memory(struct.pack("<i", 0), struct.pack("<i", bytes))], -error)
+        cork = [calls.get("cork", 0), room(13076), calls.set("cork", 1)]
+        for none in room(13075), room(-1), room(1 << 20, 93):
+            yield Case("probe_cork", inputs, [calls.get("cork", 0), none], result=0, cell=0)
+        # What stands behind EPIPE: an error that the socket keeps.
+        for kept, told in ((5, -5), (54, -54), (0, -32)):
+            ask = calls.of_socket("so_error", kept)
+            yield Case("probe_send", inputs, [calls.send(Message(2, b"onethree"), -32), ask], result=told, cell=0)
+            for sent in 0, 3:
+                yield case("probe_send_file", 7, [calls.sendfile(offset, 7, sent, 32), ask], told, sent)
+        ask = calls.of_socket("so_error", 5, error=93)
+        yield Case("probe_send", inputs, [calls.send(Message(2, b"onethree"), -32), ask], result=-32, cell=0)
         push = [calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("cork", 0), calls.set("nodelay", 0)]
         theirs = [calls.get("cork", 4)]
     else:

@@ -121,6 +121,31 @@ unsafe fn sendfile(a2: i64, a3: i64, a4: i64, a5: i64) -> Option<Errno> {
     errno
 }
 
+/// FreeBSD's ioctl(2) with `FIONSPACE`, and its getsockopt(2) with `SO_ERROR`.
+///
+/// # Safety
+///
+/// The pointers are to what that kernel expects there.
+unsafe fn about_the_socket(number: i64, [socket, a1, a2, a3, a4]: [i64; 5]) -> Option<Errno> {
+    // SAFETY: `on` holds it while the call lasts.
+    let kernel = unsafe { &mut *KERNEL.get() };
+    assert_eq!(socket, 8);
+    let (answer, place) = if number == IOCTL {
+        assert_eq!(a1, 0x4004_6676, "FIONSPACE");
+        (kernel.space, a2)
+    } else {
+        // SAFETY: the stub gave a variable of its caller's.
+        assert_eq!((a1, a2, unsafe { *(a4 as *const u32) }), (0xffff, 0x1007, 4), "SO_ERROR");
+        (std::mem::take(&mut kernel.kept), a3)
+    };
+    // SAFETY: as above.
+    unsafe { *(place as *mut i32) = answer };
+    None
+}
+
+const IOCTL: i64 = 54;
+const GETSOCKOPT: i64 = 118;
+
 /// Does what the other kernel does with the registers. It runs in the thread that made the call, at the trap.
 extern "C" fn handler(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     SELECTOR.with(|selector| selector.store(ALLOW, Ordering::SeqCst));
@@ -135,6 +160,9 @@ extern "C" fn handler(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     SEEN.set(Some(Seen { number, flags }));
     let errno = if (a0 as i32, a1 as i32) == (-1, -1) {
         Some(Errno::EBADF)
+    } else if OS == Os::FreeBsd && matches!(number, IOCTL | GETSOCKOPT) {
+        // SAFETY: the stub gave what its caller gave.
+        unsafe { about_the_socket(number, [a0, a1, a2, a3, a4]) }
     } else {
         assert_eq!((a0, a1), (7, 8), "the file, then the socket");
         // SAFETY: the stub gave what its caller gave.

@@ -78,9 +78,14 @@ impl Explorer<'_> {
         };
         match step {
             Step::Identify => self.answer(&world, &step, Answer::NotAStream(2), faults),
-            Step::Cork | Step::Flush { .. } => {
-                return self.answer(&world, &step, Answer::Fails(0, Errno::EPERM), faults);
+            Step::Cork => {
+                // ENOBUFS: FreeBSD's may have to wait for room.
+                for errno in [Errno::EPERM, Errno::ENOBUFS] {
+                    self.answer(&world, &step, Answer::Fails(0, errno), faults);
+                }
+                return;
             }
+            Step::Flush { .. } => return self.answer(&world, &step, Answer::Fails(0, Errno::EPERM), faults),
             Step::Size { .. } | Step::AtEnd { .. } => {}
             _ => self.answer(&world, &step, Answer::Moves(0), faults),
         }

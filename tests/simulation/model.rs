@@ -352,7 +352,10 @@ impl<'a> World<'a> {
                 self.check_flushed();
                 // Where the file ends before the size that it states, the last bytes were said to be followed by more.
                 let stated_too_much = self.at_end && self.stated > 0;
-                assert!(stated_too_much || !self.queue.left_open(), "a record is left open, and is lost with the socket");
+                assert!(
+                    stated_too_much || !self.queue.left_open(),
+                    "a record is left open, and is lost with the socket"
+                );
             }
             _ => panic!("the model does not know {step:?}"),
         }

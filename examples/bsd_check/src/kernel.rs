@@ -14,14 +14,18 @@ mod arch;
 
 const EXIT: usize = 1;
 const FORK: usize = 2;
-const READ: usize = 3;
+pub const READ: usize = 3;
 const WRITE: usize = 4;
 const OPEN: usize = 5;
+const CLOSE: usize = 6;
 const WAIT4: usize = 7;
 const UNLINK: usize = 10;
-const GETPID: usize = 20;
+pub const GETPID: usize = 20;
 const ACCEPT: usize = 30;
+const UNMOUNT: usize = 22;
 const GETSOCKNAME: usize = 32;
+const DUP: usize = 41;
+const IOCTL: usize = 54;
 const SETITIMER: usize = 83;
 const FCNTL: usize = 92;
 const SOCKET: usize = 97;
@@ -31,9 +35,16 @@ const SETSOCKOPT: usize = 105;
 const LISTEN: usize = 106;
 const GETSOCKOPT: usize = 118;
 const SOCKETPAIR: usize = 135;
+const MKDIR: usize = 136;
+const RMDIR: usize = 137;
 const SYSCTL: usize = 202;
+const CLOCK_GETTIME: usize = 232;
 const NANOSLEEP: usize = 240;
 const MMAP: usize = 477;
+const FTRUNCATE: usize = 480;
+const CAP_RIGHTS_LIMIT: usize = 533;
+const NMOUNT: usize = 378;
+const SIGACTION: usize = 416;
 const SHM_OPEN2: usize = 571;
 
 /// `O_RDWR | O_CREAT | O_EXCL`
@@ -47,6 +58,7 @@ const O_NONBLOCK: usize = 4;
 const SOL_SOCKET: usize = 0xffff;
 const SO_SNDBUF: usize = 0x1001;
 const SO_RCVBUF: usize = 0x1002;
+const SO_ERROR: usize = 0x1007;
 const SO_SNDTIMEO: usize = 0x1005;
 const SO_RCVTIMEO: usize = 0x1006;
 
@@ -115,6 +127,26 @@ pub fn die_after(seconds: i64) {
     must(call3(SETITIMER, ITIMER_REAL, address(&mut timer), 0));
 }
 
+/// `struct sigaction`.
+#[repr(C)]
+struct SigAction {
+    handler: extern "C" fn(i32),
+    flags: i32,
+    mask: [u32; 4],
+}
+
+/// Interrupts what this process waits for after so many milliseconds, in the place of ending it later.
+pub fn interrupt_after(milliseconds: i64) {
+    const ITIMER_REAL: usize = 0;
+    const SIGALRM: usize = 14;
+    extern "C" fn nothing(_signal: i32) {}
+
+    let mut action = SigAction { handler: nothing, flags: 0, mask: [0; 4] };
+    must(call3(SIGACTION, SIGALRM, address(&mut action), 0));
+    let mut timer = [0, 0, 0, milliseconds * 1000];
+    must(call3(SETITIMER, ITIMER_REAL, address(&mut timer), 0));
+}
+
 /// `kern.osreldate`, as 1302001 for 13.2.
 pub fn release() -> u32 {
     let (mut name, mut value, mut len) = ([1_i32, 24], 0_u32, 4_usize);
@@ -128,6 +160,65 @@ pub fn process() -> usize {
 
 pub fn open(path: &CStr) -> Result<OwnedFd, i32> {
     owned(call3(OPEN, path.as_ptr().expose_provenance(), 0, 0))
+}
+
+pub fn open_to_write(path: &CStr) -> Result<OwnedFd, i32> {
+    const O_RDWR: usize = 2;
+    owned(call3(OPEN, path.as_ptr().expose_provenance(), O_RDWR, 0))
+}
+
+/// `struct md_ioctl` of sys/sys/mdioctl.h.
+#[repr(C)]
+#[derive(Default)]
+struct MdIoctl {
+    version: u32,
+    unit: u32,
+    /// `MD_MALLOC`
+    kind: u32,
+    file: usize,
+    mediasize: i64,
+    sectorsize: u32,
+    options: u32,
+    base: u64,
+    fwheads: i32,
+    fwsectors: i32,
+    label: usize,
+    pad: [[i32; 32]; 3],
+}
+
+/// Makes a disk of memory, of so many bytes, by the descriptor of /dev/mdctl; its number.
+pub fn attach_memory_disk(control: &OwnedFd, bytes: usize) -> Result<u32, i32> {
+    const MDIOCATTACH: usize = 0xc1c0_6d00;
+    const MD_AUTOUNIT: u32 = 4;
+    let mut disk = MdIoctl { mediasize: bytes as i64, sectorsize: 512, options: MD_AUTOUNIT, ..Default::default() };
+    done(call3(IOCTL, number(control), MDIOCATTACH, address(&mut disk)))?;
+    Ok(disk.unit)
+}
+
+pub fn detach_memory_disk(control: &OwnedFd, unit: u32) {
+    const MDIOCDETACH: usize = 0xc1c0_6d01;
+    let mut disk = MdIoctl { unit, ..Default::default() };
+    call3(IOCTL, number(control), MDIOCDETACH, address(&mut disk));
+}
+
+pub fn make_folder(path: &CStr) -> Result<(), i32> {
+    done(call3(MKDIR, path.as_ptr().expose_provenance(), 0o700, 0))
+}
+
+/// Mounts a FAT file system, to be read only.
+pub fn mount_fat(folder: &CStr, device: &CStr) -> Result<(), i32> {
+    const MNT_RDONLY: usize = 1;
+    // Names and values are slices that end with a 0.
+    let mut options = [c"fstype", c"msdosfs", c"fspath", folder, c"from", device]
+        .map(|text| [text.as_ptr().expose_provenance(), text.count_bytes() + 1]);
+    done(call3(NMOUNT, address(&mut options), options.len(), MNT_RDONLY))
+}
+
+/// Unmounts what is there, if anything is, and takes the folder away.
+pub fn unmount(folder: &CStr) {
+    const MNT_FORCE: usize = 0x8_0000;
+    call3(UNMOUNT, folder.as_ptr().expose_provenance(), MNT_FORCE, 0);
+    call3(RMDIR, folder.as_ptr().expose_provenance(), 0, 0);
 }
 
 /// A new file that has no name any more.
@@ -152,7 +243,35 @@ pub fn write(fd: &OwnedFd, bytes: &[u8]) -> bool {
 
 /// As much as there is, up to the buffer's length; 0 if nothing comes.
 pub fn read(fd: &OwnedFd, buffer: &mut [u8]) -> usize {
-    call3(READ, number(fd), buffer.as_mut_ptr().expose_provenance(), buffer.len()).max(0) as usize
+    read_or_error(fd, buffer).unwrap_or(0)
+}
+
+/// As much as there is, 0 at the end, or the error number.
+pub fn read_or_error(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, i32> {
+    let result = call3(READ, number(fd), buffer.as_mut_ptr().expose_provenance(), buffer.len());
+    done(result).map(|()| result as usize)
+}
+
+/// Another descriptor of the same file.
+pub fn duplicate(fd: &OwnedFd) -> OwnedFd {
+    owned(call3(DUP, number(fd), 0, 0)).unwrap_or_else(|errno| panic!("no more descriptors: error {errno}"))
+}
+
+pub fn truncate(fd: &OwnedFd, size: usize) {
+    must(call3(FTRUNCATE, number(fd), size, 0));
+}
+
+/// Rights of sys/capsicum.h, all of the first word.
+pub const CAP_WRITE: u64 = 2;
+pub const CAP_PREAD: u64 = 0xd;
+pub const CAP_GETSOCKOPT: u64 = 1 << 34;
+pub const CAP_SETSOCKOPT: u64 = 1 << 37;
+
+/// Leaves the descriptor these rights alone.
+pub fn limit_rights(fd: &OwnedFd, rights: u64) -> Result<(), i32> {
+    // Each word says which one it is.
+    let mut words = [1 << 57 | rights, 1 << 58];
+    done(call3(CAP_RIGHTS_LIMIT, number(fd), address(&mut words), 0))
 }
 
 pub fn set_nonblocking(fd: &OwnedFd) {
@@ -169,6 +288,17 @@ fn limit_time(fd: &OwnedFd) {
     // struct timeval
     set(fd, SO_SNDTIMEO, [10_i64, 0]);
     set(fd, SO_RCVTIMEO, [10_i64, 0]);
+}
+
+pub fn set_send_buffer(fd: &OwnedFd, bytes: i32) {
+    set(fd, SO_SNDBUF, bytes);
+}
+
+/// The error that the socket keeps.
+pub fn socket_error(fd: &OwnedFd) -> i32 {
+    let (mut value, mut len) = (0_i32, 4_u32);
+    must(call(GETSOCKOPT, [number(fd), SOL_SOCKET, SO_ERROR, address(&mut value), address(&mut len), 0, 0]));
+    value
 }
 
 /// Two connected sockets: sender, receiver.
@@ -226,6 +356,11 @@ pub fn fork(seconds: i64, child: impl FnOnce()) -> usize {
     }
 }
 
+/// Closes the child's copy of a descriptor. The child ends without its destructors.
+pub fn close_in_child(fd: &OwnedFd) {
+    must(call3(CLOSE, number(fd), 0, 0));
+}
+
 pub fn wait(pid: usize) {
     must(call3(WAIT4, pid, 0, 0));
 }
@@ -235,8 +370,16 @@ pub fn sleep_milliseconds(ms: i64) {
     call3(NANOSLEEP, address(&mut time), 0, 0);
 }
 
-/// A byte that a child shares.
-pub fn shared_byte() -> *mut u8 {
+/// Milliseconds of a clock that only goes on.
+pub fn milliseconds() -> i64 {
+    const CLOCK_MONOTONIC: usize = 4;
+    let mut time = [0_i64; 2];
+    must(call3(CLOCK_GETTIME, CLOCK_MONOTONIC, address(&mut time), 0));
+    time[0] * 1000 + time[1] / 1_000_000
+}
+
+/// 4096 bytes that a child shares.
+pub fn shared_bytes() -> *mut u8 {
     const PROT_READ_WRITE: usize = 3;
     const MAP_SHARED_ANON: usize = 0x1001;
     let place = must(call(MMAP, [0, 4096, PROT_READ_WRITE, MAP_SHARED_ANON, usize::MAX, 0, 0]));

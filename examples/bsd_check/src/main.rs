@@ -1,14 +1,18 @@
-//! Checks on a real FreeBSD kernel what the crate takes for granted there: the traps, sendfile's seven arguments, its
-//! errors, and what it does with headers, trailers and short counts. Static, without a C library.
+//! Checks on a real FreeBSD kernel what the crate takes for granted there: the traps and the registers that they leave, sendfile's seven
+//! arguments, its errors, what it does with headers, trailers and short counts, and what it waits for. Static, without a C library.
 //!
 //! Copy it there, make it executable, run it, as root or not: a line for each check, and the number of failures as exit code.
-//! It needs 2 MiB in /tmp, /var/tmp or the current folder, where it leaves nothing (else it takes shared memory), and loopback;
-//! what it cannot do without it skips, and says so. No wait of its own is longer than ten seconds, SF_SYNC's for its reader
-//! apart, and after ten minutes a signal ends it.
+//! It needs 2 MiB in /tmp, /var/tmp or the current folder, where it leaves nothing (else it takes shared memory), and loopback. As
+//! root it makes a memory disk with a bad block, mounts it for a moment in one of these folders, and takes it away again. What it cannot do it
+//! skips, and says so. No wait of its own is longer than ten seconds, SF_SYNC's for its reader apart, and after twenty minutes
+//! a signal ends it.
 #![no_std]
 #![no_main]
 
+mod disk;
 mod kernel;
+mod registers;
+mod rounds;
 mod start;
 
 use core::ffi::CStr;
@@ -26,10 +30,13 @@ const NONE: SfFlags = SfFlags::empty();
 /// More than the socket buffers of both ends hold.
 const SIZE: usize = 2 << 20;
 
-/// Makes two connected sockets: sender, receiver.
+/// Two connected sockets: sender, receiver; or the error number.
+type Sockets = Result<(OwnedFd, OwnedFd), i32>;
+
+/// Makes them.
 type Pair = fn() -> (OwnedFd, OwnedFd);
 
-fn connected(pair: Result<(OwnedFd, OwnedFd), i32>) -> (OwnedFd, OwnedFd) {
+fn connected(pair: Sockets) -> (OwnedFd, OwnedFd) {
     pair.unwrap_or_else(|errno| panic!("no more sockets: error {errno}"))
 }
 
@@ -93,14 +100,10 @@ fn fill(file: &OwnedFd) -> bool {
 
 /// The large file and an empty one, where there is room for them, and what they are.
 fn files() -> (OwnedFd, OwnedFd, &'static str) {
-    for folder in ["/tmp", "/var/tmp", "."] {
-        let (mut large, mut empty) = (Name::default(), Name::default());
-        let _ = write!(large, "{folder}/bsd_check.{}.large", kernel::process());
-        let _ = write!(empty, "{folder}/bsd_check.{}.empty", kernel::process());
-        if let (Ok(large), Ok(empty)) = (kernel::temporary(large.as_c_str()), kernel::temporary(empty.as_c_str())) {
-            if fill(&large) {
-                return (large, empty, folder);
-            }
+    for folder in FOLDERS {
+        match (temporary(folder, "large"), temporary(folder, "empty")) {
+            (Ok(large), Ok(empty)) if fill(&large) => return (large, empty, folder),
+            _ => {}
         }
     }
     match (kernel::shared_memory(), kernel::shared_memory()) {
@@ -109,11 +112,27 @@ fn files() -> (OwnedFd, OwnedFd, &'static str) {
     }
 }
 
+const FOLDERS: [&str; 3] = ["/tmp", "/var/tmp", "."];
+
+/// A new file in this folder, that has no name any more.
+fn temporary(folder: &str, what: &str) -> Result<OwnedFd, i32> {
+    let mut name = Name::default();
+    let _ = write!(name, "{folder}/bsd_check.{}.{what}", kernel::process());
+    kernel::temporary(name.as_c_str())
+}
+
+const NAME: usize = 64;
+
 /// A path, ended by a 0.
-#[derive(Default)]
 struct Name {
-    bytes: [u8; 32],
+    bytes: [u8; NAME],
     len: usize,
+}
+
+impl Default for Name {
+    fn default() -> Self {
+        Self { bytes: [0; NAME], len: 0 }
+    }
 }
 
 impl Name {
@@ -126,7 +145,7 @@ impl Write for Name {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         let end = self.len + text.len();
         // The last byte stays 0.
-        let room = self.bytes.get_mut(self.len..end).filter(|_| end < 32).ok_or(core::fmt::Error)?;
+        let room = self.bytes.get_mut(self.len..end).filter(|_| end < NAME).ok_or(core::fmt::Error)?;
         room.copy_from_slice(text.as_bytes());
         self.len = end;
         Ok(())
@@ -135,18 +154,20 @@ impl Write for Name {
 
 /// All checks; the number of those that failed.
 pub fn run() -> usize {
-    kernel::die_after(600);
+    kernel::die_after(1200);
     let mut checks = Checks::default();
     let (file, empty, place) = files();
     say(format_args!("kernel {}, files in {place}\n", kernel::release()));
     checks.equal("the call is there", available(), Ok(()));
-    let pairs: [(&str, Result<(OwnedFd, OwnedFd), i32>, Pair); 2] = [
+    let pairs: [(&str, Sockets, Pair); 2] = [
         ("unix", kernel::socket_pair(SOCK_STREAM), || connected(kernel::socket_pair(SOCK_STREAM))),
         ("tcp", kernel::tcp(), || connected(kernel::tcp())),
     ];
+    let mut there: &[(&str, Pair)] = &[("unix", pairs[0].2), ("tcp", pairs[1].2)];
     for (name, first, pair) in pairs {
         if let Err(errno) = first {
             checks.skip(name, errno);
+            there = &there[..1];
             continue;
         }
         say(format_args!("-- {name}\n"));
@@ -159,11 +180,19 @@ pub fn run() -> usize {
         no_reader(&mut checks, pair, &file);
         if name == "tcp" {
             options(&mut checks, pair, &file);
+            rounds::small_buffers(&mut checks, pair, &file);
+            rounds::sync(&mut checks, pair, &file);
         }
+        rounds::random(&mut checks, pair, &file);
+        rounds::truncated_meanwhile(&mut checks, pair);
+        rights(&mut checks, pair, &file);
     }
     say(format_args!("-- errors\n"));
     errors(&mut checks, &file);
     shared_memory(&mut checks);
+    disk::bad_block(&mut checks, there);
+    say(format_args!("-- registers\n"));
+    registers::unchanged(&mut checks, &file);
     say(format_args!("{} passed, {} failed, {} skipped\n", checks.passed, checks.failed, checks.skipped));
     checks.failed
 }
@@ -349,7 +378,7 @@ fn seventh_argument(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
         [("H4 SF_SYNC waits for the reader", SfFlags::SYNC, 1), ("H4 no flag does not", NONE, 0)]
     {
         let (sender, receiver) = pair();
-        let reads = kernel::shared_byte();
+        let reads = kernel::shared_bytes();
         let child = kernel::fork(60, || {
             kernel::sleep_milliseconds(1500);
             // SAFETY: it is mapped and shared, and a byte cannot be torn.
@@ -450,6 +479,31 @@ fn shared_memory(checks: &mut Checks) {
         }
         (Err(errno), _) | (_, Err(errno)) => checks.skip("shared memory", errno),
         _ => checks.skip("shared memory", 0),
+    }
+}
+
+/// Capsicum: the rights that a transfer needs, and no byte without them.
+fn rights(checks: &mut Checks, pair: Pair, file: &OwnedFd) {
+    use kernel::{CAP_GETSOCKOPT, CAP_PREAD, CAP_SETSOCKOPT, CAP_WRITE, limit_rights};
+
+    const ENOTCAPABLE: i32 = 93;
+    let (headers, trailers) = ([IoSlice::new(b"header")], [IoSlice::new(b"trail")]);
+    let enough = CAP_WRITE | CAP_GETSOCKOPT | CAP_SETSOCKOPT;
+    for (name, of_socket, of_file, fits) in [
+        ("H12 Capsicum: CAP_SEND, CAP_GETSOCKOPT, CAP_SETSOCKOPT; CAP_PREAD", enough, CAP_PREAD, true),
+        ("H12 Capsicum: CAP_SEND alone", CAP_WRITE, CAP_PREAD, false),
+        ("H12 Capsicum: a file without CAP_PREAD", enough, CAP_GETSOCKOPT, false),
+    ] {
+        let ((sender, receiver), file) = (pair(), kernel::duplicate(file));
+        if let Err(errno) = limit_rights(&sender, of_socket).and_then(|()| limit_rights(&file, of_file)) {
+            return checks.skip("H12 Capsicum", errno);
+        }
+        let sent = all(sendfile_hdtr(&sender, &file, 0, 3, &headers, &trailers, NONE)).0;
+        let refused = Error::Errno(Errno::from_raw_os_error(ENOTCAPABLE).unwrap_or(Errno::EINVAL));
+        checks.equal(name, sent, if fits { (Ok(()), 14) } else { (Err(refused), 0) });
+        if fits {
+            checks.received("H12 Capsicum: bytes", &receiver, &[b"header", &[byte(0), byte(1), byte(2)], b"trail"]);
+        }
     }
 }
 

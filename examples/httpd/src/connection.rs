@@ -3,6 +3,7 @@
 use core::ffi::c_int;
 use core::ops::Range;
 
+use bare_sendfile::fd::AsFd;
 use bare_sendfile::{Count, Error, IoSlice, Output, Status as Sent, Transfer};
 use httpd::conditions::{Answer, answer};
 use httpd::head::{self, Common};
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
-use crate::files::{FileId, Files, Found, lend};
+use crate::files::{FileId, Files, Found};
 use crate::memory::{self, PAGE};
 
 /// Seconds for the client to close after the last answer, or to send a request when the server is to end.
@@ -270,7 +271,7 @@ impl Connection {
         let fresh = shared.head.get(..response.head_len).unwrap_or(&[]);
         let kept = shared.kept.get_mut(kept.end - response.head_len..kept.end).unwrap_or(&mut []);
         let headers = [IoSlice::new(if response.kept { kept } else { fresh })];
-        let out_fd = lend(&self.socket);
+        let out_fd = self.socket.as_fd();
         // An answer without a file never looks at this descriptor.
         let in_fd = response.file.and_then(|id| shared.files.fd(id)).unwrap_or(out_fd);
         let before = response.transfer.progress();

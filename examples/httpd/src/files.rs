@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
-use bare_sendfile::fd::BorrowedFd;
+use bare_sendfile::fd::{AsFd, BorrowedFd};
 use httpd::conditions::Meta;
 use httpd::path::Path;
 use httpd::status::Status;
@@ -212,7 +212,7 @@ impl Files {
 
     /// The descriptor of a file in use.
     pub fn fd(&mut self, id: FileId) -> Option<BorrowedFd<'_>> {
-        self.files.get(id).map(|file| lend(&file.fd))
+        self.files.get(id).map(|file| file.fd.as_fd())
     }
 
     /// The file is not needed any more.
@@ -321,12 +321,6 @@ fn by_number(fd: &OwnedFd) -> ByNumber {
     }
     path.0[..prefix.len()].copy_from_slice(prefix);
     path
-}
-
-/// Lends a descriptor of rustix to bare-sendfile: without std, the two have types of their own.
-pub fn lend(fd: &OwnedFd) -> BorrowedFd<'_> {
-    // SAFETY: it is open, and stays so while `fd` is borrowed.
-    unsafe { BorrowedFd::borrow_raw(fd.as_raw_fd()) }
 }
 
 fn identity(stat: &Stat) -> Identity {

@@ -12,7 +12,7 @@ use syscalls::{Sysno, syscall};
 
 use crate::console::{During, Failure, say};
 use crate::process::{fork, reap};
-use crate::tree::{lend, open};
+use crate::tree::open;
 
 const HEADER: &[u8] = b"HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\n\r\n";
 
@@ -58,8 +58,7 @@ pub fn serve(name: &'static CStr) -> Result<(), Failure> {
     })?;
     let connection = accept(&listener).during("accept")?;
     let file = open(name, "open the file to serve")?;
-    let sent =
-        sendfile_hdtr_all(lend(&connection), lend(&file), Some(0), Count::ToEnd, &[IoSlice::new(HEADER)], &[], &mut []);
+    let sent = sendfile_hdtr_all(&connection, &file, Some(0), Count::ToEnd, &[IoSlice::new(HEADER)], &[], &mut []);
     let (report, outcome) = sent.into_parts();
     outcome.during("serve")?;
     drop(connection);

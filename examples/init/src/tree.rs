@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 
 use bare_sendfile::{Count, Mechanisms, sendfile_all, sendfile_hdtr_all};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chmodat, chownat, fstat,
     linkat, mkdirat, mknodat, openat, readlinkat_raw, statat, symlinkat, unlinkat, utimensat,
@@ -14,14 +14,9 @@ use rustix::path::DecInt;
 use crate::console::{During, Failure, say};
 use crate::start::stdout;
 
-/// Without std, rustix and this crate each have their own types for descriptors.
-pub fn lend(fd: &impl AsFd) -> bare_sendfile::fd::BorrowedFd<'_> {
-    // SAFETY: it is open, and stays so while `fd` is borrowed.
-    unsafe { bare_sendfile::fd::BorrowedFd::borrow_raw(fd.as_fd().as_raw_fd()) }
-}
-
+/// Opens what is there, and waits for no writer of a FIFO.
 pub fn open(name: &CStr, what: &'static str) -> Result<OwnedFd, Failure> {
-    openat(CWD, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).during(what)
+    openat(CWD, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty()).during(what)
 }
 
 /// What became of the payload.
@@ -114,7 +109,7 @@ fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &CStr) -> Result<u64, Fa
     let old = openat(from, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).during("open")?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let new = openat(to, name, flags, Mode::RUSR | Mode::WUSR).during("create")?;
-    let sent = sendfile_all(lend(&new), lend(&old), Some(0), Count::ToEnd).bytes();
+    let sent = sendfile_all(&new, &old, Some(0), Count::ToEnd).bytes();
     if sent.is_err() {
         // Half a file looks like a whole one.
         let _ = unlinkat(to, name, AtFlags::empty());
@@ -163,7 +158,7 @@ fn empty(folder: BorrowedFd<'_>) {
 /// A file to the console, through a buffer where sendfile refuses.
 pub fn show(name: &CStr) -> Result<Mechanisms, Failure> {
     let file = open(name, "open a file to show")?;
-    let sent = sendfile_hdtr_all(lend(&stdout()), lend(&file), Some(0), Count::ToEnd, &[], &[], &mut [0; 512]);
+    let sent = sendfile_hdtr_all(stdout(), &file, Some(0), Count::ToEnd, &[], &[], &mut [0; 512]);
     let (report, outcome) = sent.into_parts();
     outcome.during("show a file")?;
     let bytes = report.progress.total();

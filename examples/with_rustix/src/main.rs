@@ -5,7 +5,6 @@
 // Or the compiler would make calls of memcpy out of the loops in memcpy.
 #![no_builtins]
 
-mod lend;
 mod start;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -21,7 +20,6 @@ use rustix::net::{
 };
 use rustix::path::DecInt;
 
-use lend::lend;
 use start::{Arguments, STDERR, STDOUT};
 
 /// The exit code.
@@ -77,10 +75,10 @@ fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
         IoSlice::new(b"\r\n\r\n"),
     ];
     // A client that goes away is an error and not the end of the program. With std the signal is ignored anyway.
-    let _guard = SigpipeGuard::new().map_err(errno)?;
-    let sent = sendfile_hdtr_all(lend(&client), lend(&file), Some(0), Count::Bytes(length), &head, &[], &mut []);
+    let _guard = SigpipeGuard::new()?;
+    let sent = sendfile_hdtr_all(&client, &file, Some(0), Count::Bytes(length), &head, &[], &mut []);
     // A file that was shortened meanwhile: the client must not take what it has for the whole.
-    sent.bytes().map_err(|error| errno(error.errno()))?;
+    sent.bytes().map_err(|error| error.errno())?;
     finish(&client)
 }
 
@@ -114,9 +112,4 @@ fn finish(client: &OwnedFd) -> Result<(), Errno> {
         }
     }
     Ok(())
-}
-
-/// The same error number as a value of rustix.
-fn errno(errno: bare_sendfile::Errno) -> Errno {
-    Errno::from_raw_os_error(errno.raw_os_error())
 }

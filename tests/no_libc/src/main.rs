@@ -15,7 +15,7 @@ use core::hint::black_box;
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{
     Count, Error, FlushOnDrop, IoSlice, Moved, Output, PipeCopy, SfFlags, SigpipeGuard, Status, Step, StreamCopy,
-    Transfer, available, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all,
+    Transfer, available, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all, sendfile_raw,
 };
 
 type Part = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Error>;
@@ -42,6 +42,8 @@ fn main(arguments: usize) -> u8 {
 /// The first bytes by position, the others by offset.
 fn first_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut offset = sendfile(output, input, None, black_box(5))? as u64;
+    // SAFETY: the offset is this function's.
+    unsafe { sendfile_raw(black_box(1), black_box(0), &raw mut offset, black_box(5))? };
     while sendfile(output, input, Some(&mut offset), black_box(1 << 20))? > 0 {}
     Ok(())
 }
@@ -49,6 +51,7 @@ fn first_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error
 /// The file between a header and a trailer.
 fn second_form(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let headers = black_box([IoSlice::new(b"<"), IoSlice::from(b"".as_slice())]);
+    black_box((headers[0].len(), headers[1].is_empty(), headers[0].part(black_box(1), 1)));
     let trailers = black_box([IoSlice::new(b">")]);
     // SAFETY: it is a list of `struct iovec`, which is borrowed, and so are its bytes.
     let trailers = unsafe { IoSlice::from_raw_parts(trailers.as_ptr().cast(), trailers.len()) };

@@ -42,6 +42,9 @@ fn more() {
 functions! {
     "sendfile": (out: Fd<'_>, input: Fd<'_>, offset: Option<&mut u64>, count: usize) -> Result<usize> =
         bare_sendfile::sendfile(out, input, offset, count);
+    "sendfile_raw": (out: i32, input: i32, offset: *mut u64, count: usize) -> Result<usize> =
+        // SAFETY: it is never called.
+        unsafe { bare_sendfile::sendfile_raw(out, input, offset, count) };
     "available": () -> Result<()> = bare_sendfile::available();
     "sendfile_hdtr": (
         out: Fd<'_>, input: Fd<'_>, offset: u64, count: Count, head: Parts<'_>, tail: Parts<'_>, flags: SfFlags,
@@ -153,6 +156,9 @@ functions! {
     "IoSlice::from_raw_parts": (list: *const c_void, len: usize) -> Parts<'static> =
         // SAFETY: nobody calls this.
         unsafe { IoSlice::from_raw_parts(list, len) };
+    "IoSlice::len": (slice: &IoSlice<'static>) -> usize = slice.len();
+    "IoSlice::is_empty": (slice: &IoSlice<'static>) -> bool = slice.is_empty();
+    "IoSlice::part": (slice: IoSlice<'static>, start: usize, most: usize) -> IoSlice<'static> = slice.part(start, most);
     "IoSlice::as_slice": (slice: &IoSlice<'static>) -> &'static [u8] = slice.as_slice();
     "Slices::as_slice": (slices: &'static Slices<'static>) -> Parts<'static> = slices.as_slice();
     "SfFlags::with_readahead": (flags: SfFlags, pages: u16) -> Option<SfFlags> = flags.with_readahead(pages);

@@ -1,0 +1,68 @@
+/* The copy of an init in C: init FROM TO [NEXT ARGUMENT...] copies the file FROM to the new file TO, so that it is whole on the disk
+ * or not there, and goes on as NEXT.
+ *
+ *     musl-gcc -static init.c $(pkg-config --cflags --libs bare_sendfile) -o init
+ *
+ * An init in an initramfs puts things where the real root expects them: keys, modules, an image. Nobody is there to start it again,
+ * so each error has its name. SIGPIPE needs no care: the kernel sends PID 1 no signal that it does not handle. */
+#define _GNU_SOURCE
+#include <bare_sendfile.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int fail(const char *what, int error)
+{
+    fprintf(stderr, "init: %s: %s\n", what, strerror(error));
+    return 1;
+}
+
+/* The bytes of FROM, to its end: inside the kernel, or through the buffer for what sendfile(2) refuses, as files of procfs and sysfs. */
+static int copy(int from, int to)
+{
+    static char buffer[65536];
+    struct bare_transfer transfer;
+    int result = bare_transfer_init(&transfer, 0, BARE_TO_END, NULL);
+    if (!result)
+        result = bare_transfer_send_all(&transfer, to, from, NULL, buffer, sizeof buffer);
+    return -result;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3)
+        return fail("usage: init FROM TO [NEXT ARGUMENT...]", EINVAL);
+    struct stat stat;
+    int from = open(argv[1], O_RDONLY | O_CLOEXEC);
+    if (from < 0 || fstat(from, &stat))
+        return fail(argv[1], errno);
+    /* Under a name of its own until it is whole. */
+    char *part;
+    if (asprintf(&part, "%s.part", argv[2]) < 0)
+        return fail(argv[2], ENOMEM);
+    int to = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (to < 0)
+        return fail(part, errno);
+    int error = copy(from, to);
+    /* Many file systems store the bytes only now, and say only now that they cannot. */
+    if (!error && (fchmod(to, stat.st_mode & 07777) || fsync(to)))
+        error = errno;
+    if (close(to) && !error)
+        error = errno;
+    if (!error && rename(part, argv[2]))
+        error = errno;
+    if (error) {
+        unlink(part);
+        return fail(argv[2], error);
+    }
+    free(part);
+    if (argc > 3) {
+        execv(argv[3], argv + 3);
+        return fail(argv[3], errno);
+    }
+    return 0;
+}

@@ -1,0 +1,112 @@
+/* A server's response in C: respond FILE answers one client with FILE, on a nonblocking socket, head and file in one go.
+ *
+ *     cc respond.c $(pkg-config --cflags --libs bare_sendfile) -o respond
+ *
+ * It prints its port. */
+#define _GNU_SOURCE
+#include <bare_sendfile.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* The longest that a client may stand still, in milliseconds. */
+#define PATIENCE 10000
+
+static int fail(const char *what, int error)
+{
+    fprintf(stderr, "respond: %s: %s\n", what, strerror(error));
+    return 1;
+}
+
+/* Waits for `events`; 0, or an error number. */
+static int wait_for(int fd, short events)
+{
+    struct pollfd waiting = {fd, events, 0};
+    int ready = poll(&waiting, 1, PATIENCE);
+    return ready > 0 ? 0 : ready < 0 ? errno : ETIMEDOUT;
+}
+
+/* Reads until the end of the request's head; what is in it makes no difference here. */
+static int request(int client)
+{
+    char head[8192];
+    size_t size = 0;
+    while (size < sizeof head - 1) {
+        ssize_t got = read(client, head + size, sizeof head - 1 - size);
+        if (got == 0)
+            return EPIPE;
+        if (got < 0 && errno != EAGAIN)
+            return errno;
+        if (got < 0) {
+            int error = wait_for(client, POLLIN);
+            if (error)
+                return error;
+            continue;
+        }
+        head[size += got] = 0;
+        if (strstr(head, "\r\n\r\n"))
+            return 0;
+    }
+    return EMSGSIZE;
+}
+
+/* The head and the file, from wherever the socket lets it go on. In a server with many clients `transfer`, `head` and the two
+   descriptors are in the struct of a connection, and the event loop stands in for poll(2). */
+static int respond(int client, int file)
+{
+    struct stat stat;
+    if (fstat(file, &stat))
+        return errno;
+    char text[128];
+    int length = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %lld\r\n\r\n",
+                          (long long)stat.st_size);
+    struct iovec head = {text, length};
+    struct sf_hdtr hdtr = {&head, 1, NULL, 0};
+    struct bare_transfer transfer;
+    int status = bare_transfer_init(&transfer, 0, stat.st_size, &hdtr);
+    if (status < 0)
+        return -status;
+    while ((status = bare_transfer_poll_send(&transfer, client, file, &hdtr, NULL, 0)) != BARE_DONE) {
+        int error = status < 0 ? -status : status == BARE_OUT_FULL ? wait_for(client, POLLOUT) : 0;
+        if (error)
+            return error;
+    }
+    /* Sent is not received: closed now, with something unread in it, the socket would drop what is on its way. */
+    shutdown(client, SHUT_WR);
+    for (char rest[4096]; wait_for(client, POLLIN) == 0 && read(client, rest, sizeof rest) > 0;)
+        ;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int file = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
+    if (file < 0)
+        return fail("usage: respond FILE", argc == 2 ? errno : EINVAL);
+    /* A client that leaves is EPIPE, and not the end of the program. */
+    signal(SIGPIPE, SIG_IGN);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
+        getsockname(listener, (struct sockaddr *)&address, &size))
+        return fail("listen", errno);
+    printf("%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    int error = wait_for(listener, POLLIN);
+    int client = error ? -1 : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (client < 0)
+        return fail("accept", error ? error : errno);
+    error = request(client);
+    if (!error)
+        error = respond(client, file);
+    return error ? fail("client", error) : 0;
+}
