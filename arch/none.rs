@@ -1,5 +1,11 @@
-//! No processor: what the rest is compiled against where the crate is not supported, so that the one error that
-//! `src/lib.rs` has for such a target is the only one.
+//! No processor: the error, and what the rest is compiled against so that it is the only one.
+
+// Another system has its own, in src/lib.rs.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos"))]
+compile_error!(
+    "bare-sendfile has no system calls for this processor: arch/README.md lists those that it knows on each system. Where Rust has \
+     no stable `asm!` (mips, sparc, m68k) no crate without libc can; `rustix::fs::sendfile` goes through libc there"
+);
 
 macro_rules! stubs {
     ($($name:ident($($argument:ty),*);)*) => {$(

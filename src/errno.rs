@@ -51,7 +51,7 @@ impl Errno {
     }
 
     /// For the constants, which do not compile with a number that is none.
-    const fn known(number: i32) -> Self {
+    pub(crate) const fn known(number: i32) -> Self {
         match Self::from_raw_os_error(number) {
             Some(errno) => errno,
             None => panic!("an error number is in 1..=4095"),
@@ -72,7 +72,7 @@ impl Errno {
 
     /// The symbolic name, `None` for a number that this crate does not know.
     pub const fn name(self) -> Option<&'static str> {
-        match table(self.raw_os_error()) {
+        match Self::table(self.raw_os_error()) {
             Some((name, _)) => Some(name),
             None => None,
         }
@@ -80,7 +80,7 @@ impl Errno {
 
     /// What it means, in the words of strerror(3); "Unknown error" for a number that this crate does not know.
     pub const fn description(self) -> &'static str {
-        match table(self.raw_os_error()) {
+        match Self::table(self.raw_os_error()) {
             Some((_, description)) => description,
             None => "Unknown error",
         }
@@ -114,7 +114,7 @@ impl From<Errno> for std::io::Error {
     }
 }
 
-#[cfg(all(feature = "syscalls", target_os = "linux"))]
+#[cfg(all(feature = "syscalls", any(target_os = "linux", target_os = "android")))]
 impl From<Errno> for syscalls::Errno {
     fn from(errno: Errno) -> Self {
         Self::new(errno.raw_os_error())
@@ -122,7 +122,7 @@ impl From<Errno> for syscalls::Errno {
 }
 
 /// Fails for a number outside 1..=4095 and gives it back.
-#[cfg(all(feature = "syscalls", target_os = "linux"))]
+#[cfg(all(feature = "syscalls", any(target_os = "linux", target_os = "android")))]
 impl TryFrom<syscalls::Errno> for Errno {
     type Error = syscalls::Errno;
 
@@ -131,44 +131,48 @@ impl TryFrom<syscalls::Errno> for Errno {
     }
 }
 
-/// Other names of the same numbers.
+/// What is the same number everywhere. The others are the system's: `src/sys/*/errno.rs`.
 impl Errno {
     /// The same as [`EAGAIN`](Self::EAGAIN).
     pub const EWOULDBLOCK: Self = Self::EAGAIN;
-    /// The same as [`EDEADLK`](Self::EDEADLK).
-    #[cfg(target_os = "linux")]
-    pub const EDEADLOCK: Self = Self::EDEADLK;
-    /// The same as [`EOPNOTSUPP`](Self::EOPNOTSUPP). (On macOS it is a number of its own.)
-    #[cfg(not(target_os = "macos"))]
-    pub const ENOTSUP: Self = Self::EOPNOTSUPP;
 }
 
-/// Makes the constants and the table from one list, so that they cannot disagree.
+/// Makes the constants and the table from one list, so that they cannot disagree: for the system's numbers.
 macro_rules! errnos {
-    ($($name:ident = $number:literal, $description:literal;)*) => {
+    ($($(#[$cfg:meta])? $name:ident = $number:literal, $description:literal;)*) => {
         /// The numbers of this target.
         impl Errno {
             $(
+                $(#[$cfg])?
                 #[doc = $description]
                 pub const $name: Self = Self::known($number);
             )*
-        }
 
-        /// Name and description.
-        pub(super) const fn table(number: i32) -> Option<(&'static str, &'static str)> {
-            match number {
-                $($number => Some((stringify!($name), $description)),)*
-                _ => None,
+            /// Name and description.
+            pub(crate) const fn table(number: i32) -> Option<(&'static str, &'static str)> {
+                match number {
+                    $($(#[$cfg])? $number => Some((stringify!($name), $description)),)*
+                    _ => None,
+                }
             }
         }
     };
 }
 
-#[cfg_attr(target_os = "linux", path = "errno/linux.rs")]
-#[cfg_attr(not(any(target_os = "linux", target_os = "macos")), path = "errno/freebsd.rs")]
-#[cfg_attr(target_os = "macos", path = "errno/macos.rs")]
-mod numbers;
-use numbers::table;
+/// Other names of numbers that have one.
+#[allow(unused_macros)] // macOS has none
+macro_rules! same_errnos {
+    ($($(#[$cfg:meta])? $name:ident = $of:ident;)*) => {
+        /// Other names of the same numbers.
+        impl Errno {
+            $(
+                $(#[$cfg])?
+                #[doc = concat!("The same as [`", stringify!($of), "`](Self::", stringify!($of), ").")]
+                pub const $name: Self = Self::$of;
+            )*
+        }
+    };
+}
 
 #[cfg(test)]
 mod tests {

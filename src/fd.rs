@@ -91,13 +91,6 @@ mod bare {
         }
     }
 
-    impl Drop for OwnedFd {
-        fn drop(&mut self) {
-            // SAFETY: `self` owns the descriptor and nothing can use it after this.
-            unsafe { crate::sys::close(self.fd) }
-        }
-    }
-
     impl AsFd for BorrowedFd<'_> {
         #[inline]
         fn as_fd(&self) -> BorrowedFd<'_> {

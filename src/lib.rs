@@ -41,11 +41,12 @@
 //! ```text
 //!                your program
 //! ────────────────────────────────────────────────────────────────────────────────────
+//! stream         input that cannot be read twice: StreamCopy, PipeCopy
 //! drive          performs a transfer's steps on real files: sendfile_all, sendfile_hdtr, send_all, poll_send
+//! sendfile       the first form, the second of the kernels that have it, SIGPIPE
 //! transfer       what to do next, without doing it: headers, file, trailers; resume, fallback, flush
-//! sendfile       the first form
-//! vocabulary     Errno, descriptors, IoSlice, flags
 //! sys            the system: numbers, C structures, the convention of errors
+//! vocabulary     Errno, descriptors, IoSlice, flags
 //! arch           the trap: the only files with asm!
 //! ────────────────────────────────────────────────────────────────────────────────────
 //!                the kernel
@@ -97,7 +98,9 @@
 //!
 //! "All of these" includes [`sendfile_hdtr`], which lends no buffer. A filter that refuses `setsockopt` takes the flush promise away.
 //!
-//! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15.
+//! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15. On 32 bits the calls are
+//! those for 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`, `fadvise64_64` (`arm_fadvise64_64` on arm). On i686 and s390x, `getsockopt`, `setsockopt` and
+//! `sendmsg` have numbers since Linux 4.3.
 //!
 //! # Features
 //!
@@ -110,8 +113,8 @@
 //! | `syscalls` | [`Errno`] to and from that of the `syscalls` crate. Without effect elsewhere than on Linux |
 //!
 //! They are additive, with two exceptions. A crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
-//! which they are one. And where `std` is on, descriptors of rustix are lent if rustix has its own `std` (its default). Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; on anything
-//! else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
+//! which they are one. And where `std` is on, descriptors of rustix are lent if rustix has its own `std` (its default). Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; Linux also on
+//! arm, i686, loongarch64, s390x, powerpc, powerpc64 and riscv32, Android on those that it has. On anything else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
 //! the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`. `splice`, `statx` and `TCP_ULP` are not used there.
 //!
 //! # In the repository
@@ -126,61 +129,41 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-#[cfg(not(all(
-    target_pointer_width = "64",
-    any(
-        all(
-            any(target_os = "linux", target_os = "freebsd"),
-            any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"),
-        ),
-        all(target_os = "macos", any(target_arch = "x86_64", target_arch = "aarch64")),
-    ),
-)))]
+// The processor is judged where it is chosen: arch/*/mod.rs.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos")))]
+compile_error!("bare-sendfile supports Linux, Android, FreeBSD and macOS");
+#[cfg(all(target_pointer_width = "32", any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!(
-    "bare-sendfile supports Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64, with 64-bit \
-     pointers"
+    "bare-sendfile does not support x32 and the ILP32 variants of aarch64: many kernels refuse their system calls"
 );
 
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-#[path = "cork/freebsd.rs"]
-mod cork;
-#[cfg(target_os = "linux")]
-#[path = "cork/linux.rs"]
-mod cork;
-#[cfg(target_os = "macos")]
-#[path = "cork/macos.rs"]
-mod cork;
 mod drive;
+#[macro_use]
 mod errno;
 pub mod fd;
 mod flags;
-#[cfg_attr(not(target_os = "linux"), path = "hints/bsd.rs")]
-mod hints;
 mod iovec;
 #[cfg(doctest)]
 mod misuse;
-#[cfg(not(target_os = "linux"))]
-mod native;
 mod sendfile;
 mod sigpipe;
 mod stream;
 mod sys;
 mod transfer;
-#[cfg(all(feature = "rustix", target_os = "linux"))]
+#[cfg(all(feature = "rustix", any(target_os = "linux", target_os = "android")))]
 mod with_rustix;
 
 pub use drive::{FlushOnDrop, Report, Sent, Status, sendfile_all, sendfile_hdtr, sendfile_hdtr_all};
 pub use errno::{Errno, Result};
 pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
-#[cfg(not(target_os = "linux"))]
-pub use native::sendfile_native;
-
 pub use sendfile::{available, sendfile, sendfile_raw};
 pub use sigpipe::SigpipeGuard;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub use sys::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
 /// Compiles and runs the code in the README.

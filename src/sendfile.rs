@@ -1,8 +1,6 @@
 //! The first form: one call, one system call.
 
 use crate::errno::{Errno, Result};
-#[cfg(not(target_os = "linux"))]
-use crate::fd::BorrowedFd;
 use crate::fd::{AsFd, RawFd};
 use crate::sys;
 
@@ -107,21 +105,8 @@ pub fn sendfile(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<&mut u64>, c
 /// assert_eq!(unsafe { sendfile_raw(-1, -1, &raw mut offset, 1) }, Err(Errno::EBADF));
 /// ```
 pub unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
-    #[cfg(target_os = "linux")]
     // SAFETY: the caller's.
-    let result = unsafe { sys::sendfile_raw(out_fd, in_fd, offset, count) };
-    #[cfg(not(target_os = "linux"))]
-    let result = {
-        // For which std's type has no place.
-        if out_fd == -1 || in_fd == -1 {
-            return Err(Errno::EBADF);
-        }
-        // SAFETY: neither is −1. One that is not open is given to the kernel, which says so, and to nobody else.
-        let (out_fd, in_fd) = unsafe { (BorrowedFd::borrow_raw(out_fd), BorrowedFd::borrow_raw(in_fd)) };
-        // SAFETY: the caller's.
-        sys::sendfile(out_fd, in_fd, unsafe { offset.as_mut() }, count)
-    };
-    result
+    unsafe { sys::sendfile_raw(out_fd, in_fd, offset, count) }
 }
 
 /// Whether sendfile can be called at all here: `Err` with the reason when a seccomp filter or an old kernel refuses it.

@@ -1,16 +1,15 @@
 //! Input that cannot be read twice: pipes, sockets, terminals, eventfds.
 
-use crate::cork;
 use crate::drive::Status;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd};
 use crate::iovec::IoSlice;
-use crate::sys::{self, SOCK_STREAM};
+use crate::sys::{self, SOCK_STREAM, cork};
 use crate::transfer::{Count, Error};
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod pipe;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use pipe::PipeCopy;
 
 /// The most bytes that one call moves, and what one nonblocking call moves unless told otherwise.

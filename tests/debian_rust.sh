@@ -71,6 +71,8 @@ unpack() {
             x86_64-*) arch=amd64 ;;
             aarch64-*) arch=arm64 ;;
             riscv64*) arch=riscv64 ;;
+            armv7-*) arch=armhf ;;
+            i686-*) arch=i386 ;;
         esac
         if [[ $arch != "$host" ]]; then arches+=("$arch"); fi
     done
@@ -91,7 +93,7 @@ unpack() {
 }
 
 # private_apt FOLDER HOST ARCH...: an apt of our own, from the mirrors that the system uses. riscv64 has been a part of
-# Debian since trixie; its packages are only unpacked, so they need not fit this system.
+# Debian since trixie, and trixie has the newest libraries of armhf and i386; the packages are only unpacked, so they need not fit this system.
 private_apt() {
     local folder=$1 arch arches uri codename component key=signed-by=/usr/share/keyrings/debian-archive-keyring.gpg
     shift
@@ -101,8 +103,8 @@ private_apt() {
     while read -r uri codename component; do
         arches=
         for arch; do
-            if [[ $arch == riscv64 ]]; then
-                printf 'deb [arch=riscv64 %s] %s %s %s\n' "$key" "$uri" "trixie${codename##+([^-])}" "$component"
+            if [[ $arch == @(riscv64|armhf|i386) ]]; then
+                printf 'deb [arch=%s %s] %s %s %s\n' "$arch" "$key" "$uri" "trixie${codename##+([^-])}" "$component"
             else
                 arches+=${arches:+,}$arch
             fi

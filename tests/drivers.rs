@@ -554,7 +554,7 @@ fn a_gathered_write_goes_on_from_every_byte() {
     let message = Message::new(20, 30, 10);
     let (headers, trailers) = (message.headers(), message.trailers());
     let out = file(&[]);
-    let limit = |bytes: u64| {
+    let limit = |bytes: libc::rlim_t| {
         let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
         // SAFETY: it only reads `limit`.
         unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }
@@ -563,7 +563,7 @@ fn a_gathered_write_goes_on_from_every_byte() {
         // SAFETY: to ignore a signal runs no code.
         unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
         let mut buffer = [0; 100];
-        for at in 1..60 {
+        for at in 1..60_u8 {
             let mut transfer = match Transfer::new(Message::OFFSET, 30, &headers, &trailers) {
                 Ok(transfer) => transfer,
                 Err(_) => return 1,
@@ -572,9 +572,9 @@ fn a_gathered_write_goes_on_from_every_byte() {
             if out.set_len(0).is_err() || rustix::fs::seek(&out, rustix::fs::SeekFrom::Start(0)).is_err() {
                 return 2;
             }
-            limit(at);
+            limit(at.into());
             let result = transfer.send_all(fd(&out), fd(&message.file), &headers, &trailers, &mut buffer);
-            if result != Err(Error::Errno(Errno::EFBIG)) || transfer.progress().total() != at {
+            if result != Err(Error::Errno(Errno::EFBIG)) || transfer.progress().total() != u64::from(at) {
                 return 3;
             }
             limit(libc::RLIM_INFINITY);
@@ -755,7 +755,7 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     });
     let hints = SfFlags::NODISKIO | SfFlags::NOCACHE | SfFlags::USER_READAHEAD;
     let flags = hints.with_readahead(2).unwrap();
-    confined(&[&sockets[..], &[libc::SYS_preadv2, libc::SYS_fadvise64]].concat(), &|| {
+    confined(&[&sockets[..], &[libc::SYS_preadv2, common::FADVISE]].concat(), &|| {
         sendfile_hdtr(out, input, offset, message.count(), &headers, &trailers, flags).outcome
     });
     confined(&sockets, &|| send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome);

@@ -30,8 +30,8 @@ static SEND: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut above = exe.ancestors().skip(2); // TARGET_DIR[/TRIPLE]/PROFILE/deps/EXE
     let name = |path: Option<&Path>| path.unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     let profile = name(above.next());
-    let triple =
-        Some(name(above.next())).filter(|name| name.starts_with(env::consts::ARCH) && name.contains("-linux-"));
+    let cpu = if env::consts::ARCH == "x86" { "i" } else { env::consts::ARCH };
+    let triple = Some(name(above.next())).filter(|name| name.starts_with(cpu) && name.contains("-linux-"));
 
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--locked", "--message-format", "json"]);
@@ -735,7 +735,8 @@ fn failing_to_close(errno: i32) -> seccompiler::BpfProgram {
     use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
 
     let above = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Gt, 3).unwrap();
-    let rules = [(libc::SYS_close, vec![SeccompRule::new(vec![above]).unwrap()])];
+    #[allow(clippy::unnecessary_cast)] // on 64 bits
+    let rules = [(libc::SYS_close as i64, vec![SeccompRule::new(vec![above]).unwrap()])];
     let (arch, action) = (env::consts::ARCH.try_into().unwrap(), SeccompAction::Errno(errno as u32));
     SeccompFilter::new(rules.into(), SeccompAction::Allow, action, arch).unwrap().try_into().unwrap()
 }

@@ -339,8 +339,7 @@ fn g2_nocache_drops_each_page_twice_at_most() {
         }
         Some(0)
     };
-    let (sent, calls) =
-        seen(&[libc::SYS_fadvise64], drop, || send(&source, start, Count::Bytes(len), SfFlags::NOCACHE));
+    let (sent, calls) = seen(&[common::FADVISE], drop, || send(&source, start, Count::Bytes(len), SfFlags::NOCACHE));
     assert_eq!((sent.outcome, sent.flags), (Ok(()), approximated(SfFlags::NOCACHE)));
     // Each step but the first drops; what the last step sent nobody does.
     assert_eq!(calls.len(), 15);

@@ -1,21 +1,26 @@
 //! FreeBSD's side of the library, stub and all, run on x86_64 Linux: the trap is caught and answered by the model of
 //! FreeBSD's kernel that the simulation has.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-#![allow(dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
+#![allow(clippy::duplicate_mod, dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
 
 #[path = "foreign_trap/caught.rs"]
 mod caught;
 mod common;
+#[macro_use]
 #[path = "../src/errno.rs"]
 mod errno;
 #[path = "../src/fd.rs"]
 mod fd;
+#[path = "../src/flags.rs"]
+mod flags;
 #[path = "../src/iovec.rs"]
 mod iovec;
 #[path = "simulation_bsd/freebsd.rs"]
 mod simulated;
 #[path = "foreign_trap/freebsd.rs"]
 mod sys;
+#[path = "../src/transfer/mod.rs"]
+mod transfer;
 
 use bare_sendfile::Errno;
 use simulated::model;

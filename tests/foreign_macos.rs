@@ -1,21 +1,26 @@
 //! macOS's side of the library, stub and all, run on x86_64 Linux, with the feature `macos-raw-syscalls`: the trap is caught and answered by the model of
 //! macOS's kernel that the simulation has.
 #![cfg(all(target_os = "linux", target_arch = "x86_64", feature = "macos-raw-syscalls"))]
-#![allow(dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
+#![allow(clippy::duplicate_mod, dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
 
 #[path = "foreign_trap/caught.rs"]
 mod caught;
 mod common;
+#[macro_use]
 #[path = "../src/errno.rs"]
 mod errno;
 #[path = "../src/fd.rs"]
 mod fd;
+#[path = "../src/flags.rs"]
+mod flags;
 #[path = "../src/iovec.rs"]
 mod iovec;
 #[path = "simulation_bsd/macos.rs"]
 mod simulated;
 #[path = "foreign_trap/macos.rs"]
 mod sys;
+#[path = "../src/transfer/mod.rs"]
+mod transfer;
 
 use bare_sendfile::Errno;
 use simulated::model;

@@ -11,6 +11,19 @@ export CARGO_TERM_COLOR=never
 say() { printf '== %s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
+# processors WHAT...: the CPUs of tests/processors.list of which WHAT runs.
+processors() { awk -v what=" $* " '!/^#/ && index(what, " " $6 " ") {print $1}' tests/processors.list; }
+
+# processor CPU: sets what tests/processors.list has of it: target, emulates (QEMU's name), debian_arch, tools (GNU's prefix).
+# shellcheck disable=SC2034 # for the caller
+processor() {
+    read -r target emulates debian_arch tools < <(awk -v cpu="$1" '$1 == cpu {print $2, $3, $4, $5}' tests/processors.list) ||
+        die "tests/processors.list has no $1"
+}
+
+# target_of CPU: Rust's name of it.
+target_of() { local target emulates debian_arch tools; processor "$1"; printf '%s\n' "$target"; }
+
 # powerset: one line per combination of the crate's features, read from Cargo.toml so that none can be forgotten.
 powerset() {
     local names combination i bits
@@ -89,7 +102,11 @@ rust_for() {
     fi
     # shellcheck source=tests/debian_rust.sh
     source tests/debian_rust.sh
-    debian_rust rust-newest '' {x86_64,aarch64,riscv64gc}-unknown-linux-gnu
+    case $1 in
+        # Together they would be fetched again by who has the three.
+        armv7-* | i686-*) debian_rust "rust-newest-${1%%-*}" '' "$1" ;;
+        *) debian_rust rust-newest '' {x86_64,aarch64,riscv64gc}-unknown-linux-gnu ;;
+    esac
 }
 
 # std_for TARGET...: a compiler with a standard library for each TARGET, built from source (-Zbuild-std) and kept, for
@@ -152,17 +169,14 @@ emulator() {
 
 # cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.
 cross() {
-    local cpu=$1 target name debian_arch
-    case $cpu in
-        aarch64) target=aarch64-unknown-linux-gnu debian_arch=arm64 ;;
-        riscv64) target=riscv64gc-unknown-linux-gnu debian_arch=riscv64 ;;
-    esac
-    need qemu-user "gcc-$cpu-linux-gnu" "libc6-dev-$debian_arch-cross"
+    local cpu=$1 name target emulates debian_arch tools
+    processor "$cpu"
+    need qemu-user "gcc-$tools" "libc6-dev-$debian_arch-cross"
     rust_for "$target"
     name=${target^^}
     name=CARGO_TARGET_${name//-/_}
-    export "${name}_LINKER=$cpu-linux-gnu-gcc"
-    export "${name}_RUNNER=qemu-$cpu -L /usr/$cpu-linux-gnu"
+    export "${name}_LINKER=$tools-gcc"
+    export "${name}_RUNNER=qemu-$emulates -L /usr/$tools"
     # In a folder of its own, where no other step's build is waited for.
     export CARGO_BUILD_TARGET=$target CARGO_TARGET_DIR=$PWD/target/cross-$cpu
     # Before version 8 the emulator takes memory in slices, whose locks a child of an emulated program can inherit held.

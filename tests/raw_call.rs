@@ -35,12 +35,16 @@ fn first_file_step(offset: u64, count: impl Into<Count>, cap: usize) -> (Option<
 #[test]
 fn a3_the_first_form_does_not_clamp() {
     let (source, sink) = (memfd(10), null());
-    let too_many = [usize::MAX, isize::MAX as usize + 1];
-    for count in too_many {
+    // Of 32 bits a 64-bit kernel takes them.
+    let too_many: &[usize] =
+        if cfg!(target_pointer_width = "64") { &[usize::MAX, isize::MAX as usize + 1] } else { &[] };
+    for &count in too_many {
         assert_eq!(sendfile(fd(&sink), fd(&source), Some(&mut 0), count), Err(Errno::EINVAL), "{count:#x}");
         assert_eq!(sendfile(fd(&sink), fd(&source), None, count), Err(Errno::EINVAL), "{count:#x}");
     }
     let mut offset = 1;
+    // Of 32 bits the largest count does not reach the largest offset.
+    #[cfg(target_pointer_width = "64")]
     assert_eq!(sendfile(fd(&sink), fd(&source), Some(&mut offset), isize::MAX as usize), Err(Errno::EINVAL));
     assert_eq!((offset, position(&source)), (1, 0));
     // The largest that are allowed.
@@ -51,8 +55,8 @@ fn a3_the_first_form_does_not_clamp() {
 #[test]
 fn a3_one_call_moves_at_most_0x7ffff000_bytes() {
     let (source, sink) = (zeros(), null());
-    let mut offset = 0;
-    let sent = undisturbed(|| sendfile(fd(&sink), fd(&source), Some(&mut offset), 5 << 30));
+    let (mut offset, most) = (0, (5_u64 << 30).min(isize::MAX as u64) as usize);
+    let sent = undisturbed(|| sendfile(fd(&sink), fd(&source), Some(&mut offset), most));
     assert_eq!(sent, Ok(MAX_RW_COUNT));
     assert_eq!(offset, MAX_RW_COUNT as u64);
 }

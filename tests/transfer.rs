@@ -815,7 +815,7 @@ fn a_small_file_is_gathered_with_its_lists_if_they_fit() {
     assert_eq!(script(115).with(|t| t.with_cap(99)).next(), headers(true, true));
     // A threshold above what one call moves is that, headers included.
     for (small, count, gathered) in [
-        (1 << 32, 100, true),
+        (1_usize.rotate_right(1), 100, true),
         (MAX_RW_COUNT - 7, MAX_RW_COUNT - 7, true),
         (usize::MAX, MAX_RW_COUNT - 7, true),
         (MAX_RW_COUNT - 8, MAX_RW_COUNT - 7, false),

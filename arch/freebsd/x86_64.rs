@@ -44,49 +44,7 @@ macro_rules! trap {
     }};
 }
 
-/// A system call with one argument.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall1(nr: usize, a0: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("rdi") a0) }
-}
-
-/// A system call with three arguments.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall3(nr: usize, a0: *mut (), a1: *mut (), a2: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("rdi") a0, in("rsi") a1, in("rdx") a2) }
-}
-
-/// A system call with four arguments.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall4(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("rdi") a0, in("rsi") a1, in("rdx") a2, in("r10") a3) }
-}
-
-/// A system call with five arguments.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall5(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut (), a4: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("rdi") a0, in("rsi") a1, in("rdx") a2, in("r10") a3, in("r8") a4) }
-}
+stubs!(inline(always); "rdi" "rsi" "rdx" "r10" "r8" "r9");
 
 /// A system call with seven arguments.
 ///

@@ -1,4 +1,4 @@
-//! Linux on riscv64: the `ecall` instruction.
+//! Linux on riscv64 and riscv32: the `ecall` instruction.
 //!
 //! | register | role |
 //! |---|---|
@@ -41,78 +41,5 @@ macro_rules! trap {
     }};
 }
 
-/// A system call with one argument.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[cfg(not(feature = "std"))] // for close(2), which std does itself
-#[inline(always)]
-pub(crate) unsafe fn syscall1(nr: usize, a0: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("a0") a0) }
-}
-
-/// A system call with three arguments.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall3(nr: usize, a0: *mut (), a1: *mut (), a2: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("a0") a0, in("a1") a1, in("a2") a2) }
-}
-
-/// A system call with four arguments.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall4(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("a0") a0, in("a1") a1, in("a2") a2, in("a3") a3) }
-}
-
-/// A system call with four arguments, the first two of them C `int`s. As in the C calling convention the upper half
-/// of their registers is not specified (the kernel ignores it), which saves extending them.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall4_int2(nr: usize, a0: i32, a1: i32, a2: *mut (), a3: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("a0") a0, in("a1") a1, in("a2") a2, in("a3") a3) }
-}
-
-/// A system call with five arguments.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall5(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut (), a4: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("a0") a0, in("a1") a1, in("a2") a2, in("a3") a3, in("a4") a4) }
-}
-
-/// A system call with six arguments.
-///
-/// # Safety
-///
-/// The call `nr`, with these arguments, must not break memory that Rust relies on.
-#[inline(always)]
-pub(crate) unsafe fn syscall6(
-    nr: usize,
-    a0: *mut (),
-    a1: *mut (),
-    a2: *mut (),
-    a3: *mut (),
-    a4: *mut (),
-    a5: *mut (),
-) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
-    unsafe { trap!(nr; in("a0") a0, in("a1") a1, in("a2") a2, in("a3") a3, in("a4") a4, in("a5") a5) }
-}
+stubs!(inline(always); "a0" "a1" "a2" "a3" "a4" "a5");
+stub_int2!("a0" "a1" "a2" "a3");

@@ -8,8 +8,8 @@ use self::perform::{Stop, flush};
 use crate::errno::Errno;
 use crate::fd::{AsFd, BorrowedFd};
 use crate::flags::{FlagsReport, SfFlags};
-use crate::hints::Hints;
 use crate::iovec::IoSlice;
+use crate::sys::hints::Hints;
 use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
 
 /// The bytes that a call sent, and the error that ended it, if one did. Each method consumes it, so that neither is dropped unseen.
@@ -217,9 +217,9 @@ pub fn sendfile_hdtr_all(
 ) -> Sent {
     let mut transfer = match offset {
         Some(offset) => Transfer::new(offset, count, headers, trailers),
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         None => Transfer::from_position(count, headers, trailers),
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
         None => Err(Error::Errno(Errno::EINVAL)),
     };
     let (out_fd, in_fd) = (out_fd.as_fd(), in_fd.as_fd());
@@ -336,7 +336,7 @@ impl Drive<'_> {
                 return Sent { report, outcome: Err(*error) };
             }
         };
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(hints) = &mut self.hints {
             hints.read_ahead(self.in_fd);
         }
@@ -382,7 +382,7 @@ impl Drive<'_> {
 
     /// Performs a step, and what the flags ask for.
     fn perform(&mut self, transfer: &mut Transfer, step: &Step<'_>) -> core::result::Result<(), Stop> {
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         if let (Some(hints), Step::SendFile { offset: Some(offset), count }) = (&mut self.hints, *step) {
             let count = match hints.cached(self.in_fd, offset, count) {
                 Ok(count) => count,
@@ -392,9 +392,9 @@ impl Drive<'_> {
             let step = Step::SendFile { offset: Some(offset), count };
             return transfer.perform_with(&step, self.out_fd, self.in_fd, &mut [], 0);
         }
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         let flags = 0;
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
         let flags = self.hints.as_ref().map_or(0, Hints::native);
         // The call would wait for pages of which the cork holds the last.
         #[cfg(target_os = "freebsd")]

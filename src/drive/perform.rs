@@ -1,10 +1,9 @@
 //! Performs single steps on real files.
 
-use crate::cork;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd};
 use crate::iovec::IoSlice;
-use crate::sys;
+use crate::sys::{self, cork};
 use crate::transfer::{Error, Moved, Output, Step, Transfer};
 
 impl Output {
@@ -170,7 +169,7 @@ fn send(
     headers: &[IoSlice<'_>],
     flags: u32,
 ) -> Moved {
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         let _ = flags; // it takes none
         if !headers.is_empty() {
@@ -179,7 +178,7 @@ fn send(
         let mut at = offset.unwrap_or(0);
         sys::sendfile(out_fd, in_fd, offset.is_some().then_some(&mut at), count).into()
     }
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     match offset {
         Some(offset) => send_native(out_fd, in_fd, offset, count, headers, flags),
         None => sys::sendfile(out_fd, in_fd, None, count).into(),
@@ -187,7 +186,7 @@ fn send(
 }
 
 /// The kernel's own call, headers included. (A count of 0 would tell it to send to the end, one above `i64::MAX` nothing.)
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn send_native(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,

@@ -319,7 +319,7 @@ impl Transfer {
     /// # Errors
     ///
     /// [`Error::TooLarge`]: the length of a list is above `i64::MAX`.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn from_position(
         count: impl Into<Count>,
         headers: &[IoSlice<'_>],

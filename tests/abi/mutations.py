@@ -14,15 +14,15 @@ MUTATIONS = {
         ("r11 not declared", 'lateout("r11") _,', ""),
         ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
         ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
-        ("the fourth argument in rcx", 'in("r10") a3', 'in("rcx") a3'),
-        ("arguments five and six swapped", 'in("r8") a4, in("r9") a5', 'in("r8") a5, in("r9") a4'),
+        ("the fourth argument in rcx", '"rdx" "r10"', '"rdx" "rcx"'),
+        ("arguments five and six swapped", '"r8" "r9"', '"r9" "r8"'),
     ]),
     ("linux", "aarch64"): mutations("linux", "aarch64", [
         ("number in x7", 'in("x8") $nr', 'in("x7") $nr'),
         ("result in x1", 'lateout("x0") result', 'lateout("x0") _, lateout("x1") result'),
         ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
         ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
-        ("arguments five and six swapped", 'in("x4") a4, in("x5") a5', 'in("x4") a5, in("x5") a4'),
+        ("arguments five and six swapped", '"x4" "x5"', '"x5" "x4"'),
     ]),
     ("freebsd", "x86_64"): mutations("freebsd", "x86_64", [
         ("rcx not declared", 'lateout("rcx") _,', ""),
@@ -46,11 +46,11 @@ MUTATIONS = {
         ("the seventh argument at the stack pointer", '"push {a6}",\n            "push {a6}", ', '"sub rsp, 8",\n            "push {a6}", '),
         ("the stack pointer put back by add", '"lea rsp, [rsp + 16]"', '"add rsp, 16"'),
         ("the carry flag ignored", '"jnc 2f",', '"jmp 2f",'),
-        ("the fourth argument in rcx", 'in("r10") a3', 'in("rcx") a3'),
+        ("the fourth argument in rcx", '"rdx" "r10"', '"rdx" "rcx"'),
     ]),
     ("freebsd", "aarch64"): mutations("freebsd", "aarch64", [
         ("number in x7", 'in("x8") $nr', 'in("x7") $nr'),
-        ("the seventh argument in x7", 'in("x6") a6', 'in("x7") a6'),
+        ("the seventh argument in x7", '"x5" "x6"', '"x5" "x7"'),
         ("the carry flag ignored", '"cneg x0, x0, cs",', ""),
         ("the carry flag reversed", "x0, cs", "x0, cc"),
         ("memory not declared, inlined", "options(nostack)", "options(nostack, nomem)", "inline(never)", "inline(always)"),
@@ -62,14 +62,14 @@ MUTATIONS = {
         ("a1 not declared", 'lateout("a1") _,', ""),
         ("t0 ignored", '"beqz t0, 2f",', '"j 2f",'),
         ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("the seventh argument in a7", 'in("a6") a6', 'in("a7") a6'),
+        ("the seventh argument in a7", '"a5" "a6"', '"a5" "a7"'),
     ]),
     ("macos", "x86_64"): mutations("macos", "x86_64", [
         ("no class", "CLASS | $nr", "$nr"),
         ("only rcx and r11 declared", 'clobber_abi("C"),', 'lateout("rcx") _, lateout("r11") _,'),
         ("the carry flag ignored", '"jnc 2f",', '"jmp 2f",'),
         ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("arguments five and six swapped", 'in("r8") a4, in("r9") a5', 'in("r8") a5, in("r9") a4'),
+        ("arguments five and six swapped", '"r8" "r9"', '"r9" "r8"'),
     ]),
     ("macos", "aarch64"): mutations("macos", "aarch64", [
         ("number in x8", 'in("x16") $nr', 'in("x8") $nr'),
@@ -77,28 +77,30 @@ MUTATIONS = {
         ("nothing declared", 'clobber_abi("C"),', ""),
         ("the carry flag ignored", '"cneg x0, x0, cs",', ""),
         ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("arguments five and six swapped", 'in("x4") a4, in("x5") a5', 'in("x4") a5, in("x5") a4'),
+        ("arguments five and six swapped", '"x4" "x5"', '"x5" "x4"'),
     ]),
     ("linux", "riscv64"): mutations("linux", "riscv64", [
         ("number in a6", 'in("a7") $nr', 'in("a6") $nr'),
         ("result in a1", 'lateout("a0") result', 'lateout("a0") _, lateout("a1") result'),
         ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
         ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
-        ("arguments five and six swapped", 'in("a4") a4, in("a5") a5', 'in("a4") a5, in("a5") a4'),
+        ("arguments five and six swapped", '"a4" "a5"', '"a5" "a4"'),
     ]),
 }
 
 # Of single calls, which are the same on every processor.
-MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux.rs", [texts]) for name, *texts in [
+MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/mod.rs", [texts]) for name, *texts in [
     ("splice's count and flags swapped", "word(count as isize), flags)", "flags, word(count as isize))"),
-    ("fadvise's length and advice swapped", "word(len as isize), word(advice as isize)", "word(advice as isize), word(len as isize)"),
     ("statx's flags and mask swapped", "word(AT_EMPTY_PATH),\n            word(STATX_SIZE)", "word(STATX_SIZE),\n            word(AT_EMPTY_PATH)"),
-    ("preadv2's offset in both halves", "word(0), // the offset's upper half", "word(offset as isize), // the offset's upper half"),
+]]
+MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/wide64.rs", [texts]) for name, *texts in [
+    ("fadvise's length and advice swapped", "word(len as isize), advice", "advice, word(len as isize)"),
+    ("preadv2's offset in both halves", "[word(offset as isize), word(0)]", "[word(offset as isize), word(offset as isize)]"),
 ]]
 MUTATIONS["freebsd", "x86_64"] += [
-    ("sigtimedwait's second and third argument swapped", "src/sys/freebsd.rs",
+    ("sigtimedwait's second and third argument swapped", "src/sys/freebsd/mod.rs",
      [("SIGTIMEDWAIT, set, null_mut(), no_time", "SIGTIMEDWAIT, set, no_time, null_mut()")]),
-    ("lseek's old number", "src/sys/freebsd.rs", [("LSEEK: usize = 478", "LSEEK: usize = 199")]),
+    ("lseek's old number", "src/sys/freebsd/mod.rs", [("LSEEK: usize = 478", "LSEEK: usize = 199")]),
 ]
 MUTATIONS["macos", "x86_64"] += [
     ("sigwait's arguments swapped", "src/sys/macos/raw.rs",

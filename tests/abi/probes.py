@@ -35,7 +35,7 @@ UNKNOWN, NOT_SOCKET, PLAIN, LAYERED, STREAM, NO_STREAM, MPTCP = range(7)
 # The stubs of each system, by the number of their arguments; int2 takes its first two as C's int.
 STUBS = {
     "linux": {"syscall1": 1, "syscall3": 3, "syscall4": 4, "syscall4_int2": 4, "syscall5": 5, "syscall6": 6},
-    "freebsd": {"syscall1": 1, "syscall3": 3, "syscall4": 4, "syscall5": 5, "syscall7": 7},
+    "freebsd": {"syscall1": 1, "syscall3": 3, "syscall4": 4, "syscall5": 5, "syscall6": 6, "syscall7": 7},
     "macos": {"syscall1": 1, "syscall3": 3, "syscall4": 4, "syscall5": 5, "syscall6": 6},
 }
 

@@ -9,9 +9,15 @@ use std::time::{Duration, Instant};
 use bare_sendfile::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
+/// The number of a system call as seccompiler has it.
+#[allow(clippy::unnecessary_cast)] // on 64 bits
+pub fn rule_number(call: libc::c_long) -> i64 {
+    call as i64
+}
+
 fn filter(calls: &[libc::c_long], listed: SeccompAction, others: SeccompAction) -> BpfProgram {
     let arch: TargetArch = std::env::consts::ARCH.try_into().unwrap();
-    let rules: BTreeMap<i64, _> = calls.iter().map(|&call| (call, vec![])).collect();
+    let rules: BTreeMap<i64, _> = calls.iter().map(|&call| (rule_number(call), vec![])).collect();
     SeccompFilter::new(rules, others, listed, arch).unwrap().try_into().unwrap()
 }
 

@@ -19,6 +19,14 @@ use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, IoSlice, Progress, Transfer};
 use sha2::{Digest, Sha256};
 
+/// posix_fadvise(2) with 64-bit numbers.
+#[cfg(all(target_os = "linux", target_arch = "arm"))]
+pub const FADVISE: libc::c_long = libc::SYS_arm_fadvise64_64;
+#[cfg(all(target_os = "linux", target_arch = "x86"))]
+pub const FADVISE: libc::c_long = libc::SYS_fadvise64_64;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub const FADVISE: libc::c_long = libc::SYS_fadvise64;
+
 #[cfg(target_os = "linux")]
 pub mod calls;
 #[cfg(target_os = "linux")]
@@ -377,8 +385,15 @@ fn as_child(body: impl FnOnce() -> u8) -> Option<ExitStatus> {
 
 /// This test program, for the running test alone: where it is run by an emulator, by the same.
 fn child(starter: &[&str]) -> Command {
-    let cpu = format!("CARGO_TARGET_{}", std::env::consts::ARCH.to_uppercase());
-    let runner = std::env::vars().find(|(name, _)| name.starts_with(&cpu) && name.ends_with("_LINUX_GNU_RUNNER"));
+    let cpu = match std::env::consts::ARCH {
+        "arm" => "ARMV7".to_string(),
+        "x86" => "I686".to_string(),
+        cpu => cpu.to_uppercase(),
+    };
+    let runner = std::env::vars().find(|(name, _)| {
+        let of_cpu = name.strip_prefix("CARGO_TARGET_").and_then(|name| name.strip_prefix(&cpu));
+        of_cpu.is_some_and(|name| name.contains("_LINUX_GNU") && name.ends_with("_RUNNER"))
+    });
     let runner = runner.map_or(String::new(), |(_, runner)| runner);
     let program = std::env::current_exe().unwrap();
     let mut words = starter.iter().copied().chain(runner.split_whitespace()).chain([program.to_str().unwrap()]);

@@ -14,7 +14,7 @@ pub(crate) mod fd {
 #[path = "../simulation/case.rs"]
 #[allow(dead_code)] // the kernels have a part of the outputs
 mod case;
-#[path = "../../src/cork/freebsd.rs"]
+#[path = "../../src/sys/freebsd/cork.rs"]
 mod cork;
 #[path = "../simulation/explorer.rs"]
 pub(crate) mod explorer;
@@ -23,6 +23,10 @@ pub(crate) mod model;
 #[path = "../../src/transfer/mod.rs"]
 #[allow(dead_code, unreachable_pub)] // the scripts use a part
 pub(crate) mod transfer;
+
+// As src/sys has them, for the cork.
+use errno::{Errno, Result};
+use fd::BorrowedFd;
 
 /// What the scripts are made of.
 mod machine {

@@ -19,13 +19,13 @@ pub(crate) mod fd {
     #[derive(Clone, Copy)]
     pub(crate) struct BorrowedFd<'a>(pub(crate) std::marker::PhantomData<&'a ()>);
 }
-#[path = "../../src/cork/freebsd.rs"]
+#[path = "../../src/sys/freebsd/cork.rs"]
 mod cork;
 #[path = "../../src/transfer/mod.rs"]
 #[allow(dead_code, unreachable_pub)] // a part of it is used
 pub(crate) mod transfer;
 
-use errno::Errno;
+use errno::{Errno, Result};
 use fd::BorrowedFd;
 use iovec::IoSlice;
 use transfer::{Count, Error, Moved, Output, Step, Transfer};

@@ -14,7 +14,7 @@ pub(crate) mod fd {
 #[path = "../simulation/case.rs"]
 #[allow(dead_code)] // the kernels have a part of the outputs
 mod case;
-#[path = "../../src/cork/macos.rs"]
+#[path = "../../src/sys/macos/cork.rs"]
 mod cork;
 #[path = "../simulation/explorer.rs"]
 #[allow(dead_code)] // one family of scripts will do
@@ -24,6 +24,10 @@ pub(crate) mod model;
 #[path = "../../src/transfer/mod.rs"]
 #[allow(dead_code, unreachable_pub)] // the scripts use a part
 mod transfer;
+
+// As src/sys has them, for the cork.
+use errno::Result;
+use fd::BorrowedFd;
 
 /// What the scripts are made of.
 mod machine {

@@ -6,10 +6,7 @@ use core::ptr::without_provenance_mut;
 
 use bare_sendfile::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-#[cfg_attr(target_arch = "x86_64", path = "../../../arch/freebsd/x86_64.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "../../../arch/freebsd/aarch64.rs")]
-#[cfg_attr(target_arch = "riscv64", path = "../../../arch/freebsd/riscv64.rs")]
-#[allow(dead_code)] // the stubs of other argument counts
+#[path = "../../../arch/freebsd/mod.rs"]
 mod arch;
 
 const EXIT: usize = 1;

@@ -12,8 +12,16 @@ macro_rules! errnos {
     };
 }
 
-#[cfg_attr(target_os = "freebsd", path = "../../errno/freebsd.rs")]
-#[cfg_attr(target_os = "macos", path = "../../errno/macos.rs")]
+/// The other names, on either side.
+#[allow(unused_macros)] // macOS has none
+macro_rules! same_errnos {
+    ($($name:ident = $of:ident;)*) => {
+        const _: () = { $(assert!(libc::$name == libc::$of, stringify!($name));)* };
+    };
+}
+
+#[cfg_attr(target_os = "freebsd", path = "../freebsd/errno.rs")]
+#[cfg_attr(target_os = "macos", path = "../macos/errno.rs")]
 #[allow(clippy::duplicate_mod, unused_imports)] // the table is there to be read once more, by another macro
 mod errno_table;
 
@@ -31,7 +39,6 @@ const _: () = {
 #[cfg(target_os = "freebsd")]
 const _: () = {
     use crate::flags::SfFlags;
-    assert!(TCP_NOPUSH == libc::TCP_NOPUSH);
     assert!(SfFlags::NODISKIO.bits() == libc::SF_NODISKIO as u32);
     assert!(SfFlags::MNOWAIT.bits() == libc::SF_MNOWAIT as u32);
     assert!(SfFlags::SYNC.bits() == libc::SF_SYNC as u32);

@@ -2,14 +2,9 @@
 
 use crate::around::{Io, read};
 
-#[cfg_attr(all(target_os = "linux", target_arch = "x86_64"), path = "../../../arch/linux/x86_64.rs")]
-#[cfg_attr(all(target_os = "linux", target_arch = "aarch64"), path = "../../../arch/linux/aarch64.rs")]
-#[cfg_attr(all(target_os = "linux", target_arch = "riscv64"), path = "../../../arch/linux/riscv64.rs")]
-#[cfg_attr(all(target_os = "freebsd", target_arch = "x86_64"), path = "../../../arch/freebsd/x86_64.rs")]
-#[cfg_attr(all(target_os = "freebsd", target_arch = "aarch64"), path = "../../../arch/freebsd/aarch64.rs")]
-#[cfg_attr(all(target_os = "freebsd", target_arch = "riscv64"), path = "../../../arch/freebsd/riscv64.rs")]
-#[cfg_attr(all(target_os = "macos", target_arch = "x86_64"), path = "../../../arch/macos/x86_64.rs")]
-#[cfg_attr(all(target_os = "macos", target_arch = "aarch64"), path = "../../../arch/macos/aarch64.rs")]
+#[cfg_attr(target_os = "linux", path = "../../../arch/linux/mod.rs")]
+#[cfg_attr(target_os = "freebsd", path = "../../../arch/freebsd/mod.rs")]
+#[cfg_attr(target_os = "macos", path = "../../../arch/macos/mod.rs")]
 mod arch;
 
 /// `probe_NAME`, which calls the stub NAME with the arguments named by their positions.
@@ -34,6 +29,7 @@ stubs! {
     probe_syscall3 syscall3(0 Word, 1 Word, 2 Word)
     probe_syscall4 syscall4(0 Word, 1 Word, 2 Word, 3 Word)
     probe_syscall5 syscall5(0 Word, 1 Word, 2 Word, 3 Word, 4 Word)
+    probe_syscall6 syscall6(0 Word, 1 Word, 2 Word, 3 Word, 4 Word, 5 Word)
 }
 
 #[cfg(target_os = "linux")]
@@ -44,11 +40,6 @@ stubs! {
 #[cfg(target_os = "freebsd")]
 stubs! {
     probe_syscall7 syscall7(0 Word, 1 Word, 2 Word, 3 Word, 4 Word, 5 Word, 6 Word)
-}
-
-#[cfg(not(target_os = "freebsd"))]
-stubs! {
-    probe_syscall6 syscall6(0 Word, 1 Word, 2 Word, 3 Word, 4 Word, 5 Word)
 }
 
 /// The kernel writes to a variable of the caller, who has just written and will read it.

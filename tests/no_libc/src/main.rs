@@ -7,6 +7,7 @@
 // Or the compiler would make calls of memcpy out of the loops in memcpy.
 #![no_builtins]
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
 mod relocate;
 mod start;
 

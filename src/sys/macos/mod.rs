@@ -12,16 +12,21 @@ use super::bsd::{SfHdtr, SigSet, pending_signals};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
+use crate::sys;
 
 #[cfg(feature = "macos-raw-syscalls")]
-#[cfg_attr(target_arch = "x86_64", path = "../../arch/macos/x86_64.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "../../arch/macos/aarch64.rs")]
+#[path = "../../../arch/macos/mod.rs"]
 mod arch;
 
-#[cfg_attr(feature = "macos-raw-syscalls", path = "macos/raw.rs")]
-#[cfg_attr(not(feature = "macos-raw-syscalls"), path = "macos/libsystem.rs")]
+#[cfg_attr(feature = "macos-raw-syscalls", path = "raw.rs")]
+#[cfg_attr(not(feature = "macos-raw-syscalls"), path = "libsystem.rs")]
 pub(super) mod kernel;
 
+pub(crate) mod cork;
+mod errno;
+
+/// Whether sendfile takes flags.
+pub(super) const TAKES_FLAGS: bool = false;
 pub(super) const MSG_NOSIGNAL: c_int = 0x8_0000;
 /// Whether headers are given to sendfile: here the kernel does not notice that it has sent only a part of them, on a
 /// nonblocking socket or after a signal, and sends the file behind it.

@@ -1,8 +1,6 @@
 //! Linux: `TCP_CORK` holds back what does not fill a segment.
 
-use super::errno::Result;
-use super::fd::BorrowedFd;
-use super::sys;
+use super::{BorrowedFd, Result, sys};
 
 /// Corks the socket unless it is.
 pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {

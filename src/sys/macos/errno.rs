@@ -3,7 +3,7 @@
 //! # References
 //! - [xnu bsd/sys/errno.h](https://github.com/apple-oss-distributions/xnu/blob/main/bsd/sys/errno.h)
 
-use super::Errno;
+use crate::errno::Errno;
 
 errnos! {
     EPERM = 1, "Operation not permitted";

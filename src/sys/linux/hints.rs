@@ -1,9 +1,7 @@
 //! What Linux can do for the flags that only FreeBSD has.
 
-use crate::errno::{Errno, Result};
-use crate::fd::BorrowedFd;
+use super::{Advice, BorrowedFd, Errno, Result, fadvise, read_cached_byte};
 use crate::flags::{FlagsReport, SfFlags};
-use crate::sys::{self, Advice};
 
 /// The unit of the page cache that is asked for. Larger pages are only asked for more often than needed.
 const PAGE: u64 = 4096;
@@ -40,7 +38,7 @@ impl Hints {
         let len = u64::from(self.flags.readahead()) * PAGE;
         if self.flags.contains(SfFlags::USER_READAHEAD)
             && len > 0
-            && sys::fadvise(in_fd, self.start, len, Advice::WillNeed).is_ok()
+            && fadvise(in_fd, self.start, len, Advice::WillNeed).is_ok()
         {
             self.approximated.insert(SfFlags::USER_READAHEAD);
         }
@@ -58,7 +56,7 @@ impl Hints {
             if before >= count {
                 return Ok(count);
             }
-            match sys::read_cached_byte(in_fd, at) {
+            match read_cached_byte(in_fd, at) {
                 Ok(1) => self.approximated.insert(SfFlags::NODISKIO),
                 Ok(_) => return Ok(count), // past the end, which sendfile will find
                 Err(Errno::EAGAIN) => {
@@ -82,7 +80,7 @@ impl Hints {
         (self.before, self.last) = (self.last, offset);
         if self.flags.contains(SfFlags::NOCACHE)
             && len > 0 // 0 would mean to the end
-            && sys::fadvise(in_fd, from, len, Advice::DontNeed).is_ok()
+            && fadvise(in_fd, from, len, Advice::DontNeed).is_ok()
         {
             self.approximated.insert(SfFlags::NOCACHE);
         }

@@ -1,9 +1,7 @@
 //! macOS: clearing `TCP_NOPUSH` sends nothing, so what it holds could stay for good. `TCP_NODELAY`, set before anything is
 //! written, lets nothing wait; the price is that the sections go out in segments of their own.
 
-use super::errno::Result;
-use super::fd::BorrowedFd;
-use super::sys;
+use super::{BorrowedFd, Result, sys};
 
 /// Has each write sent at once, unless it is so.
 pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {

@@ -8,22 +8,20 @@ use core::ffi::c_int;
 use core::ptr::null_mut;
 
 use self::kernel::word;
-use super::bsd::{SfHdtr, SigSet};
+use super::bsd::{SOL_TCP, SfHdtr, SigSet, getsockopt, setsockopt};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
+use crate::sys;
 
-#[cfg_attr(target_arch = "x86_64", path = "../../arch/freebsd/x86_64.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "../../arch/freebsd/aarch64.rs")]
-#[cfg_attr(target_arch = "riscv64", path = "../../arch/freebsd/riscv64.rs")]
-#[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")),
-    path = "../../arch/none.rs"
-)]
+#[path = "../../../arch/freebsd/mod.rs"]
 mod arch;
 
-#[path = "bsd/raw.rs"]
+#[path = "../bsd/raw.rs"]
 pub(super) mod kernel;
+
+pub(crate) mod cork;
+mod errno;
 
 /// System call numbers, the same on all processors.
 mod nr {
@@ -43,6 +41,9 @@ mod nr {
     pub(super) const WRITEV: usize = 121;
 }
 
+#[cfg(all(test, target_os = "freebsd"))]
+const _: () = assert!(TCP_NOPUSH == libc::TCP_NOPUSH);
+
 /// As the crate `sc` has them, which knows FreeBSD on this processor alone.
 #[cfg(all(test, target_os = "freebsd", target_arch = "x86_64"))]
 const _: () = {
@@ -56,7 +57,10 @@ const _: () = {
     assert!(nr::SIGTIMEDWAIT == sc::nr::SIGTIMEDWAIT);
 };
 
+/// Whether sendfile takes flags.
+pub(super) const TAKES_FLAGS: bool = true;
 pub(super) const MSG_NOSIGNAL: c_int = 0x2_0000;
+const TCP_NOPUSH: c_int = 4;
 /// Whether headers are given to sendfile: here they go with the file's first bytes, in one piece.
 pub(crate) const NATIVE_HDTR: bool = true;
 /// Whether a file alone needs the cork.
@@ -115,6 +119,16 @@ pub(crate) fn sendfile_probe() -> Errno {
     let result = unsafe { arch::syscall7(nr::SENDFILE, bad, bad, no, no, no, no, no) };
     // It cannot succeed on a bad descriptor.
     Errno::check(result).err().unwrap_or(Errno::ENOSYS)
+}
+
+/// Whether `TCP_NOPUSH` is set (any number but 0); an error on all that is not TCP.
+pub(crate) fn tcp_nopush(out_fd: BorrowedFd<'_>) -> Result<usize> {
+    getsockopt(out_fd, SOL_TCP, TCP_NOPUSH)
+}
+
+/// Sets or clears `TCP_NOPUSH`. Clearing it sends what waits.
+pub(crate) fn set_tcp_nopush(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
+    setsockopt(out_fd, SOL_TCP, TCP_NOPUSH, on.into())
 }
 
 /// ioctl(2), `FIONSPACE`: how many bytes the send buffer has room for.

@@ -3,7 +3,7 @@
 //! # References
 //! - [FreeBSD sys/sys/errno.h](https://github.com/freebsd/freebsd-src/blob/main/sys/sys/errno.h)
 
-use super::Errno;
+use crate::errno::Errno;
 
 errnos! {
     EPERM = 1, "Operation not permitted";
@@ -103,4 +103,8 @@ errnos! {
     ENOTRECOVERABLE = 95, "State not recoverable";
     EOWNERDEAD = 96, "Previous owner died";
     EINTEGRITY = 97, "Integrity check failed";
+}
+
+same_errnos! {
+    ENOTSUP = EOPNOTSUPP;
 }

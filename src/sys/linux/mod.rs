@@ -10,20 +10,22 @@ use core::ptr::{null, null_mut, without_provenance_mut};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use crate::iovec::IoSlice;
+use crate::sys;
 
-#[cfg_attr(target_arch = "x86_64", path = "../../arch/linux/x86_64.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "../../arch/linux/aarch64.rs")]
-#[cfg_attr(target_arch = "riscv64", path = "../../arch/linux/riscv64.rs")]
-#[cfg_attr(
-    not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")),
-    path = "../../arch/none.rs"
-)]
+#[path = "../../../arch/linux/mod.rs"]
 mod arch;
 
-#[cfg_attr(target_arch = "x86_64", path = "linux/nr_x86_64.rs")]
-#[cfg_attr(not(target_arch = "x86_64"), path = "linux/nr_generic.rs")]
 mod nr;
+#[cfg_attr(target_pointer_width = "32", path = "wide32.rs")]
+#[cfg_attr(not(target_pointer_width = "32"), path = "wide64.rs")]
+mod wide;
 
+pub(crate) mod cork;
+mod errno;
+pub(crate) mod hints;
+
+#[cfg(feature = "pins")] // of tests/no_libc alone, which has what it needs
+mod pins;
 #[cfg(test)]
 mod tests;
 
@@ -63,7 +65,8 @@ const SEEK_CUR: c_int = 1;
 const SPLICE_F_NONBLOCK: isize = 2;
 const O_CLOEXEC: c_int = 0o2_000_000;
 const F_GETPIPE_SZ: c_int = 1032;
-const FIONREAD: c_int = 0x541b;
+const FIONREAD: usize =
+    if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 0x4004_667f } else { 0x541b };
 const POLLIN: i16 = 1;
 const POLLOUT: i16 = 4;
 const POLLHUP: i16 = 0x10;
@@ -74,7 +77,7 @@ const POLLRDHUP: i16 = 0x2000;
 #[repr(i32)]
 pub(crate) enum Advice {
     WillNeed = 3,
-    DontNeed = 4,
+    DontNeed = if cfg!(target_arch = "s390x") { 6 } else { 4 },
 }
 
 /// `struct msghdr` of the kernel (`user_msghdr` in include/linux/socket.h).
@@ -183,16 +186,7 @@ pub(crate) fn writev(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>]) -> Result<u
 /// pread64(2).
 pub(crate) fn pread(in_fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
     // SAFETY: the kernel writes at most `buffer.len()` bytes from its start, and it is borrowed mutably.
-    let result = unsafe {
-        arch::syscall4(
-            nr::PREAD64,
-            fd(in_fd),
-            buffer.as_mut_ptr().cast(),
-            word(buffer.len() as isize),
-            word(offset as isize),
-        )
-    };
-    Errno::check(result)
+    Errno::check(unsafe { wide::pread(fd(in_fd), buffer.as_mut_ptr().cast(), buffer.len(), offset) })
 }
 
 /// read(2).
@@ -243,8 +237,8 @@ pub(crate) fn file_size(in_fd: BorrowedFd<'_>) -> Result<u64> {
 fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N]) -> Result<[i16; N]> {
     let mut fds = asked.map(|(fd, events)| PollFd { fd: fd.as_raw_fd(), events, revents: 0 });
     let mut no_time: [i64; 2] = [0, 0];
-    // SAFETY: the kernel reads and writes `fds`, `N` of them, and `no_time` (a timespec of two words), all of this frame. There
-    // is no set of signals.
+    // SAFETY: the kernel reads and writes `fds`, `N` of them, and `no_time` (a timespec of two numbers of at most 64 bits), all
+    // of this frame. There is no set of signals.
     let result = unsafe {
         arch::syscall5(
             nr::PPOLL,
@@ -300,15 +294,14 @@ pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
 
 /// lseek(2) from the current position: the new position.
 pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
-    // SAFETY: it touches no memory of this process.
-    let result = unsafe { arch::syscall3(nr::LSEEK, fd(in_fd), word(distance), word(SEEK_CUR as isize)) };
-    Errno::check(result).map(|position| position as u64)
+    wide::lseek(fd(in_fd), distance as i64, word(SEEK_CUR as isize))
 }
 
 /// preadv2(2) of one byte with `RWF_NOWAIT`: `EAGAIN` if it is not in the page cache, `EOPNOTSUPP` if the file cannot tell.
 pub(crate) fn read_cached_byte(in_fd: BorrowedFd<'_>, offset: u64) -> Result<usize> {
     let mut byte = 0_u8;
     let vector: [*mut (); 2] = [(&raw mut byte).cast(), word(1)];
+    let [low, high] = wide::preadv2_offset(offset);
     // SAFETY: `vector` is one `struct iovec` (two words: base and length) that names one byte of this frame, which the
     // kernel may write.
     let result = unsafe {
@@ -317,8 +310,8 @@ pub(crate) fn read_cached_byte(in_fd: BorrowedFd<'_>, offset: u64) -> Result<usi
             fd(in_fd),
             vector.as_ptr().cast_mut().cast(),
             word(1),
-            word(offset as isize),
-            word(0), // the offset's upper half, of 32-bit systems
+            low,
+            high,
             word(RWF_NOWAIT as isize),
         )
     };
@@ -327,11 +320,7 @@ pub(crate) fn read_cached_byte(in_fd: BorrowedFd<'_>, offset: u64) -> Result<usi
 
 /// posix_fadvise(2); a length of 0 means to the end.
 pub(crate) fn fadvise(in_fd: BorrowedFd<'_>, offset: u64, len: u64, advice: Advice) -> Result<()> {
-    // SAFETY: it touches no memory of this process.
-    let result = unsafe {
-        arch::syscall4(nr::FADVISE64, fd(in_fd), word(offset as isize), word(len as isize), word(advice as isize))
-    };
-    Errno::check(result).map(drop)
+    Errno::check(wide::fadvise(fd(in_fd), offset, len, word(advice as isize))).map(drop)
 }
 
 /// getsockopt(2) of an `int`.
@@ -412,8 +401,9 @@ pub(crate) fn set_tcp_nodelay(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize>
 /// A set of signals as the kernel has it.
 pub(crate) type SigSet = u64;
 
-/// The set of SIGPIPE alone: signal 13 is bit 12.
-pub(crate) const SIGPIPE: SigSet = 1 << 12;
+/// The set of SIGPIPE alone: signal 13 is bit 12 of the first of the kernel's words.
+pub(crate) const SIGPIPE: SigSet =
+    if cfg!(all(target_pointer_width = "32", target_endian = "big")) { 1 << (32 + 12) } else { 1 << 12 };
 
 const SIG_BLOCK: c_int = 0;
 const SIG_UNBLOCK: c_int = 1;
@@ -448,8 +438,8 @@ fn change_mask(how: c_int, set: SigSet, before: &mut SigSet) -> Result<usize> {
 /// rt_sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked; `EAGAIN` if none is.
 pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
     let no_time: [i64; 2] = [0, 0];
-    // SAFETY: the kernel reads `set` (eight bytes, as the last argument says) and `no_time` (a timespec of two words), and
-    // writes no siginfo, as the second argument is null.
+    // SAFETY: the kernel reads `set` (eight bytes, as the last argument says) and `no_time` (a timespec of two numbers of at
+    // most 64 bits), and writes no siginfo, as the second argument is null.
     let result = unsafe {
         arch::syscall4(
             nr::RT_SIGTIMEDWAIT,

@@ -1,10 +1,10 @@
-//! The error numbers of Linux, the same on x86_64, aarch64 and riscv64.
+//! The error numbers of Linux, the same on all processors but for one on powerpc.
 //!
 //! # References
 //! - [Linux include/uapi/asm-generic/errno-base.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/asm-generic/errno-base.h)
 //! - [Linux include/uapi/asm-generic/errno.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/asm-generic/errno.h)
 
-use super::Errno;
+use crate::errno::Errno;
 
 errnos! {
     EPERM = 1, "Operation not permitted";
@@ -63,6 +63,8 @@ errnos! {
     ENOANO = 55, "No anode";
     EBADRQC = 56, "Invalid request code";
     EBADSLT = 57, "Invalid slot";
+    #[cfg(any(target_arch = "powerpc", target_arch = "powerpc64"))]
+    EDEADLOCK = 58, "File locking deadlock error";
     EBFONT = 59, "Bad font file format";
     ENOSTR = 60, "Device not a stream";
     ENODATA = 61, "No data available";
@@ -138,4 +140,10 @@ errnos! {
     ENOTRECOVERABLE = 131, "State not recoverable";
     ERFKILL = 132, "Operation not possible due to RF-kill";
     EHWPOISON = 133, "Memory page has hardware error";
+}
+
+same_errnos! {
+    #[cfg(not(any(target_arch = "powerpc", target_arch = "powerpc64")))]
+    EDEADLOCK = EDEADLK;
+    ENOTSUP = EOPNOTSUPP;
 }

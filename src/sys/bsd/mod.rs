@@ -11,12 +11,15 @@ use core::ptr::null;
 
 use super::os::{self, MSG_NOSIGNAL, SigSetT, kernel};
 use crate::errno::{Errno, Result};
-use crate::fd::{AsRawFd, BorrowedFd};
+use crate::fd::{AsRawFd, BorrowedFd, RawFd};
 use crate::iovec::IoSlice;
 
-#[cfg(all(test, not(target_os = "linux")))]
-#[path = "bsd/tests.rs"]
+pub(crate) mod hints;
+mod native;
+#[cfg(all(test, not(any(target_os = "linux", target_os = "android"))))]
 mod tests;
+
+pub use native::sendfile_native;
 
 /// The most that one call moves. The kernels' own limit is no smaller.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -39,10 +42,8 @@ pub(crate) const IPPROTO_TCP: usize = 6;
 pub(crate) const IPPROTO_MPTCP: usize = 262;
 pub(crate) const NO_ULP: u32 = 0;
 pub(crate) const ULP_MPTCP: u32 = 1;
-const SOL_TCP: c_int = IPPROTO_TCP as c_int;
+pub(super) const SOL_TCP: c_int = IPPROTO_TCP as c_int;
 const TCP_NODELAY: c_int = 1;
-#[cfg(not(target_os = "macos"))]
-const TCP_NOPUSH: c_int = 4;
 const SEEK_CUR: c_int = 1;
 
 /// `struct msghdr`.
@@ -113,6 +114,22 @@ pub(crate) fn sendfile(
     }
 }
 
+/// The same with numbers and a pointer that nobody vouches for.
+///
+/// # Safety
+///
+/// `offset` is null, or points to a `u64` that may be read and written.
+pub(crate) unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
+    // For which std's type has no place.
+    if out_fd == -1 || in_fd == -1 {
+        return Err(Errno::EBADF);
+    }
+    // SAFETY: neither is −1. One that is not open is given to the kernel, which says so, and to nobody else.
+    let (out_fd, in_fd) = unsafe { (BorrowedFd::borrow_raw(out_fd), BorrowedFd::borrow_raw(in_fd)) };
+    // SAFETY: the caller's.
+    sendfile(out_fd, in_fd, unsafe { offset.as_mut() }, count)
+}
+
 /// sendmsg(2) without SIGPIPE. These kernels cannot be told that more follows.
 pub(crate) fn sendmsg(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], _more: bool) -> Result<usize> {
     let message = MsgHdr {
@@ -180,7 +197,7 @@ pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
 }
 
 /// getsockopt(2) of an `int`.
-fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usize> {
+pub(super) fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usize> {
     let mut value: c_int = 0;
     let mut len = size_of::<c_int>() as u32;
     // SAFETY: the kernel writes at most `len` bytes to `value` and the length to `len`, both of this frame.
@@ -189,7 +206,7 @@ fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usi
 }
 
 /// setsockopt(2) of an `int`.
-fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> Result<usize> {
+pub(super) fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int) -> Result<usize> {
     // SAFETY: the kernel only reads `value`, of this frame.
     let result = unsafe { kernel::setsockopt(out_fd.as_raw_fd(), level, option, &value, size_of::<c_int>() as u32) };
     Errno::check(result)
@@ -219,18 +236,6 @@ pub(crate) fn socket_protocol(_out: BorrowedFd<'_>) -> Result<usize> {
 /// The size is asked only for outputs that there are on Linux alone.
 pub(crate) fn file_size(_in: BorrowedFd<'_>) -> Result<u64> {
     Err(Errno::ENOSYS)
-}
-
-/// Whether `TCP_NOPUSH` is set (any number but 0); an error on all that is not TCP.
-#[cfg(not(target_os = "macos"))]
-pub(crate) fn tcp_nopush(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, SOL_TCP, TCP_NOPUSH)
-}
-
-/// Sets or clears `TCP_NOPUSH`. Clearing it sends what waits.
-#[cfg(not(target_os = "macos"))]
-pub(crate) fn set_tcp_nopush(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
-    setsockopt(out_fd, SOL_TCP, TCP_NOPUSH, on.into())
 }
 
 /// Whether `TCP_NODELAY` is set (any number but 0); an error on all that is not TCP.

@@ -1,9 +1,7 @@
 //! FreeBSD: `TCP_NOPUSH` holds back what does not fill a segment, for as long as it is set; clearing it sends. A call that waits for room
 //! under it could wait for what it holds back: until the persist timer, 5 s.
 
-use super::errno::{Errno, Result};
-use super::fd::BorrowedFd;
-use super::sys;
+use super::{BorrowedFd, Errno, Result, sys};
 
 /// The most bytes that the send buffer counts for a piece of a page, above those of the piece.
 const PAGE_COUNTED: u64 = 4352;

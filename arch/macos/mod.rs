@@ -1,0 +1,11 @@
+//! The stubs of the processor. This list is the only one: who needs a stub includes this file.
+
+#[macro_use]
+#[path = "../stubs.rs"]
+mod stubs;
+
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "../none.rs")]
+mod cpu;
+pub(crate) use cpu::*;

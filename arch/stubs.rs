@@ -1,0 +1,50 @@
+//! The stubs that the files of this folder have in common: one for each number of arguments, made of a file's `trap!` and of the
+//! names of its argument registers. A file whose registers cannot be named as operands writes them itself.
+
+/// `stubs!(inline(always); "rdi" "rsi" "rdx" "r10" "r8" "r9");`
+#[allow(unused_macros)] // as is the next
+macro_rules! stubs {
+    ($inline:ident($how:ident); $r0:tt $r1:tt $r2:tt $r3:tt $r4:tt $r5:tt $($r6:tt)?) => {
+        stub! { $inline($how) syscall1(a0 $r0) }
+        stub! { $inline($how) syscall3(a0 $r0, a1 $r1, a2 $r2) }
+        stub! { $inline($how) syscall4(a0 $r0, a1 $r1, a2 $r2, a3 $r3) }
+        stub! { $inline($how) syscall5(a0 $r0, a1 $r1, a2 $r2, a3 $r3, a4 $r4) }
+        stub! { $inline($how) syscall6(a0 $r0, a1 $r1, a2 $r2, a3 $r3, a4 $r4, a5 $r5) }
+        $(stub! { $inline($how) syscall7(a0 $r0, a1 $r1, a2 $r2, a3 $r3, a4 $r4, a5 $r5, a6 $r6) })?
+    };
+}
+
+#[allow(unused_macros)]
+macro_rules! stub {
+    ($inline:ident($how:ident) $name:ident($($a:ident $r:tt),*)) => {
+        /// A system call with so many arguments.
+        ///
+        /// # Safety
+        ///
+        /// The call `nr`, with these arguments, must not break memory that Rust relies on.
+        #[allow(clippy::too_many_arguments, dead_code)] // each system calls those that it needs
+        #[$inline($how)]
+        pub(crate) unsafe fn $name(nr: usize, $($a: *mut ()),*) -> isize {
+            // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+            unsafe { trap!(nr; $(in($r) $a),*) }
+        }
+    };
+}
+
+/// `stub_int2!("rdi" "rsi" "rdx" "r10");`
+#[allow(unused_macros)]
+macro_rules! stub_int2 {
+    ($r0:tt $r1:tt $r2:tt $r3:tt) => {
+        /// A system call with four arguments, the first two of them C `int`s. As in the C calling convention the upper half
+        /// of their registers is not specified (the kernel ignores it), which saves extending them.
+        ///
+        /// # Safety
+        ///
+        /// The call `nr`, with these arguments, must not break memory that Rust relies on.
+        #[inline(always)] // also where the others are not: the first form, around it, is not inlined there
+        pub(crate) unsafe fn syscall4_int2(nr: usize, a0: i32, a1: i32, a2: *mut (), a3: *mut ()) -> isize {
+            // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
+            unsafe { trap!(nr; in($r0) a0, in($r1) a1, in($r2) a2, in($r3) a3) }
+        }
+    };
+}
