@@ -1,4 +1,4 @@
-//! The program `examples/send.rs`: bytes, stderr and exit status.
+//! The program `examples/send`: bytes, stderr and exit status.
 #![cfg(target_os = "linux")]
 
 use std::env;
@@ -23,8 +23,8 @@ use tempfile::TempDir;
 mod common;
 use common::pattern;
 
-/// The program's command line, under the runner of this test if it has one. Built anew each time: cargo builds no example
-/// whose required feature is off, and an old one proves nothing.
+/// The program's command line, under the runner of this test if it has one. Built anew each time: it is a package of its own, and an
+/// old program proves nothing.
 static SEND: LazyLock<Vec<String>> = LazyLock::new(|| {
     let exe = env::current_exe().unwrap();
     let mut above = exe.ancestors().skip(2); // TARGET_DIR[/TRIPLE]/PROFILE/deps/EXE
@@ -34,8 +34,9 @@ static SEND: LazyLock<Vec<String>> = LazyLock::new(|| {
     let triple = Some(name(above.next())).filter(|name| name.starts_with(cpu) && name.contains("-linux-"));
 
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--example", "send", "--features", "std", "--message-format", "json"]);
-    cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+    cargo.args(["build", "--quiet", "--locked", "--message-format", "json"]);
+    cargo.args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/send/Cargo.toml")]);
+    cargo.args(["--target-dir", concat!(env!("CARGO_TARGET_TMPDIR"), "/send")]);
     cargo.args(["--profile", if profile == "debug" { "dev" } else { &profile }]);
     cargo.args(triple.iter().flat_map(|triple| ["--target", triple]));
     let built = cargo.stderr(Stdio::inherit()).output().unwrap();

@@ -73,7 +73,15 @@ impl Disk {
         let (mut device, mut path) = (Name::default(), Name::default());
         let _ = write!(device, "/dev/md{unit}");
         {
-            let raw = kernel::open_to_write(device.as_c_str())?;
+            // The device's name can come a little later than the disk.
+            let mut raw = kernel::open_to_write(device.as_c_str());
+            for _ in 0..100 {
+                if raw.is_err() {
+                    kernel::sleep_milliseconds(10);
+                    raw = kernel::open_to_write(device.as_c_str());
+                }
+            }
+            let raw = raw?;
             if !(0..SECTORS).all(|number| kernel::write(&raw, &sector(number))) {
                 return Err(Errno::EIO.raw_os_error());
             }

@@ -110,6 +110,7 @@ fn goes_on(program: &str) {
 fn signals() {
     goes_on(env!("CARGO_BIN_EXE_threads"));
     goes_on(env!("CARGO_BIN_EXE_tokio"));
+    goes_on(env!("CARGO_BIN_EXE_async_fd"));
     goes_on(env!("CARGO_BIN_EXE_smol"));
     goes_on(env!("CARGO_BIN_EXE_mio"));
     goes_on(env!("CARGO_BIN_EXE_io_uring"));
@@ -123,6 +124,11 @@ fn threads() {
 #[test]
 fn tokio() {
     serves(env!("CARGO_BIN_EXE_tokio"), 1);
+}
+
+#[test]
+fn async_fd() {
+    serves(env!("CARGO_BIN_EXE_async_fd"), 1);
 }
 
 #[test]
@@ -248,9 +254,10 @@ fn ends(server: &mut Server) {
     assert!(status.success());
 }
 
-const SERVERS: [&str; 7] = [
+const SERVERS: [&str; 8] = [
     env!("CARGO_BIN_EXE_threads"),
     env!("CARGO_BIN_EXE_tokio"),
+    env!("CARGO_BIN_EXE_async_fd"),
     env!("CARGO_BIN_EXE_smol"),
     env!("CARGO_BIN_EXE_mio"),
     env!("CARGO_BIN_EXE_io_uring"),

@@ -1,7 +1,7 @@
 //! Sends at random, injects faults, and compares what arrived with what was reported as sent, byte by byte:
 //!
 //! ```console
-//! $ cargo run --release --features std --example soak -- --transfers 10000
+//! $ cargo run --release --manifest-path examples/soak/Cargo.toml -- --transfers 10000
 //! ```
 //!
 //! Every transfer has a seed of its own, which is printed when something is wrong: `--seed SEED --transfers 1` makes the same

@@ -1,7 +1,7 @@
 //! Sends headers, a file or a part of it, and trailers to a file, the standard output or a TCP peer:
 //!
 //! ```console
-//! $ cargo run --release --features std --example send -- SRC DST
+//! $ cargo run --release --manifest-path examples/send/Cargo.toml -- SRC DST
 //! ```
 
 use std::ffi::{OsStr, OsString};

@@ -1,0 +1,21 @@
+//! axum serves a file: `on_axum FILE`, until its input ends.
+
+use std::io;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use hyper_files::{Listener, respond, start};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    let (file, listener) = start().await?;
+    let answer = async move |headers: HeaderMap| {
+        respond(&file, &headers).map(|response| response.map(Body::new)).map_err(|error| {
+            eprintln!("{error}");
+            StatusCode::INTERNAL_SERVER_ERROR
+        })
+    };
+    axum::serve(Listener(listener), Router::new().route("/", get(answer))).await
+}

@@ -1,0 +1,144 @@
+//! An HTTPS response whose file leaves by sendfile: rustls makes the handshake, the kernel gets the key of what is sent (kTLS), and
+//! encrypts the pages of the file. A kernel that has no TLS leaves encrypting to rustls.
+//!
+//! A connection has one response. What is received stays rustls's, which has gone by then: so a client that asks for new keys
+//! (`KeyUpdate`) in the middle of the response does not get them.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem::size_of_val;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bare_sendfile::{IoSlice, sendfile_hdtr_all};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::TLS13;
+use rustls::{ConnectionTrafficSecrets, Error, ServerConfig, ServerConnection, Stream};
+
+/// So long a peer is waited for when nothing moves.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes of the head of a request, at most.
+const HEAD: usize = 8 << 10;
+
+/// Who has encrypted the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Kernel,
+    Rustls,
+}
+
+/// TLS 1.3 with the one cipher that every kernel with TLS 1.3 (5.1) knows.
+pub fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<ServerConfig, Error> {
+    let mut provider = ring::default_provider();
+    provider.cipher_suites = vec![ring::cipher_suite::TLS13_AES_128_GCM_SHA256];
+    let builder = ServerConfig::builder_with_provider(provider.into()).with_protocol_versions(&[&TLS13])?;
+    let mut config = builder.with_no_client_auth().with_single_cert(chain, key)?;
+    config.enable_secret_extraction = true;
+    Ok(config)
+}
+
+/// Answers one request, whatever it asks for, with the file.
+pub fn serve(mut socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> io::Result<By> {
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+    let mut request = Vec::new();
+    while !request.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
+        let mut buffer = [0; 1024];
+        match Stream::new(&mut tls, &mut socket).read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            len => request.extend_from_slice(&buffer[..len]),
+        }
+        if request.len() > HEAD {
+            return Err(io::Error::other("the head of the request is too long"));
+        }
+    }
+    let len = file.metadata()?.len();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n");
+    // As long as it has no key, the layer changes nothing.
+    let by = match set_option(&socket, libc::IPPROTO_TCP, libc::TCP_ULP, b"tls") {
+        Ok(()) => By::Kernel,
+        // The kernel has no TLS, or not here (a container that may not load the module).
+        Err(_) => By::Rustls,
+    };
+    match by {
+        By::Kernel => {
+            give_key(&socket, tls)?;
+            sendfile_hdtr_all(&socket, file, Some(0), len, &[IoSlice::new(head.as_bytes())], &[], &mut []).bytes()?;
+            close_notify(&socket)?;
+        }
+        By::Rustls => {
+            let mut stream = Stream::new(&mut tls, &mut socket);
+            stream.write_all(head.as_bytes())?;
+            if io::copy(&mut file.take(len), &mut stream)? < len {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            tls.send_close_notify();
+            while tls.wants_write() {
+                tls.write_tls(&mut socket)?;
+            }
+        }
+    }
+    // A socket that is closed with input that nobody has read resets the connection, and what waits to be sent is lost.
+    socket.shutdown(Shutdown::Write)?;
+    match io::copy(&mut socket, &mut io::sink()) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(by),
+    }
+}
+
+/// Hands the key of what is sent from now on to the kernel.
+fn give_key(socket: &TcpStream, tls: ServerConnection) -> io::Result<()> {
+    let (record, secrets) = tls.dangerous_extract_secrets().map_err(io::Error::other)?.tx;
+    let ConnectionTrafficSecrets::Aes128Gcm { key, iv } = secrets else {
+        return Err(io::Error::other("another cipher than that of the configuration"));
+    };
+    let (salt, iv) = iv.as_ref().split_at(4);
+    let wrong = |_| io::Error::other("lengths of another cipher");
+    let info = libc::tls12_crypto_info_aes_gcm_128 {
+        info: libc::tls_crypto_info { version: libc::TLS_1_3_VERSION, cipher_type: libc::TLS_CIPHER_AES_GCM_128 },
+        iv: iv.try_into().map_err(wrong)?,
+        key: key.as_ref().try_into().map_err(wrong)?,
+        salt: salt.try_into().map_err(wrong)?,
+        rec_seq: record.to_be_bytes(),
+    };
+    set_option(socket, libc::SOL_TLS, libc::TLS_TX, &info)
+}
+
+fn set_option<T: ?Sized>(socket: &TcpStream, level: i32, name: i32, value: &T) -> io::Result<()> {
+    // SAFETY: the kernel reads as many bytes as `value` has.
+    let result = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const *value).cast(), size_of_val(value) as u32)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Says that the response has ended here, and was not cut off: an alert, which is a kind of record of its own.
+fn close_notify(socket: &TcpStream) -> io::Result<()> {
+    const ALERT: u8 = 21;
+    let mut bytes = [1, 0]; // warning, close_notify
+    let mut slice = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // Aligned as `cmsghdr` is.
+    let mut control = [0_u64; 4];
+    // SAFETY: integers and pointers, of which 0 is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &mut slice;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    // SAFETY: `control` has room for a header and a byte behind it, which CMSG_SPACE(1), 24 bytes, tells; all that the message points
+    // to is there until the call is over.
+    let sent = unsafe {
+        message.msg_controllen = libc::CMSG_SPACE(1) as _;
+        let header = libc::CMSG_FIRSTHDR(&message);
+        (*header).cmsg_level = libc::SOL_TLS;
+        (*header).cmsg_type = libc::TLS_SET_RECORD_TYPE;
+        (*header).cmsg_len = libc::CMSG_LEN(1) as _;
+        *libc::CMSG_DATA(header) = ALERT;
+        libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL)
+    };
+    if sent == bytes.len() as isize { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
