@@ -72,6 +72,7 @@ unpack() {
             aarch64-*) arch=arm64 ;;
             riscv64*) arch=riscv64 ;;
             armv7-*) arch=armhf ;;
+            i686-*) arch=i386 ;;
         esac
         if [[ $arch != "$host" ]]; then arches+=("$arch"); fi
     done
@@ -92,7 +93,7 @@ unpack() {
 }
 
 # private_apt FOLDER HOST ARCH...: an apt of our own, from the mirrors that the system uses. riscv64 has been a part of
-# Debian since trixie, and trixie has the newest libraries of armhf; the packages are only unpacked, so they need not fit this system.
+# Debian since trixie, and trixie has the newest libraries of armhf and i386; the packages are only unpacked, so they need not fit this system.
 private_apt() {
     local folder=$1 arch arches uri codename component key=signed-by=/usr/share/keyrings/debian-archive-keyring.gpg
     shift
@@ -102,7 +103,7 @@ private_apt() {
     while read -r uri codename component; do
         arches=
         for arch; do
-            if [[ $arch == @(riscv64|armhf) ]]; then
+            if [[ $arch == @(riscv64|armhf|i386) ]]; then
                 printf 'deb [arch=%s %s] %s %s %s\n' "$arch" "$key" "$uri" "trixie${codename##+([^-])}" "$component"
             else
                 arches+=${arches:+,}$arch
