@@ -737,10 +737,6 @@ fn signals_by_the_thousand() {
 }
 
 #[test]
-#[cfg_attr(
-    all(qemu_user, target_arch = "x86"),
-    ignore = "qemu-i386 takes one thread for another after signals: pthread_join says EDEADLK"
-)]
 fn signals_by_the_thousand_in_a_stream() {
     let message = Message::new(0, 100_000, 0);
     let send = |sender: &UnixStream| {

@@ -74,6 +74,8 @@ fn first_form_at_its_limits() {
         assert_eq!(call(4, 1), Ok(0));
         assert_eq!(call(1000, 1), Ok(0));
         assert_eq!(call(1 << 63, 1), Err(Errno::EINVAL));
+        // Of 32 bits a 64-bit kernel takes it.
+        #[cfg(target_pointer_width = "64")]
         assert_eq!(call(0, isize::MAX as usize + 1), Err(Errno::EINVAL));
         let at_position = sendfile(fd(&out), fd(&source), None, 2);
         assert_eq!(at_position, if LINUX { Ok(2) } else { Err(Errno::EINVAL) });
