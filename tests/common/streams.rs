@@ -187,6 +187,15 @@ pub fn tcp_info(socket: &impl AsRawFd) -> libc::tcp_info {
     info
 }
 
+/// Whether something is in flight to TCP, and what has not left has a reason to wait for it: the congestion window is used up, or
+/// more than a segment waits, which TCP may gather into one packet with what the window then has room for. A short segment goes
+/// at once into a window that is open, unless Nagle's algorithm or a cork holds it back.
+pub fn is_on_its_way(socket: &impl AsRawFd) -> bool {
+    let info = tcp_info(socket);
+    let tail = (1..info.tcpi_snd_mss).contains(&info.tcpi_notsent_bytes);
+    info.tcpi_unacked > 0 && !(tail && info.tcpi_unacked < info.tcpi_snd_cwnd)
+}
+
 /// A moment by the clock of the kernel's timers, which stands still between two ticks. The kernel may be late with a tick, and then
 /// two of them follow each other at once: any other clock can be wrong about what a timer has done.
 pub struct Tick(Duration);

@@ -208,15 +208,6 @@ impl Link {
         (&self.out).read_exact(&mut request).unwrap();
     }
 
-    /// Whether something is in flight, and what has not left has a reason to wait for it: the congestion window is used up, or
-    /// more than a segment waits, which TCP may gather into one packet with what the window then has room for. A short segment goes
-    /// at once into a window that is open, unless Nagle's algorithm or a cork holds it back.
-    fn is_on_its_way(&self) -> bool {
-        let info = streams::tcp_info(&self.out);
-        let tail = (1..info.tcpi_snd_mss).contains(&info.tcpi_notsent_bytes);
-        info.tcpi_unacked > 0 && !(tail && info.tcpi_unacked < info.tcpi_snd_cwnd)
-    }
-
     /// Waits until all that was sent has arrived or the output has room, and tells if it does not come to that.
     fn stall(&self, sent: u64, room: Option<&File>) -> Option<Stall> {
         let start = Instant::now();
@@ -237,7 +228,7 @@ impl Link {
                 // If all has left, the machine is merely slow.
                 let waits = arrived < sent
                     && !(self.kind == Kind::Tcp && unsent == Some(0))
-                    && !(self.far && self.is_on_its_way());
+                    && !(self.far && streams::is_on_its_way(&self.out));
                 looks = if arrived == before && !readable && waits { looks + 1 } else { 0 };
                 before = arrived;
                 if looks >= LOOKS {
