@@ -38,7 +38,7 @@ use crate::sys;
 /// | `EBADF` | `in_fd` is not open for reading, or `out_fd` not for writing |
 /// | `EFBIG`, `ENOSPC`, `EDQUOT` | a file as output may not, or cannot, grow |
 /// | `EINTR` | a signal came before anything was sent |
-/// | `EINVAL` | this pair of files cannot be served (`in_fd` a directory, pipe, socket, or a file without page cache; `out_fd` open with `O_APPEND`), or `*offset` or `count` exceeds `i64::MAX` |
+/// | `EINVAL` | this pair of files cannot be served (`in_fd` a directory, pipe, socket, or a file without page cache; `out_fd` open with `O_APPEND`, which GNU make leaves set on the terminal or file that it prints to), or `*offset` or `count` exceeds `i64::MAX` |
 /// | `EOVERFLOW` | `*offset` is beyond what the file system can hold, or the output's position beyond what the output can (a terminal above 2 GiB) |
 /// | `EPIPE`, `ECONNRESET`, `ENOTCONN` | nobody receives |
 /// | `ESPIPE` | an `offset` was given, and `in_fd` cannot seek |
