@@ -97,6 +97,8 @@ const FILE: usize = 300_123;
 const QUIET: Duration = Duration::from_millis(3);
 /// If the model says that nothing is held back, a busy machine gets this.
 const PATIENT: Duration = Duration::from_millis(20);
+/// Between two looks at what has come.
+const LOOK: Duration = Duration::from_micros(300);
 
 /// What became of a case.
 struct Outcome {
@@ -149,14 +151,16 @@ impl Peer {
         self.came.len() - before
     }
 
-    /// Takes all of `bytes`, or what comes until nothing has come for a while. Returns how many are missing.
+    /// Takes all of `bytes`, or what comes until nothing has come for a while. Returns how many are missing. Looks are counted as well: an
+    /// emulated machine can stand still for that while, and with it what would bring the bytes.
     fn take_all(&mut self, bytes: usize, quiet: Duration) -> usize {
-        let mut last = Instant::now();
-        while self.came.len() < bytes && last.elapsed() < quiet {
+        let (mut last, mut looks) = (Instant::now(), 0);
+        while self.came.len() < bytes && (last.elapsed() < quiet || looks < quiet.as_micros() / LOOK.as_micros()) {
             if self.take() > 0 {
-                last = Instant::now();
+                (last, looks) = (Instant::now(), 0);
             } else {
-                thread::sleep(Duration::from_micros(300));
+                thread::sleep(LOOK);
+                looks += 1;
             }
         }
         bytes - self.came.len()
