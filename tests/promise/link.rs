@@ -23,8 +23,9 @@ pub(crate) const MESSAGE: usize = 65_536;
 /// Between two looks at what waits.
 const LOOK: Duration = Duration::from_micros(250);
 /// So many looks in a row at which nothing moved, 5 ms or more: an acknowledgement is delayed by 40 ms at the least
-/// (`TCP_DELACK_MIN`), and what waits for none has long arrived.
-const LOOKS: u32 = 20;
+/// (`TCP_DELACK_MIN`), and what waits for none has long arrived. qemu-user has no SIOCOUTQNSD, which tells a stall from a busy machine:
+/// there 100 ms, so that the timers of 200 ms show.
+const LOOKS: u32 = if cfg!(qemu_user) { 400 } else { 20 };
 /// What has not come then does not come by a timer of the kernel's, of which most end in a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
