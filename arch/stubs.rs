@@ -2,7 +2,7 @@
 //! names of its argument registers. A file whose registers cannot be named as operands writes them itself.
 
 /// `stubs!(inline(always); "rdi" "rsi" "rdx" "r10" "r8" "r9");`
-#[allow(unused_macros)] // as is the next
+#[allow(unused_macros)] // x86 has operands for some of them only, and none.rs has no trap
 macro_rules! stubs {
     ($inline:ident($how:ident); $r0:tt $r1:tt $r2:tt $r3:tt $r4:tt $r5:tt $($r6:tt)?) => {
         stub! { $inline($how) syscall1(a0 $r0) }
@@ -14,7 +14,7 @@ macro_rules! stubs {
     };
 }
 
-#[allow(unused_macros)]
+#[allow(unused_macros)] // none.rs has no trap
 macro_rules! stub {
     ($inline:ident($how:ident) $name:ident($($a:ident $r:tt),*)) => {
         /// A system call with so many arguments.
@@ -22,7 +22,7 @@ macro_rules! stub {
         /// # Safety
         ///
         /// The call `nr`, with these arguments, must not break memory that Rust relies on.
-        #[allow(clippy::too_many_arguments, dead_code)] // each system calls those that it needs
+        #[allow(clippy::too_many_arguments, dead_code)] // a system call has up to seven, and each system needs some of these only
         #[$inline($how)]
         pub(crate) unsafe fn $name(nr: usize, $($a: *mut ()),*) -> isize {
             // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap`.
@@ -32,7 +32,7 @@ macro_rules! stub {
 }
 
 /// `stub_int2!("rdi" "rsi" "rdx" "r10");`
-#[allow(unused_macros)]
+#[allow(unused_macros)] // for Linux alone, and not for x86, where an `int` is a word
 macro_rules! stub_int2 {
     ($r0:tt $r1:tt $r2:tt $r3:tt) => {
         /// A system call with four arguments, the first two of them C `int`s. As in the C calling convention the upper half

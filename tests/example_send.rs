@@ -21,6 +21,7 @@ use rustix::pty::OpenptFlags;
 use tempfile::TempDir;
 
 mod common;
+use common::faults::rule_number;
 use common::pattern;
 
 /// The program's command line, under the runner of this test if it has one. Built anew each time: it is a package of its own, and an
@@ -735,8 +736,7 @@ fn failing_to_close(errno: i32) -> seccompiler::BpfProgram {
     use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
 
     let above = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Gt, 3).unwrap();
-    #[allow(clippy::unnecessary_cast)] // on 64 bits
-    let rules = [(libc::SYS_close as i64, vec![SeccompRule::new(vec![above]).unwrap()])];
+    let rules = [(rule_number(libc::SYS_close), vec![SeccompRule::new(vec![above]).unwrap()])];
     let (arch, action) = (env::consts::ARCH.try_into().unwrap(), SeccompAction::Errno(errno as u32));
     SeccompFilter::new(rules.into(), SeccompAction::Allow, action, arch).unwrap().try_into().unwrap()
 }

@@ -10,7 +10,7 @@ use bare_sendfile::Errno;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 /// The number of a system call as seccompiler has it.
-#[allow(clippy::unnecessary_cast)] // on 64 bits
+#[allow(clippy::unnecessary_cast)] // on 64 bits a c_long is an i64 already
 pub fn rule_number(call: libc::c_long) -> i64 {
     call as i64
 }
