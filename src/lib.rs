@@ -166,7 +166,8 @@ pub use stream::StreamCopy;
 pub use sys::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
-/// Compiles and runs the code in the README.
+/// Compiles and runs the code in the README and the guide.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
+#[doc = include_str!("../docs/guide.md")]
 struct Readme;
