@@ -319,7 +319,7 @@ impl Transfer {
 /// The most steps of one `poll_send`, so that tiny steps hold a thread no longer than large ones.
 const MOST_STEPS: u32 = 512;
 
-/// What the drivers have in common.
+/// The state that the drivers share.
 struct Drive<'a> {
     out_fd: BorrowedFd<'a>,
     in_fd: BorrowedFd<'a>,

@@ -29,7 +29,7 @@ pub enum Step<'a> {
     /// Write these slices. Report the bytes written. If `socket`, use `sendmsg` with `MSG_NOSIGNAL`, and with `MSG_MORE` if `more`.
     /// Otherwise use `writev`.
     Write {
-        /// What to write.
+        /// The slices.
         slices: Slices<'a>,
         /// Whether more follows, so that the kernel may hold a short segment back.
         more: bool,
