@@ -1,5 +1,5 @@
-//! The operating system: its numbers, structures and error convention, each in a folder of its own. One function a system call, named
-//! as it is. This file alone selects: all else asks `sys`.
+//! The operating system: its numbers, structures and error convention. Each system has a folder. Each system call is a function of its name.
+//! Only this file selects the system; everything else uses `sys`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
@@ -11,13 +11,13 @@ mod macos;
 #[cfg(target_os = "macos")]
 use macos as os;
 
-// What is none of the three, and not supported, gets FreeBSD's: of names that are missing nobody learns why.
+// An unsupported system gets FreeBSD's, so that the error in src/lib.rs is the only one.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
 mod freebsd;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
 use freebsd as os;
 
-/// What FreeBSD and macOS have in common.
+/// The part that FreeBSD and macOS share.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod bsd;
 
@@ -27,7 +27,7 @@ pub use bsd::sendfile_native;
 pub(crate) use bsd::*;
 pub(crate) use os::*;
 
-/// The other half of [`fd`](crate::fd): a descriptor is closed by the system.
+/// Belongs to [`fd`](crate::fd), but closing needs the system.
 #[cfg(not(feature = "std"))]
 impl Drop for crate::fd::OwnedFd {
     fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! What becomes of the flags where the kernel takes them itself, as FreeBSD's does, or takes none, as macOS's.
+//! The flags of FreeBSD and macOS. FreeBSD's kernel accepts them itself. macOS's accepts none.
 
 use super::super::os::TAKES_FLAGS;
 use crate::flags::{FlagsReport, SfFlags};
@@ -9,12 +9,12 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    /// `flags` holds no unknown bits.
+    /// `flags` has no unknown bits.
     pub(crate) fn new(flags: SfFlags, _start: u64) -> Self {
         Self { flags }
     }
 
-    /// What goes to the kernel.
+    /// Returns the flags for the kernel.
     pub(crate) fn native(&self) -> u32 {
         if TAKES_FLAGS { self.flags.bits() } else { 0 }
     }
