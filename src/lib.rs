@@ -2,7 +2,7 @@
 //!
 //! - [`sendfile`]`(out, in, offset, count)` is the first form. It is one system call, and the arguments go to the kernel as they are.
 //! - [`sendfile_hdtr`]`(out, in, offset, count, headers, trailers, flags)` is the second form: headers, file and trailers. FreeBSD and
-//!   macOS do this in the kernel. Linux does not; there the crate makes several calls.
+//!   macOS do this in the kernel. Linux does not, so the crate makes several calls there.
 //!
 //! The kernel moves the bytes from a file to a socket, pipe or other file. They do not pass through the program.
 //!
@@ -36,7 +36,7 @@
 //! | input that cannot be read twice: a pipe, a socket, a terminal, `/proc/kmsg` | [`StreamCopy`] |
 //! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux only) |
 //!
-//! `docs/guide.md` in the repository has an example for each.
+//! `docs/guide.md` in the repository has examples.
 //!
 //! # The layers
 //!
@@ -124,7 +124,7 @@
 //!
 //! # In the repository
 //!
-//! - `docs/guide.md`: the functions, with an example for each.
+//! - `docs/guide.md`: the functions, with examples.
 //! - `docs/semantics.md`: the numbered requirements, with the tests that cover each.
 //! - `docs/platforms.md`: every argument and outcome on each system.
 //! - `docs/embedding.md`: what a program without libc has to bring, and the flags of the linker.
@@ -144,6 +144,9 @@ compile_error!(
     "bare-sendfile does not support x32 and the ILP32 variants of aarch64: many kernels refuse their system calls"
 );
 
+// First, so that the page of `Transfer` begins with `new`.
+mod transfer;
+
 mod drive;
 #[macro_use]
 mod errno;
@@ -156,7 +159,6 @@ mod sendfile;
 mod sigpipe;
 mod stream;
 mod sys;
-mod transfer;
 #[cfg(all(feature = "rustix", any(target_os = "linux", target_os = "android")))]
 mod with_rustix;
 

@@ -215,7 +215,8 @@ enum End {
 /// # use std::{fs::File, io, net::TcpStream};
 /// async fn serve(
 ///     socket: &TcpStream,
-///     writable: impl AsyncFn() -> io::Result<()>, // the runtime's; lets other tasks run even if the socket is ready
+///     // The runtime's. It has to let other tasks run even if the socket is ready.
+///     writable: impl AsyncFn() -> io::Result<()>,
 ///     file: &File,
 ///     headers: &[IoSlice<'_>],
 /// ) -> io::Result<()> {
