@@ -90,6 +90,12 @@ fn first_form_without_a_call() {
         let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), count));
         assert_eq!((number(result.err()), seen), (Some(Errno::EINVAL.raw_os_error()), None));
     }
+    // The same of a transfer's step.
+    assert_eq!(on(&mut kernel, || sys::send(socket, file, Some(1), 0, &[], 0)), ((0, None), None));
+    for (offset, count) in [(None, 1), (Some(1), isize::MAX as usize + 1)] {
+        let ((bytes, errno), seen) = on(&mut kernel, || sys::send(socket, file, offset, count, &[], 0));
+        assert_eq!((bytes, number(errno), seen), (0, Some(Errno::EINVAL.raw_os_error()), None));
+    }
     assert_eq!(kernel.received, b"");
     let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), isize::MAX as usize));
     assert_eq!((result, offset), (Ok(7), 8), "the largest count");
@@ -183,6 +189,12 @@ fn h11_the_error_that_the_socket_keeps() {
     }
     let (socket, _) = fds();
     let mut kernel = model::Kernel { kept: Errno::EIO.raw_os_error(), ..Default::default() };
-    assert_eq!(on(&mut kernel, || sys::socket_error(socket)).0, Ok(5));
-    assert_eq!(on(&mut kernel, || sys::socket_error(socket)).0, Ok(0));
+    let (errno, seen) = on(&mut kernel, || sys::behind(errno::Errno::EAGAIN, socket));
+    assert_eq!((errno, seen), (errno::Errno::EAGAIN, None), "an error that tells its own");
+    assert_eq!(on(&mut kernel, || sys::behind(errno::Errno::EPIPE, socket)).0, errno::Errno::EIO);
+    assert_eq!(
+        on(&mut kernel, || sys::behind(errno::Errno::EPIPE, socket)).0,
+        errno::Errno::EPIPE,
+        "nothing behind it"
+    );
 }
