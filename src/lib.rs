@@ -136,9 +136,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-// arch/*/mod.rs refuses unsupported processors.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos")))]
-compile_error!("bare-sendfile supports Linux, Android, FreeBSD and macOS");
+// src/sys/mod.rs refuses unsupported systems, arch/*/mod.rs unsupported processors.
 #[cfg(all(target_pointer_width = "32", any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!(
     "bare-sendfile does not support x32 and the ILP32 variants of aarch64: many kernels refuse their system calls"
@@ -169,8 +167,8 @@ pub use sigpipe::SigpipeGuard;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub use sys::sendfile_native;
+#[cfg(any(target_os = "freebsd", target_os = "macos"))]
+pub use sys::native::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
 /// Compiles and runs the code in the README and the guide.

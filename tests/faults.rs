@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, Mechanisms, Output, Progress, Status, StreamCopy, Transfer, available};
 use common::calls::seen;
-use common::faults::{answer, catch_signals, interrupt, refuse, refused, rule_number, thread_id, wait_asleep};
+use common::faults::{
+    answer, catch_signals, interrupt, refuse, refused, rule_number, seccompiler, thread_id, wait_asleep,
+};
 use common::set_nonblocking;
 use common::{
     Message, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe, position, sha256, tcp,

@@ -36,7 +36,7 @@ fn listed(rows: &[&str]) -> Vec<&'static str> {
 fn number(name: &str) -> u32 {
     let number = match name {
         "close" => libc::SYS_close,
-        "fadvise64" => libc::SYS_fadvise64,
+        "fadvise64" => common::FADVISE,
         "fcntl" => libc::SYS_fcntl,
         "getsockopt" => libc::SYS_getsockopt,
         "ioctl" => libc::SYS_ioctl,

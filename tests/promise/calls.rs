@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
 
-use bare_sendfile::{Count, Errno, IoSlice};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+use crate::common::faults::seccompiler::{
+    self, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
+use bare_sendfile::{Count, Errno, IoSlice};
 
 use super::common::streams::{Tick, deafen, ethernet, tcp_info};
 use super::common::{self, fd_of_std, memfd, pattern, set_nonblocking, tcp};

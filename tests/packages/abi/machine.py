@@ -17,6 +17,7 @@ IO, STACK, STACK_SIZE, STOP = 0x7000_0000, 0x6000_0000, 0x20000, 0x5000_0000
 VALUES = 32
 LAYOUT = {"number": 1, "arguments": 7, "values": VALUES, "result": 1, "cell": 1, "number_after": 1,
           "arguments_after": 7, "values_after": VALUES, "flags_after": 4}
+IO_SIZE = sum(LAYOUT.values())
 
 
 class Failure(Exception):
@@ -65,6 +66,11 @@ ABIS = {
     ("linux", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "negative", "rcx r11", SYSCALL),
     ("linux", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5", "negative", "", SVC_0),
     ("linux", "riscv64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", "", ECALL),
+    # arch/s390/kernel/entry.S; Documentation/arch/powerpc/syscall64-abi.rst; arch/loongarch/kernel/entry.S
+    ("linux", "s390x"): Abi("r1", "r2 r3 r4 r5 r6 r7", "negative", "", "0a00"),
+    ("linux", "powerpc64le"): Abi("r0", "r3 r4 r5 r6 r7 r8", "carry",
+                                  "r0 r4 r5 r6 r7 r8 r9 r10 r11 r12 ctr xer", "02000044", flags=True),
+    ("linux", "loongarch64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", " ".join(f"t{i}" for i in range(9)), "00002b00"),
     # sys/*/*/trap.c, cpu_fetch_syscall_args; vm_machdep.c, cpu_set_syscall_retval; amd64/exception.S, fast_syscall
     ("freebsd", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "carry", "rcx r11 rdx r10 r8 r9", SYSCALL, flags=True),
     ("freebsd", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5 x6", "carry", "x1", SVC_0, flags=True),
@@ -82,14 +88,20 @@ def rotate(value, by):
 
 
 class Machine:
+    order, io = "<", IO
+
     def __init__(self, path, os, cpu):
-        self.os, self.cpu, self.abi = os, CPUS[cpu], ABIS[os, cpu]
+        self.cpu = CPUS[cpu]
+        self.load(path, os, ABIS[os, cpu])
+
+    def load(self, path, os, abi):
+        self.os, self.abi = os, abi
         image = lief.parse(str(path))
         self.symbols = {symbol.name.removeprefix("_") if os == "macos" else symbol.name: symbol.value
                         for symbol in image.symbols}
         self.segments = [(s.virtual_address, bytes(s.content), s.virtual_size) for s in image.segments if s.virtual_size]
         self.traps = [address + match.start() for address, content, _ in self.segments
-                      for match in re.finditer(b"\x0f\x05", content)]
+                      for match in re.finditer(re.escape(abi.trap), content)]
 
     def run(self, probe, inputs, calls, seed):
         """Calls `probe`, answers its system calls by `calls` and returns what it left."""
@@ -113,13 +125,7 @@ class Machine:
                 self.write(name, noise.getrandbits(64))
         if "gp" in self.cpu.ids:
             self.write("gp", self.symbols.get("__global_pointer$", 0))
-        words = []
-        for field, count in LAYOUT.items():
-            given = inputs.get(field, [])
-            given = given if isinstance(given, list) else [given]
-            words += given + [noise.getrandbits(64) for _ in range(count - len(given))]
-        uc.mem_write(IO, struct.pack(f"<{len(words)}Q", *(word & MASK for word in words)))
-        before = self.fields()
+        before = self.fill(inputs, noise)
 
         self.write(self.cpu.io, IO)
         sp = STACK + STACK_SIZE - 64
@@ -150,11 +156,22 @@ class Machine:
             raise self.failure
         if self.read(self.cpu.pc) != STOP:
             raise Failure("it does not end")
+        return self.ended(before, {**saved, self.cpu.sp: sp + 8 if "rsp" in self.cpu.ids else sp})
+
+    def fill(self, inputs, noise):
+        words = []
+        for field, count in LAYOUT.items():
+            given = inputs.get(field, [])
+            given = given if isinstance(given, list) else [given]
+            words += given + [noise.getrandbits(64) for _ in range(count - len(given))]
+        self.store(self.io, struct.pack(f"{self.order}{len(words)}Q", *(word & MASK for word in words)))
+        return self.fields()
+
+    def ended(self, before, saved):
+        """What a probe leaves that has returned, once nothing was lost: `saved` are the registers to be restored."""
         if self.calls:
             raise Failure(f"{len(self.calls)} calls were not made: {self.calls[0].name}")
-        if "rsp" in self.cpu.ids:
-            sp += 8
-        for name, value in {**saved, self.cpu.sp: sp}.items():
+        for name, value in saved.items():
             if self.read(name) != value:
                 raise Failure(f"{name} was not restored")
         after = self.fields()
@@ -172,11 +189,14 @@ class Machine:
             raise Failure("a comparison was lost")
 
     def fields(self):
-        words, fields = self.words(IO, sum(LAYOUT.values())), {}
+        words, fields = self.words(self.io, IO_SIZE), {}
         for field, count in LAYOUT.items():
             fields[field] = words[:count] if count > 1 else words[0]
             words = words[count:]
         return fields
+
+    def end(self):
+        """Nothing is left of a case."""
 
     def read(self, name):
         return self.uc.reg_read(self.cpu.ids[name])
@@ -185,7 +205,10 @@ class Machine:
         self.uc.reg_write(self.cpu.ids[name], value & MASK)
 
     def words(self, address, count):
-        return list(struct.unpack(f"<{count}Q", self.memory(address, 8 * count)))
+        return list(struct.unpack(f"{self.order}{count}Q", self.memory(address, 8 * count)))
+
+    def store(self, address, content):
+        self.uc.mem_write(address, content)
 
     def memory(self, address, size):
         try:
@@ -275,7 +298,7 @@ class Memory:
         if found != self.content:
             raise Failure(f"{what} points to {found.hex()}, not {self.content.hex()}")
         if self.then:
-            machine.uc.mem_write(value, self.then)
+            machine.store(value, self.then)
 
 
 class Call:
