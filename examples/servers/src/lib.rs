@@ -11,6 +11,8 @@ use std::process::exit;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 /// `PROGRAM FILE CONNECTIONS`: serve FILE to so many connections, then stop.
 pub fn arguments() -> (File, usize) {
     let mut arguments = std::env::args_os().skip(1);
@@ -46,12 +48,19 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     Ok((!made).then_some(file))
 }
 
-/// Listens on loopback and says where.
+/// Listens on loopback and says where. Its connections have room again as soon as the peer has taken a little, see [`UNSENT`].
 pub fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT)?; // who is accepted inherits it
     writeln!(io::stdout(), "{}", listener.local_addr()?)?;
     Ok(listener)
 }
+
+/// Bytes that wait to be sent in a socket that is full (`TCP_NOTSENT_LOWAT`, Linux 3.12). Without it a socket has room again only when
+/// a third of its buffer is free, which grows to 4 MiB: for that, a slow peer that takes something all the time needs longer than
+/// [`PATIENCE`]. A segment has less (65495 on loopback), so what is held back for a full one never fills the socket.
+/// `TCP_USER_TIMEOUT` is not for this: it also ends connections of peers that take less than a buffer of the kernel's at a time.
+const UNSENT: u32 = 64 << 10;
 
 /// So long a peer is waited for when nothing moves, and in all at the end of a connection.
 pub const PATIENCE: Duration = Duration::from_secs(5);
