@@ -12,6 +12,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream, StreamOwned};
 use sha2::{Digest, Sha256};
+use socket2::{Domain, Socket, Type};
 
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8 ^ (i / 251) as u8).collect()
@@ -42,7 +43,11 @@ fn exchange(
 ) -> (io::Result<By>, io::Result<Vec<u8>>) {
     let (server, client_config) = configs();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    // With a small window, so that the server finds it full again and again.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.connect(&listener.local_addr().unwrap().into()).unwrap();
+    let socket = TcpStream::from(socket);
     let serving = thread::spawn(move || serve(listener.accept().unwrap().0, server, &file));
     socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let tls = ClientConnection::new(client_config, "localhost".try_into().unwrap()).unwrap();

@@ -48,7 +48,7 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     Ok((!made).then_some(file))
 }
 
-/// Listens on loopback and says where. Its connections have room again as soon as the peer has taken a little, see [`UNSENT`].
+/// Listens on loopback and says where. Its connections have room again soon, see [`UNSENT`].
 pub fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT)?; // who is accepted inherits it
@@ -56,10 +56,10 @@ pub fn listen() -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Bytes that wait to be sent in a socket that is full (`TCP_NOTSENT_LOWAT`, Linux 3.12). Without it a socket has room again only when
-/// a third of its buffer is free, which grows to 4 MiB: for that, a slow peer that takes something all the time needs longer than
-/// [`PATIENCE`]. A segment has less (65495 on loopback), so what is held back for a full one never fills the socket.
-/// `TCP_USER_TIMEOUT` is not for this: it also ends connections of peers that take less than a buffer of the kernel's at a time.
+/// A socket with so many bytes that wait to be sent is full (`TCP_NOTSENT_LOWAT`, Linux 3.12), and has room again when the peer has taken
+/// 96 KiB at most. Without the option a third of the buffer has to be free, which grows to 4 MiB: for that, a slow peer that takes
+/// something all the time needs longer than [`PATIENCE`]. A segment is smaller (65495 bytes on loopback), so what the kernel holds back to
+/// fill one never fills the socket. `TCP_USER_TIMEOUT` is no way out: it ends connections of slow peers with small windows.
 const UNSENT: u32 = 64 << 10;
 
 /// So long a peer is waited for when nothing moves, and in all at the end of a connection.
