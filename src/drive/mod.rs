@@ -72,7 +72,9 @@ pub enum Status {
     /// The budget is used up. Call again at once, or after the other connections. The output may still be writable, and edge-triggered epoll
     /// does not report that again.
     Yielded,
-    /// Call again when the output is writable.
+    /// Call again when the output is writable. Of TCP on Linux that is only when a third of the send buffer is free, which grows to
+    /// megabytes: a slow peer that takes something all the time can need many seconds for that. If you end connections of peers that
+    /// take nothing, set `TCP_NOTSENT_LOWAT`, with which it is soon, or ask `SIOCOUTQ` what they have taken.
     OutFull,
     /// Call again when the input is readable.
     InEmpty,
