@@ -10,7 +10,7 @@ use core::hint::black_box;
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{
     Count, Error, FlushOnDrop, IoSlice, Moved, Output, PipeCopy, SfFlags, SigpipeGuard, Status, Step, StreamCopy,
-    Transfer, available, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all, sendfile_raw,
+    Transfer, available, ignore_sigpipe, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all, sendfile_raw,
 };
 
 type Part = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Error>;
@@ -92,6 +92,7 @@ fn steps(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
 /// The file five times.
 fn drivers(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut buffer = [0; 4096];
+    ignore_sigpipe()?;
     let _guard = SigpipeGuard::new()?;
     let to_end = black_box(Count::ToEnd);
     let sent = sendfile_all(output, input, black_box(Some(0)), to_end).bytes()?;
