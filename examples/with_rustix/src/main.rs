@@ -6,7 +6,7 @@
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
-use bare_sendfile::{Count, IoSlice, SigpipeGuard, sendfile_hdtr_all};
+use bare_sendfile::{Count, IoSlice, ignore_sigpipe, sendfile_hdtr_all};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, pread};
@@ -78,7 +78,7 @@ fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
         IoSlice::new(b"\r\n\r\n"),
     ];
     // A client that goes away is an error and not the end of the program. With std the signal is ignored anyway.
-    let _guard = SigpipeGuard::new()?;
+    ignore_sigpipe()?;
     let sent = sendfile_hdtr_all(&client, &file, Some(0), Count::Bytes(length), &head, &[], &mut []);
     // A file that was shortened meanwhile: the client must not take what it has for the whole.
     sent.bytes().map_err(|error| error.errno())?;
