@@ -14,7 +14,8 @@
 //! kernel may copy instead, which is slower and changes nothing else.
 //!
 //! **SIGPIPE.** If nobody reads any more, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well. No flag prevents that. Rust's
-//! std ignores the signal. A program without std is ended by it, unless it ignores SIGPIPE or holds a [`SigpipeGuard`].
+//! std ignores the signal. A program without std is ended by it, unless it calls [`ignore_sigpipe`] once or,
+//! in a library, holds a [`SigpipeGuard`].
 //!
 //! **Sent is not received.** A byte counts as sent when the kernel has accepted it. Closing a TCP socket with unread input resets the
 //! connection and discards unsent data. Shut the socket down for writing and read to the end first.
@@ -90,6 +91,7 @@
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
 //! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
 //! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
+//! | [`ignore_sigpipe`] | `rt_sigaction` | 2.2 |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | the other functions of [`Transfer`], and everything else | none | |
@@ -163,7 +165,7 @@ pub use errno::{Errno, Result};
 pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
 pub use sendfile::{available, sendfile, sendfile_raw};
-pub use sigpipe::SigpipeGuard;
+pub use sigpipe::{SigpipeGuard, ignore_sigpipe};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;
