@@ -8,13 +8,15 @@ import re
 import struct
 
 import lief
-from unicorn import UC_ARCH_ARM64, UC_ARCH_RISCV, UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INSN, UC_HOOK_INTR, UC_MODE_64
-from unicorn import UC_MODE_ARM, UC_MODE_RISCV64, Uc, UcError, arm64_const, riscv_const, x86_const
+from unicorn import UC_ARCH_ARM, UC_ARCH_ARM64, UC_ARCH_RISCV, UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INSN, UC_HOOK_INTR
+from unicorn import UC_MODE_64, UC_MODE_ARM, UC_MODE_RISCV64, Uc, UcError, arm64_const, arm_const, riscv_const, x86_const
 
 MASK = (1 << 64) - 1
 PAGE = 0x1000
 IO, STACK, STACK_SIZE, STOP = 0x7000_0000, 0x6000_0000, 0x20000, 0x5000_0000
 VALUES = 32
+# Words of the processor, and numbers of 64 bits.
+WORDS = {"number", "arguments", "number_after", "arguments_after"}
 LAYOUT = {"number": 1, "arguments": 7, "values": VALUES, "result": 1, "cell": 1, "number_after": 1,
           "arguments_after": 7, "values_after": VALUES, "flags_after": 4}
 
@@ -24,8 +26,10 @@ class Failure(Exception):
 
 
 class Cpu:
-    def __init__(self, unicorn, consts, prefix, names, sp, pc, saved, io, flags):
-        self.unicorn, self.sp, self.pc, self.saved, self.io = unicorn, sp, pc, saved, io
+    def __init__(self, unicorn, consts, prefix, names, sp, pc, saved, io, flags, link=None, bits=64):
+        self.unicorn, self.sp, self.pc, self.saved, self.io, self.link = unicorn, sp, pc, saved, io, link
+        # Of a word, and its letter for `struct`.
+        self.bits, self.word = bits, {64: "Q", 32: "I"}[bits]
         self.ids = {name: getattr(consts, prefix + name.upper()) for name in names}
         # Register of the condition flags, those bits of it that a computation leaves, and the carry.
         self.flags = flags
@@ -42,11 +46,16 @@ CPUS = {
         sp="rsp", pc="rip", saved="rbx rbp r12 r13 r14 r15".split(), io="rdi", flags=("eflags", 0x8d5, 1)),
     "aarch64": Cpu(
         (UC_ARCH_ARM64, UC_MODE_ARM), arm64_const, "UC_ARM64_REG_", [*numbered("x", 31), "sp", "pc", "nzcv"],
-        sp="sp", pc="pc", saved=[f"x{i}" for i in range(19, 30)], io="x0", flags=("nzcv", 0xf000_0000, 0x2000_0000)),
+        sp="sp", pc="pc", saved=[f"x{i}" for i in range(19, 30)], io="x0", flags=("nzcv", 0xf000_0000, 0x2000_0000),
+        link="x30"),
+    "arm": Cpu(
+        (UC_ARCH_ARM, UC_MODE_ARM), arm_const, "UC_ARM_REG_", [*numbered("r", 13), "sp", "lr", "pc", "cpsr"],
+        sp="sp", pc="pc", saved=[f"r{i}" for i in range(4, 12)], io="r0", flags=("cpsr", 0xf000_0000, 0x2000_0000),
+        link="lr", bits=32),
     "riscv64": Cpu(
         (UC_ARCH_RISCV, UC_MODE_RISCV64), riscv_const, "UC_RISCV_REG_",
         ["ra", "sp", "gp", "tp", *numbered("t", 7), *numbered("s", 12), *numbered("a", 8), "pc"],
-        sp="sp", pc="pc", saved=["gp", "tp", *numbered("s", 12)], io="a0", flags=None),
+        sp="sp", pc="pc", saved=["gp", "tp", *numbered("s", 12)], io="a0", flags=None, link="ra"),
 }
 
 
@@ -59,12 +68,14 @@ class Abi:
         self.trap, self.flags, self.base = bytes.fromhex(trap), flags, base
 
 
-SYSCALL, SVC_0, SVC_80, ECALL = "0f05", "010000d4", "011000d4", "73000000"
+SYSCALL, SVC_0, SVC_80, ECALL, SVC_ARM, SVC_THUMB = "0f05", "010000d4", "011000d4", "73000000", "000000ef", "00df"
+THUMB = 1 << 5
 ABIS = {
     # syscall(2); arch/x86/entry/entry_64.S
     ("linux", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "negative", "rcx r11", SYSCALL),
     ("linux", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5", "negative", "", SVC_0),
     ("linux", "riscv64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", "", ECALL),
+    ("linux", "arm"): Abi("r7", "r0 r1 r2 r3 r4 r5", "negative", "", SVC_ARM),
     # sys/*/*/trap.c, cpu_fetch_syscall_args; vm_machdep.c, cpu_set_syscall_retval; amd64/exception.S, fast_syscall
     ("freebsd", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "carry", "rcx r11 rdx r10 r8 r9", SYSCALL, flags=True),
     ("freebsd", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5 x6", "carry", "x1", SVC_0, flags=True),
@@ -84,6 +95,7 @@ def rotate(value, by):
 class Machine:
     def __init__(self, path, os, cpu):
         self.os, self.cpu, self.abi = os, CPUS[cpu], ABIS[os, cpu]
+        self.mask = (1 << self.cpu.bits) - 1
         image = lief.parse(str(path))
         self.symbols = {symbol.name.removeprefix("_") if os == "macos" else symbol.name: symbol.value
                         for symbol in image.symbols}
@@ -109,25 +121,31 @@ class Machine:
 
         self.noise, self.calls, self.failure = noise, list(calls), None
         for name in self.cpu.ids:
-            if name not in (self.cpu.sp, self.cpu.pc, "eflags", "nzcv"):
+            if name not in (self.cpu.sp, self.cpu.pc, "eflags", "nzcv", "cpsr"):
                 self.write(name, noise.getrandbits(64))
         if "gp" in self.cpu.ids:
             self.write("gp", self.symbols.get("__global_pointer$", 0))
-        words = []
+        if "cpsr" in self.cpu.ids:
+            # Floating point is on, as every kernel has it for a program.
+            uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xf << 20)
+            uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
+        io = b""
         for field, count in LAYOUT.items():
             given = inputs.get(field, [])
             given = given if isinstance(given, list) else [given]
-            words += given + [noise.getrandbits(64) for _ in range(count - len(given))]
-        uc.mem_write(IO, struct.pack(f"<{len(words)}Q", *(word & MASK for word in words)))
+            given = given + [noise.getrandbits(64) for _ in range(count - len(given))]
+            letter, mask = (self.cpu.word, self.mask) if field in WORDS else ("Q", MASK)
+            io += struct.pack(f"<{count}{letter}", *(number & mask for number in given))
+        uc.mem_write(IO, io)
         before = self.fields()
 
         self.write(self.cpu.io, IO)
         sp = STACK + STACK_SIZE - 64
-        if "rsp" in self.cpu.ids:
+        if self.cpu.link:
+            self.write(self.cpu.link, STOP)
+        else:
             sp -= 8
             uc.mem_write(sp, struct.pack("<Q", STOP))
-        else:
-            self.write("ra" if "ra" in self.cpu.ids else "x30", STOP)
         self.write(self.cpu.sp, sp)
         saved = {name: self.read(name) for name in self.cpu.saved}
 
@@ -152,7 +170,7 @@ class Machine:
             raise Failure("it does not end")
         if self.calls:
             raise Failure(f"{len(self.calls)} calls were not made: {self.calls[0].name}")
-        if "rsp" in self.cpu.ids:
+        if not self.cpu.link:
             sp += 8
         for name, value in {**saved, self.cpu.sp: sp}.items():
             if self.read(name) != value:
@@ -172,20 +190,22 @@ class Machine:
             raise Failure("a comparison was lost")
 
     def fields(self):
-        words, fields = self.words(IO, sum(LAYOUT.values())), {}
+        layout = "".join(f"{count}{self.cpu.word if field in WORDS else 'Q'}" for field, count in LAYOUT.items())
+        numbers, fields = struct.unpack("<" + layout, self.memory(IO, struct.calcsize("<" + layout))), {}
         for field, count in LAYOUT.items():
-            fields[field] = words[:count] if count > 1 else words[0]
-            words = words[count:]
+            fields[field] = list(numbers[:count]) if count > 1 else numbers[0]
+            numbers = numbers[count:]
         return fields
 
     def read(self, name):
         return self.uc.reg_read(self.cpu.ids[name])
 
     def write(self, name, value):
-        self.uc.reg_write(self.cpu.ids[name], value & MASK)
+        self.uc.reg_write(self.cpu.ids[name], value & self.mask)
 
     def words(self, address, count):
-        return list(struct.unpack(f"<{count}Q", self.memory(address, 8 * count)))
+        """Words of the processor."""
+        return list(struct.unpack(f"<{count}{self.cpu.word}", self.memory(address, self.cpu.bits // 8 * count)))
 
     def memory(self, address, size):
         try:
@@ -209,9 +229,12 @@ class Machine:
             raise Failure(f"call {self.read(self.abi.number)} too many")
         call, abi = self.calls.pop(0), self.abi
         # The program counter is at `syscall`, and behind the other instructions.
-        at = self.read(self.cpu.pc) - (0 if "rax" in self.cpu.ids else len(abi.trap))
-        if self.memory(at, len(abi.trap)) != abi.trap:
-            raise Failure(f"{self.memory(at, len(abi.trap)).hex()} is another trap")
+        trap = abi.trap
+        if "cpsr" in self.cpu.ids and self.read("cpsr") & THUMB:
+            trap = bytes.fromhex(SVC_THUMB)
+        at = self.read(self.cpu.pc) - (0 if "rax" in self.cpu.ids else len(trap))
+        if self.memory(at, len(trap)) != trap:
+            raise Failure(f"{self.memory(at, len(trap)).hex()} is another trap")
         number = self.read(abi.number)
         if number != call.number | abi.base:
             raise Failure(f"{call.name} is {call.number | abi.base}, not {number}")
@@ -244,14 +267,15 @@ class Machine:
 
 
 class Word:
-    """An argument of 64 bits."""
+    """An argument that is a word."""
 
     def __init__(self, value):
-        self.value = value & MASK
+        self.value = value
 
     def check(self, machine, what, value):
-        if value != self.value:
-            raise Failure(f"{what} is {value:#x}, not {self.value:#x}")
+        expected = self.value & machine.mask
+        if value != expected:
+            raise Failure(f"{what} is {value:#x}, not {expected:#x}")
 
 
 class Int(Word):
