@@ -1,4 +1,4 @@
-"""Instructions of one call of sendfile(2), of several libraries, on three CPUs."""
+"""Instructions of one call of sendfile(2), of several libraries, on each CPU."""
 
 import os
 import re
@@ -19,12 +19,13 @@ def counter(cpu):
             return int(re.search(r"Collected : (\d+)", text)[1])
         return count
 
+    _, emulates, tools = CPUS[cpu]
     plugin = OUT / "icount.so"
     OUT.mkdir(parents=True, exist_ok=True)
     run("gcc", "-O2", "-shared", "-fPIC", "-o", plugin, ROOT / "benches" / "icount.c")
 
     def count(*command):
-        arguments = [f"qemu-{cpu}", "-L", f"/usr/{cpu}-linux-gnu", "-plugin", plugin, *command]
+        arguments = [f"qemu-{emulates}", "-L", f"/usr/{tools}", "-plugin", plugin, *command]
         text = run("sh", "-c", 'exec "$@" 2>&1', "sh", *arguments)
         return int(re.search(r"total=(\d+)", text)[1])
 
@@ -67,9 +68,9 @@ def report(report):
     report.table("calls", ["library", *(f"{form}, {cpu}" for form in FORMS for cpu in CPUS)], rows)
 
     def draw(axes):
-        width = 0.25
+        width = 0.75 / len(CPUS)
         for i, cpu in enumerate(CPUS):
-            places = [place + (i - 1) * width for place in range(len(LIBRARIES))]
+            places = [place + (i - (len(CPUS) - 1) / 2) * width for place in range(len(LIBRARIES))]
             axes.bar(places, [counts[cpu, "function", library] for library in LIBRARIES], width, label=cpu)
         axes.set_xticks(range(len(LIBRARIES)), LIBRARIES)
         axes.set_ylabel("instructions")

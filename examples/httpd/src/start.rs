@@ -9,6 +9,11 @@ use core::fmt::Write;
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {enter}", enter = sym enter);
 #[cfg(target_arch = "aarch64")]
 global_asm!(".globl _start", "_start:", "mov x0, sp", "bl {enter}", enter = sym enter);
+// In ARM mode, also where the compiler writes Thumb: the linker sees to the change.
+#[cfg(target_arch = "arm")]
+global_asm!(
+    ".arm", ".p2align 2", ".globl _start", ".type _start, %function", "_start:", "mov r11, #0", "mov r0, sp", "bl {enter}", enter = sym enter
+);
 // Without norelax the linker would load gp relative to gp.
 #[cfg(target_arch = "riscv64")]
 global_asm!(
@@ -36,6 +41,8 @@ fn exit(status: u8) -> ! {
         asm!("syscall", in("rax") 231, in("rdi") u64::from(status), options(noreturn, nostack));
         #[cfg(target_arch = "aarch64")]
         asm!("svc 0", in("x8") 94, in("x0") u64::from(status), options(noreturn, nostack));
+        #[cfg(target_arch = "arm")]
+        asm!("mov r7, #248", "svc 0", in("r0") usize::from(status), options(noreturn, nostack));
         #[cfg(target_arch = "riscv64")]
         asm!("ecall", in("a7") 94, in("a0") u64::from(status), options(noreturn, nostack));
     }
@@ -58,6 +65,14 @@ extern "C" fn rust_eh_personality() {}
 extern "C" fn _Unwind_Resume() -> ! {
     exit(134)
 }
+
+/// ARM's tables for unwinding name them, and nothing unwinds.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr0() {}
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr1() {}
 
 /// Asked by the atomics of aarch64's prebuilt library, which CPU it is: 0, one of the first.
 #[cfg(target_arch = "aarch64")]

@@ -8,6 +8,15 @@ use core::ffi::{CStr, c_char};
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {start}", start = sym start);
 #[cfg(target_arch = "aarch64")]
 global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x0, sp", "bl {start}", start = sym start);
+// In ARM mode, also where the compiler writes Thumb: the linker sees to the change.
+#[cfg(target_arch = "arm")]
+global_asm!(
+    ".arm", ".p2align 2", ".globl _start", ".type _start, %function", "_start:", "mov r11, #0", "mov r0, sp", "bl {start}", start = sym start
+);
+#[cfg(target_arch = "x86")]
+global_asm!(
+    ".globl _start", "_start:", "xor ebp, ebp", "mov eax, esp", "sub esp, 12", "push eax", "call {start}", start = sym start
+);
 // `norelax`, or the linker would make this load of gp relative to gp.
 #[cfg(target_arch = "riscv64")]
 global_asm!(
@@ -68,6 +77,14 @@ unsafe extern "C" fn strlen(string: *const c_char) -> usize {
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     exit(134)
 }
+
+/// ARM's tables for unwinding name them, and nothing unwinds.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr0() {}
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr1() {}
 
 /// Those atomic operations of aarch64 that `core` calls by name ask by it whether the processor has better instructions. Of nothing
 /// known they make do with the old ones.

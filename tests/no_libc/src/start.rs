@@ -82,6 +82,14 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
+/// ARM's tables for unwinding name them, and nothing unwinds.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr0() {}
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr1() {}
+
 /// Those atomic operations of aarch64 that `core` calls by name ask by it whether the processor has better instructions. Of nothing
 /// known they make do with the old ones.
 #[cfg(target_arch = "aarch64")]
