@@ -14,7 +14,7 @@ PROGRAMS = ROOT / "benches" / "programs"
 CPUS = {
     cpu: (target, emulates, tools)
     for cpu, target, emulates, _, tools, what, *_ in (
-        line.split() for line in (ROOT / "tests" / "processors.list").read_text().splitlines() if not line.startswith("#")
+        line.split() for line in (ROOT / "tests" / "tools" / "processors.list").read_text().splitlines() if not line.startswith("#")
     )
     if what == "all"
 }

@@ -1,6 +1,6 @@
 """The most stack that each public function can use, on each CPU: python3 benches/stack.py prints it.
 
-Nothing is run: the compiler tells the frame of each function of tests/stack, the assembly says who calls whom, and the deepest
+Nothing is run: the compiler tells the frame of each function of tests/packages/stack, the assembly says who calls whom, and the deepest
 path counts. That is a bound for every input, as there is no recursion, no call by a pointer and no frame of variable size, which
 is looked at too. It holds for what the compiler made of it here: opt-level 3 with LTO, descriptors as `BorrowedFd`.
 """
@@ -34,7 +34,7 @@ JUMP = {
 
 
 def assembly(cpu):
-    """The text of tests/stack for a CPU."""
+    """The text of tests/packages/stack for a CPU."""
     target, *_ = CPUS[cpu]
     out = ROOT / "target" / "stack" / target
     # What other compilers left there must not be read.
@@ -46,7 +46,7 @@ def assembly(cpu):
         # The red zone below a frame would not be in its size.
         "RUSTFLAGS": "-Zemit-stack-sizes -Cno-redzone=yes --emit=asm",
     }
-    manifest = ROOT / "tests" / "stack" / "Cargo.toml"
+    manifest = ROOT / "tests/packages/stack" / "Cargo.toml"
     run("cargo", "build", "--quiet", "--locked", "--release", "--manifest-path", manifest, "--target", target,
         "--target-dir", ROOT / "target" / "stack", env=env)
     (file,) = (out / "release" / "deps").glob("stack-*.s")
@@ -127,9 +127,9 @@ def public():
 
 def measure():
     """{(cpu, function): bytes}"""
-    text = (ROOT / "tests" / "stack" / "src" / "lib.rs").read_text()
+    text = (ROOT / "tests/packages/stack" / "src" / "lib.rs").read_text()
     names = re.findall(r'^    "([\w:]+)":', text, re.MULTILINE)
-    assert public() <= set(names), f"tests/stack has no {public() - set(names)}"
+    assert public() <= set(names), f"tests/packages/stack has no {public() - set(names)}"
 
     most = {}
     for cpu in CPUS:

@@ -1,4 +1,4 @@
-//! tests/downstream, a package of its own, implements `AsFd` for its types. It compiles and works with and without `std`.
+//! tests/packages/downstream, a package of its own, implements `AsFd` for its types. It compiles and works with and without `std`.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 /// Offline: its lock file asks for nothing that was not fetched for this very test.
 fn cargo_test(features: &[&str]) {
     let output = Command::new(env!("CARGO"))
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/downstream"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/packages/downstream"))
         .args(["test", "--offline", "--locked", "--lib", "--target-dir"])
         .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("downstream"))
         .args(features)

@@ -20,7 +20,8 @@ use common::calls::seen;
 use common::faults::{answer, catch_signals, filter, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
-    LSEEK, Message, SENDFILE, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe, position, sha256, tcp,
+    LSEEK, Message, SENDFILE, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe,
+    position, sha256, tcp,
 };
 use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 

@@ -3,7 +3,9 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::duplicate_mod, dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
 
-#[path = "foreign_trap/caught.rs"]
+#[path = "foreign/cases.rs"]
+mod cases;
+#[path = "foreign/caught.rs"]
 mod caught;
 mod common;
 #[macro_use]
@@ -17,7 +19,7 @@ mod flags;
 mod iovec;
 #[path = "simulation_bsd/freebsd.rs"]
 mod simulated;
-#[path = "foreign_trap/freebsd.rs"]
+#[path = "foreign/freebsd.rs"]
 mod sys;
 #[path = "../src/transfer/mod.rs"]
 mod transfer;
@@ -25,9 +27,8 @@ mod transfer;
 use bare_sendfile::Errno;
 use simulated::model;
 
-use crate::caught::{Seen, on};
-use crate::fd::BorrowedFd;
-use crate::iovec::IoSlice;
+use crate::cases::fds;
+use crate::caught::on;
 
 /// The kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,129 +39,6 @@ enum Os {
 
 const OS: Os = Os::FreeBsd;
 const SENDFILE: i64 = 393;
-
-/// The socket and the file.
-fn fds() -> (BorrowedFd<'static>, BorrowedFd<'static>) {
-    // SAFETY: the model does not look at them.
-    unsafe { (BorrowedFd::borrow_raw(8), BorrowedFd::borrow_raw(7)) }
-}
-
-fn kernel(room: usize, errno: Option<Errno>) -> model::Kernel {
-    model::Kernel { file: b"contents".to_vec(), room, errno, ..Default::default() }
-}
-
-/// Its own type of the same numbers.
-fn number(errno: Option<errno::Errno>) -> Option<i32> {
-    errno.map(errno::Errno::raw_os_error)
-}
-
-#[test]
-fn first_form() {
-    if !caught::possible() {
-        return;
-    }
-    let (socket, file) = fds();
-    let mut kernel = kernel(5, Some(Errno::EAGAIN));
-    let mut offset = 1;
-    let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
-    assert_eq!((result, offset), (Ok(5), 6), "bytes count beside an error");
-    assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0 }));
-    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
-    assert_eq!((number(result.err()), offset), (Some(Errno::EAGAIN.raw_os_error()), 6));
-    kernel.errno = None;
-    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
-    assert_eq!((result, offset), (Ok(2), 8));
-    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 99));
-    assert_eq!((result, offset), (Ok(0), 8), "the end");
-    assert_eq!(kernel.received, b"ontents");
-}
-
-#[test]
-fn first_form_without_a_call() {
-    if !caught::possible() {
-        return;
-    }
-    let (socket, file) = fds();
-    let mut kernel = kernel(5, None);
-    let mut offset = 1;
-    assert_eq!(on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 0)), (Ok(0), None));
-    let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, None, 1));
-    assert_eq!((number(result.err()), seen), (Some(Errno::EINVAL.raw_os_error()), None));
-    for count in [isize::MAX as usize + 1, usize::MAX] {
-        let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), count));
-        assert_eq!((number(result.err()), seen), (Some(Errno::EINVAL.raw_os_error()), None));
-    }
-    assert_eq!(kernel.received, b"");
-    let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), isize::MAX as usize));
-    assert_eq!((result, offset), (Ok(7), 8), "the largest count");
-
-    // At the largest offset no count is left, and beyond it there is no offset.
-    for (mut offset, expected) in [(i64::MAX as u64, Ok(0)), (1 << 63, Err(Errno::EINVAL.raw_os_error()))] {
-        let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 1));
-        assert_eq!((result.map_err(errno::Errno::raw_os_error), seen), (expected, None));
-    }
-}
-
-/// A7: on descriptors that cannot be open.
-#[test]
-fn a7_the_probe_is_a_call() {
-    if !caught::possible() {
-        return;
-    }
-    let (result, seen) = on(&mut kernel(5, None), sys::sendfile_probe);
-    assert_eq!(result.raw_os_error(), Errno::EBADF.raw_os_error());
-    assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0 }));
-}
-
-#[test]
-fn splice_is_not_there() {
-    if !caught::possible() {
-        return;
-    }
-    let (socket, file) = fds();
-    let (result, seen) = on(&mut kernel(5, None), || sys::splice(file, socket, 1, false));
-    assert_eq!((number(result.err()), seen), (Some(errno::Errno::ENOSYS.raw_os_error()), None));
-}
-
-/// C6: pages to read ahead are in the upper half of the flags. H7: the caught call reads `struct sf_hdtr` by a layout of its own.
-#[test]
-fn second_form() {
-    if !caught::possible() {
-        return;
-    }
-    let (socket, file) = fds();
-    let (headers, trailers) = ([IoSlice::new(b"he"), IoSlice::new(b"ad")], [IoSlice::new(b"tail")]);
-    let mut kernel = kernel(0, None);
-    // More of the caller's values than there are registers, which must all come through.
-    let values: [u64; 24] = std::array::from_fn(|i| std::hint::black_box(i as u64) * 0x0101_0101);
-    let (result, seen) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 2, 3, &headers, &trailers, 0x7_0004));
-    assert_eq!(values, std::array::from_fn(|i| i as u64 * 0x0101_0101));
-    assert_eq!(result, (11, None));
-    assert_eq!(kernel.received, b"headntetail");
-    assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0x7_0004 }));
-
-    // As many headers as trailers.
-    kernel.received.clear();
-    let (result, _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 2, 3, &headers[..1], &trailers, 0));
-    assert_eq!((result, &kernel.received[..]), ((9, None), &b"hentetail"[..]));
-
-    (kernel.room, kernel.errno) = (6, Some(Errno::EINTR));
-    let ((moved, errno), _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 0, 8, &headers, &[], 0));
-    assert_eq!((moved, number(errno)), (6, Some(Errno::EINTR.raw_os_error())));
-    assert!(kernel.received.ends_with(b"headco"));
-}
-
-#[test]
-fn to_the_end() {
-    if !caught::possible() {
-        return;
-    }
-    let (socket, file) = fds();
-    let mut kernel = kernel(0, None);
-    let (result, _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 2, 0, &[IoSlice::new(b"head")], &[], 0));
-    assert_eq!(result, (10, None));
-    assert_eq!(kernel.received, b"headntents");
-}
 
 /// H10: the room in the send buffer, which decides about the cork; a negative number is none.
 #[test]

@@ -24,7 +24,7 @@ pub(crate) mod cork;
 mod errno;
 pub(crate) mod hints;
 
-#[cfg(feature = "pins")] // of tests/no_libc alone, which has what it needs
+#[cfg(feature = "pins")] // of tests/packages/no_libc alone, which has what it needs
 mod pins;
 #[cfg(test)]
 mod tests;

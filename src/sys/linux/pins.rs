@@ -1,5 +1,5 @@
 //! The numbers, structures and constants of this processor against what `linux-raw-sys` and `libc` know, decided when it is
-//! compiled: tests/no_libc compiles it for every processor.
+//! compiled: tests/packages/no_libc compiles it for every processor.
 
 use core::mem::{offset_of, size_of};
 

@@ -1,0 +1,123 @@
+"""Compiles the probes for a target at every opt-level and runs them under a hostile kernel; then breaks the crate in
+every way of mutations.py, and insists on a failure each time.
+
+usage: abi.py TARGET
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from machine import Failure, Machine
+from mutations import MUTATIONS
+from probes import STUBS, cases
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+LEVELS = ["0", "1", "2", "3", "s"]
+ELF = "ld.lld --static --entry=0 --unresolved-symbols=ignore-all --gc-sections".split()
+MACH_O = "lld -flavor darwin -dylib -undefined dynamic_lookup -platform_version macos 11.0 11.0 -dead_strip".split()
+LINK = {
+    ("linux", "x86_64"): [*ELF, "-m", "elf_x86_64"],
+    ("linux", "aarch64"): [*ELF, "-m", "aarch64linux"],
+    ("linux", "riscv64"): [*ELF, "-m", "elf64lriscv"],
+    ("linux", "arm"): [*ELF, "-m", "armelf_linux_eabi"],
+    ("freebsd", "x86_64"): [*ELF, "-m", "elf_x86_64_fbsd"],
+    ("freebsd", "aarch64"): [*ELF, "-m", "aarch64linux"],
+    ("freebsd", "riscv64"): [*ELF, "-m", "elf64lriscv"],
+    ("macos", "x86_64"): [*MACH_O, "-arch", "x86_64"],
+    ("macos", "aarch64"): [*MACH_O, "-arch", "arm64"],
+}
+
+
+def build(source, output, target, level):
+    """A static program of all probes. What is undefined in it is called by none of them, or that call fails."""
+    environment = {**os.environ, "CARGO_PROFILE_RELEASE_OPT_LEVEL": level}
+    subprocess.run(
+        ["cargo", "build", "--quiet", "--release", "--locked", "--target", target, "--target-dir", output],
+        cwd=source / "tests/packages/abi", env=environment, check=True)
+    library = output / target / "release/libabi_probe.a"
+    program = output / f"probes-{target}-{level}"
+    prefix = "_" if "darwin" in target else ""
+    roots = sorted({prefix + case.probe for case in cases(*pair(target))})
+    roots = [option for root in roots for option in ("-u", root)]
+    subprocess.run([*LINK[pair(target)], *roots, library, "-o", program], check=True)
+    return program
+
+
+def pair(target):
+    """Operating system and processor."""
+    cpu, _, os, *_ = target.split("-")
+    return os.replace("darwin", "macos"), re.sub("^(arm|thumb)v.*", "arm", cpu.replace("riscv64gc", "riscv64"))
+
+
+def failures(program, target):
+    """Of each case one line, if it failed."""
+    machine = Machine(program, *pair(target))
+    for seed, case in enumerate(cases(*pair(target))):
+        try:
+            case.run(machine, seed)
+        except Failure as failure:
+            yield f"{case.probe}: {failure}"
+
+
+def copy(to):
+    """The crate, to be broken: the files that git knows, as others come and go (a fuzzer's inputs) while they are copied."""
+    shutil.rmtree(to, ignore_errors=True)
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+
+
+def stubs_of(text):
+    """The names of the stubs: written there, or made by the macros of arch/stubs.rs."""
+    stubs = set(re.findall(r"fn (syscall\w+)", text))
+    if registers := re.search(r"^stubs!\(.*;(.*)\)", text, re.MULTILINE):
+        shared = re.findall(r" (syscall\w+)\(", (ROOT / "arch/stubs.rs").read_text())
+        count = len(registers[1].split())
+        stubs |= {stub for stub in shared if "int2" not in stub and int(stub[7:]) <= count}
+    return stubs | ({"syscall4_int2"} if "stub_int2!(" in text else set())
+
+
+def main(target):
+    output = ROOT / "target/abi"
+    system, cpu = pair(target)
+    stubs = stubs_of((ROOT / f"arch/{system}/{cpu}.rs").read_text())
+    if stubs != set(STUBS[system]):
+        sys.exit(f"{target}: the stubs are {stubs}; probes.py has others")
+
+    for level in LEVELS:
+        failed = list(failures(build(ROOT, output, target, level), target))
+        print(f"{target} opt-level {level}: {len(cases(system, cpu))} cases, {len(failed)} failed", flush=True)
+        if failed:
+            sys.exit("\n".join(failed))
+
+    missed = 0
+    for name, path, replacements in MUTATIONS[system, cpu]:
+        mutant = output / "mutant"
+        copy(mutant)
+        text = (mutant / path).read_text()
+        for old, new in replacements:
+            if old not in text:
+                sys.exit(f"{target}: {path} has no {old}")
+            text = text.replace(old, new)
+        (mutant / path).write_text(text)
+        # The levels keep different things in registers; a compiler that keeps nothing there shows nothing.
+        for level in "3", "s", "2", "1":
+            failed = next(failures(build(mutant, output / "mutants", target, level), target), None)
+            if failed:
+                break
+        print(f"{target} {name}: " + (f"fails at {level}, {failed}" if failed else "NOT NOTICED"), flush=True)
+        missed += not failed
+    if missed:
+        sys.exit(f"{missed} mutations were not noticed")
+
+
+main(*sys.argv[1:])
