@@ -129,9 +129,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-// The processor is judged where it is chosen: arch/*/mod.rs.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos")))]
-compile_error!("bare-sendfile supports Linux, Android, FreeBSD and macOS");
+// The system is judged where it is chosen, src/sys/mod.rs, and so is the processor, arch/*/mod.rs.
 #[cfg(all(target_pointer_width = "32", any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!(
     "bare-sendfile does not support x32 and the ILP32 variants of aarch64: many kernels refuse their system calls"
@@ -162,8 +160,8 @@ pub use sigpipe::SigpipeGuard;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub use sys::sendfile_native;
+#[cfg(any(target_os = "freebsd", target_os = "macos"))]
+pub use sys::native::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
 /// Compiles and runs the code in the README.

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer};
-use common::faults::{allowlist, catch_signals, interrupt, thread_id, wait_asleep};
+use common::faults::{allowlist, catch_signals, interrupt, seccompiler, thread_id, wait_asleep};
 use common::sent::{send_file, sendfile_hdtr};
 use common::streams::tcp_info;
 use common::{

@@ -21,7 +21,7 @@ use rustix::pty::OpenptFlags;
 use tempfile::TempDir;
 
 mod common;
-use common::faults::filter;
+use common::faults::{filter, seccompiler};
 use common::pattern;
 
 /// The program's command line, under the runner of this test if it has one. Built anew each time: it is a package of its own, and an

@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, Mechanisms, Output, Progress, Status, StreamCopy, Transfer, available};
 use common::calls::seen;
+use common::faults::seccompiler::{self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 use common::faults::{answer, catch_signals, filter, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
     LSEEK, Message, SENDFILE, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe,
     position, sha256, tcp,
 };
-use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
 /// Drives it until done or an error, as `send_all`, on the descriptors of a message.
 fn send(message: &Message, transfer: &mut Transfer, out: &impl AsRawFd, buffer: &mut [u8]) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, sendfile};
-use common::faults::{allowlist, answering};
+use common::faults::{allowlist, answering, seccompiler};
 use common::sent::send_file;
 use common::{fd, file, in_child, pipe, tcp, unread};
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bare_sendfile::{Count, Errno, Error, PipeCopy, Status, StreamCopy};
 use common::calls::{Call, seen};
-use common::faults::{allowlist, catch_signals, interrupt, refuse, refused, thread_id, wait_asleep};
+use common::faults::{allowlist, catch_signals, interrupt, refuse, refused, seccompiler, thread_id, wait_asleep};
 use common::streams::{deafen, unsent};
 use common::{available_bytes, drain, fd, file, in_child, pattern, pipe, receive, set_nonblocking, sha256, tcp, tty};
 use common::{unread, wait_readable};

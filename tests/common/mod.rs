@@ -24,7 +24,10 @@ use sha2::{Digest, Sha256};
 pub const FADVISE: libc::c_long = libc::SYS_arm_fadvise64_64;
 #[cfg(all(target_os = "linux", target_arch = "x86"))]
 pub const FADVISE: libc::c_long = libc::SYS_fadvise64_64;
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+/// `libc` has no name for it there.
+#[cfg(all(target_os = "linux", target_arch = "powerpc64"))]
+pub const FADVISE: libc::c_long = 233;
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(target_arch = "powerpc64")))]
 pub const FADVISE: libc::c_long = libc::SYS_fadvise64;
 
 /// Offset and length, of the arguments of [`FADVISE`].

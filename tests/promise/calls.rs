@@ -8,9 +8,11 @@ use std::sync::mpsc;
 use std::thread;
 
 use bare_sendfile::{Count, Errno, IoSlice};
-use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
 use super::common::faults::filter;
+use super::common::faults::seccompiler::{
+    self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule,
+};
 use super::common::streams::{Tick, deafen, ethernet, tcp_info};
 use super::common::{self, fd_of_std, memfd, pattern, set_nonblocking, tcp};
 use super::drive::{Driver, Pause, Response, drive};

@@ -105,7 +105,7 @@ rust_for() {
     source tests/tools/debian_rust.sh
     case $1 in
         # Together they would be fetched again by who has the three.
-        armv7-* | i686-*) debian_rust "rust-newest-${1%%-*}" '' "$1" ;;
+        armv7-* | i686-* | s390x-* | powerpc64le-*) debian_rust "rust-newest-${1%%-*}" '' "$1" ;;
         *) debian_rust rust-newest '' {x86_64,aarch64,riscv64gc}-unknown-linux-gnu ;;
     esac
 }

@@ -3,8 +3,7 @@
 use core::ffi::{c_int, c_void};
 use core::ptr::without_provenance_mut;
 
-use super::{SigSetT, arch, nr};
-use crate::sys::bsd::MsgHdr;
+use super::{MsgHdr, SigSetT, arch, nr};
 
 /// An integer as an argument. A C `int` is sign-extended on the way, as C does.
 #[inline(always)]

@@ -3,8 +3,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use super::SigSetT;
-use crate::sys::bsd::{MsgHdr, SfHdtr};
+use super::{MsgHdr, SfHdtr, SigSetT};
 
 /// The functions of C.
 mod c {

@@ -28,8 +28,7 @@ class Failure(Exception):
 class Cpu:
     def __init__(self, unicorn, consts, prefix, names, sp, pc, saved, io, flags, link=None, bits=64):
         self.unicorn, self.sp, self.pc, self.saved, self.io, self.link = unicorn, sp, pc, saved, io, link
-        # Of a word, and its letter for `struct`.
-        self.bits, self.word = bits, {64: "Q", 32: "I"}[bits]
+        self.bits = bits
         self.ids = {name: getattr(consts, prefix + name.upper()) for name in names}
         # Register of the condition flags, those bits of it that a computation leaves, and the carry.
         self.flags = flags
@@ -76,6 +75,11 @@ ABIS = {
     ("linux", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5", "negative", "", SVC_0),
     ("linux", "riscv64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", "", ECALL),
     ("linux", "arm"): Abi("r7", "r0 r1 r2 r3 r4 r5", "negative", "", SVC_ARM),
+    # arch/s390/kernel/entry.S; Documentation/arch/powerpc/syscall64-abi.rst; arch/loongarch/kernel/entry.S
+    ("linux", "s390x"): Abi("r1", "r2 r3 r4 r5 r6 r7", "negative", "", "0a00"),
+    ("linux", "powerpc64le"): Abi("r0", "r3 r4 r5 r6 r7 r8", "carry",
+                                  "r0 r4 r5 r6 r7 r8 r9 r10 r11 r12 ctr xer", "02000044", flags=True),
+    ("linux", "loongarch64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", " ".join(f"t{i}" for i in range(9)), "00002b00"),
     # sys/*/*/trap.c, cpu_fetch_syscall_args; vm_machdep.c, cpu_set_syscall_retval; amd64/exception.S, fast_syscall
     ("freebsd", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "carry", "rcx r11 rdx r10 r8 r9", SYSCALL, flags=True),
     ("freebsd", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5 x6", "carry", "x1", SVC_0, flags=True),
@@ -93,15 +97,21 @@ def rotate(value, by):
 
 
 class Machine:
+    order, io, bits = "<", IO, 64
+
     def __init__(self, path, os, cpu):
-        self.os, self.cpu, self.abi = os, CPUS[cpu], ABIS[os, cpu]
-        self.mask = (1 << self.cpu.bits) - 1
+        self.cpu = CPUS[cpu]
+        self.bits = self.cpu.bits
+        self.load(path, os, ABIS[os, cpu])
+
+    def load(self, path, os, abi):
+        self.os, self.abi, self.mask = os, abi, (1 << self.bits) - 1
         image = lief.parse(str(path))
         self.symbols = {symbol.name.removeprefix("_") if os == "macos" else symbol.name: symbol.value
                         for symbol in image.symbols}
         self.segments = [(s.virtual_address, bytes(s.content), s.virtual_size) for s in image.segments if s.virtual_size]
         self.traps = [address + match.start() for address, content, _ in self.segments
-                      for match in re.finditer(b"\x0f\x05", content)]
+                      for match in re.finditer(re.escape(abi.trap), content)]
 
     def run(self, probe, inputs, calls, seed):
         """Calls `probe`, answers its system calls by `calls` and returns what it left."""
@@ -129,15 +139,7 @@ class Machine:
             # Floating point is on, as every kernel has it for a program.
             uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xf << 20)
             uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
-        io = b""
-        for field, count in LAYOUT.items():
-            given = inputs.get(field, [])
-            given = given if isinstance(given, list) else [given]
-            given = given + [noise.getrandbits(64) for _ in range(count - len(given))]
-            letter, mask = (self.cpu.word, self.mask) if field in WORDS else ("Q", MASK)
-            io += struct.pack(f"<{count}{letter}", *(number & mask for number in given))
-        uc.mem_write(IO, io)
-        before = self.fields()
+        before = self.fill(inputs, noise)
 
         self.write(self.cpu.io, IO)
         sp = STACK + STACK_SIZE - 64
@@ -168,11 +170,31 @@ class Machine:
             raise self.failure
         if self.read(self.cpu.pc) != STOP:
             raise Failure("it does not end")
+        return self.ended(before, {**saved, self.cpu.sp: sp if self.cpu.link else sp + 8})
+
+    def fill(self, inputs, noise):
+        numbers = []
+        for field, count in LAYOUT.items():
+            given = inputs.get(field, [])
+            given = given if isinstance(given, list) else [given]
+            mask = self.mask if field in WORDS else MASK
+            numbers += [number & mask for number in given + [noise.getrandbits(64) for _ in range(count - len(given))]]
+        self.store(self.io, struct.pack(self.layout(), *numbers))
+        return self.fields()
+
+    @property
+    def word(self):
+        """The letter that `struct` has for it."""
+        return {64: "Q", 32: "I"}[self.bits]
+
+    def layout(self):
+        return self.order + "".join(f"{count}{self.word if field in WORDS else 'Q'}" for field, count in LAYOUT.items())
+
+    def ended(self, before, saved):
+        """What a probe leaves that has returned, once nothing was lost: `saved` are the registers to be restored."""
         if self.calls:
             raise Failure(f"{len(self.calls)} calls were not made: {self.calls[0].name}")
-        if not self.cpu.link:
-            sp += 8
-        for name, value in {**saved, self.cpu.sp: sp}.items():
+        for name, value in saved.items():
             if self.read(name) != value:
                 raise Failure(f"{name} was not restored")
         after = self.fields()
@@ -190,12 +212,15 @@ class Machine:
             raise Failure("a comparison was lost")
 
     def fields(self):
-        layout = "".join(f"{count}{self.cpu.word if field in WORDS else 'Q'}" for field, count in LAYOUT.items())
-        numbers, fields = struct.unpack("<" + layout, self.memory(IO, struct.calcsize("<" + layout))), {}
+        layout = self.layout()
+        numbers, fields = struct.unpack(layout, self.memory(self.io, struct.calcsize(layout))), {}
         for field, count in LAYOUT.items():
             fields[field] = list(numbers[:count]) if count > 1 else numbers[0]
             numbers = numbers[count:]
         return fields
+
+    def end(self):
+        """Nothing is left of a case."""
 
     def read(self, name):
         return self.uc.reg_read(self.cpu.ids[name])
@@ -205,7 +230,10 @@ class Machine:
 
     def words(self, address, count):
         """Words of the processor."""
-        return list(struct.unpack(f"<{count}{self.cpu.word}", self.memory(address, self.cpu.bits // 8 * count)))
+        return list(struct.unpack(f"{self.order}{count}{self.word}", self.memory(address, self.bits // 8 * count)))
+
+    def store(self, address, content):
+        self.uc.mem_write(address, content)
 
     def memory(self, address, size):
         try:
@@ -299,7 +327,7 @@ class Memory:
         if found != self.content:
             raise Failure(f"{what} points to {found.hex()}, not {self.content.hex()}")
         if self.then:
-            machine.uc.mem_write(value, self.then)
+            machine.store(value, self.then)
 
 
 class Call:

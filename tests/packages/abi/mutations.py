@@ -1,6 +1,7 @@
 """Ways to break the crate, each of which has to turn a probe red: name, file, and texts with their replacements.
 
-For the flags only where a compiler was seen to keep them across a trap: Linux and FreeBSD on x86_64.
+For the flags only where a compiler was seen to keep them across a trap: Linux and FreeBSD on x86_64. (Of powerpc's condition fields, its
+ctr and its xer no compiler was seen to keep one.)
 """
 
 
@@ -94,6 +95,28 @@ MUTATIONS = {
         ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
         ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
         ("arguments five and six swapped", '"a4" "a5"', '"a5" "a4"'),
+    ]),
+    ("linux", "s390x"): mutations("linux", "s390x", [
+        ("number in r0", 'in("r1") $nr', 'in("r0") $nr'),
+        ("result in r3", 'lateout("r2") result', 'lateout("r2") _, lateout("r3") result'),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
+        ("arguments five and six swapped", '"r6" "r7"', '"r7" "r6"'),
+    ]),
+    ("linux", "powerpc64le"): [(name, path.replace("64le", ""), texts) for name, path, texts in mutations("linux", "powerpc64le", [
+        ("cr0.SO ignored", '"bns 2f",', '"b 2f",'),
+        ("cr0.SO reversed", '"bns 2f",', '"bso 2f",'),
+        ("r0 not declared", 'inlateout("r0") $nr => _', 'in("r0") $nr'),
+        *((f"r{i} not declared", f'lateout("r{i}") _,', "") for i in range(4, 13)),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("arguments five and six swapped", '"r7" "r8"', '"r8" "r7"'),
+    ])],
+    ("linux", "loongarch64"): mutations("linux", "loongarch64", [
+        ("number in a6", 'in("$a7") $nr', 'in("$a6") $nr'),
+        ("result in a1", 'lateout("$a0") result', 'lateout("$a0") _, lateout("$a1") result'),
+        *((f"t{i} not declared", f'lateout("$t{i}") _,', "") for i in range(9)),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("arguments five and six swapped", '"$a4" "$a5"', '"$a5" "$a4"'),
     ]),
 }
 
