@@ -14,15 +14,16 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # processors WHAT...: the CPUs of tests/tools/processors.list of which WHAT runs.
 processors() { awk -v what=" $* " '!/^#/ && index(what, " " $6 " ") {print $1}' tests/tools/processors.list; }
 
-# processor CPU: sets what tests/tools/processors.list has of it: target, emulates (QEMU's name), debian_arch, tools (GNU's prefix).
+# processor CPU: sets what tests/tools/processors.list has of it: target, emulates (QEMU's name), debian_arch, tools (GNU's prefix), image
+# (the package of Debian's kernel).
 # shellcheck disable=SC2034 # for the caller
 processor() {
-    read -r target emulates debian_arch tools < <(awk -v cpu="$1" '$1 == cpu {print $2, $3, $4, $5}' tests/tools/processors.list) ||
+    read -r target emulates debian_arch tools image < <(awk -v cpu="$1" '$1 == cpu {print $2, $3, $4, $5, $7}' tests/tools/processors.list) ||
         die "tests/tools/processors.list has no $1"
 }
 
 # target_of CPU: Rust's name of it.
-target_of() { local target emulates debian_arch tools; processor "$1"; printf '%s\n' "$target"; }
+target_of() { local target emulates debian_arch tools image; processor "$1"; printf '%s\n' "$target"; }
 
 # cargo_tool NAME: puts a program of crates.io first in PATH. It is not optimised, as it runs for seconds.
 cargo_tool() {
@@ -171,7 +172,7 @@ emulator() {
 
 # cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.
 cross() {
-    local cpu=$1 name target emulates debian_arch tools
+    local cpu=$1 name target emulates debian_arch tools image
     processor "$cpu"
     need qemu-user "gcc-$tools" "libc6-dev-$debian_arch-cross"
     rust_for "$target"
