@@ -1,7 +1,7 @@
 //! For any other processor: the error, and stubs for the rest of the crate, so that it is the only error.
 
-// Other systems are refused in src/lib.rs.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos"))]
+// A system without the interfaces of Unix is refused in src/sys/none.rs.
+#[cfg(unix)]
 compile_error!(
     "bare-sendfile has no system calls for this processor: arch/README.md lists those that it knows on each system. Where Rust has \
      no stable `asm!` (mips, sparc, m68k) no crate without libc can; `rustix::fs::sendfile` goes through libc there"

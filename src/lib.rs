@@ -14,7 +14,8 @@
 //! kernel may copy instead, which is slower and changes nothing else.
 //!
 //! **SIGPIPE.** If nobody reads any more, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well. No flag prevents that. Rust's
-//! std ignores the signal. A program without std is ended by it, unless it ignores SIGPIPE or holds a [`SigpipeGuard`].
+//! std ignores the signal. A program without std is ended by it, unless it calls [`ignore_sigpipe`] once or,
+//! in a library, holds a [`SigpipeGuard`].
 //!
 //! **Sent is not received.** A byte counts as sent when the kernel has accepted it. Closing a TCP socket with unread input resets the
 //! connection and discards unsent data. Shut the socket down for writing and read to the end first.
@@ -90,6 +91,7 @@
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
 //! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
 //! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
+//! | [`ignore_sigpipe`] | `rt_sigaction` | 2.2 |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | the other functions of [`Transfer`], and everything else | none | |
@@ -136,9 +138,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-// arch/*/mod.rs refuses unsupported processors.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos")))]
-compile_error!("bare-sendfile supports Linux, Android, FreeBSD and macOS");
+// src/sys/mod.rs refuses unsupported systems, arch/*/mod.rs unsupported processors.
 #[cfg(all(target_pointer_width = "32", any(target_arch = "x86_64", target_arch = "aarch64")))]
 compile_error!(
     "bare-sendfile does not support x32 and the ILP32 variants of aarch64: many kernels refuse their system calls"
@@ -167,12 +167,12 @@ pub use errno::{Errno, Result};
 pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
 pub use sendfile::{available, sendfile, sendfile_raw};
-pub use sigpipe::SigpipeGuard;
+pub use sigpipe::{SigpipeGuard, ignore_sigpipe};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub use sys::sendfile_native;
+#[cfg(any(target_os = "freebsd", target_os = "macos"))]
+pub use sys::native::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
 /// Compiles and runs the code in the README and the guide.

@@ -5,6 +5,40 @@ use core::marker::PhantomData;
 use crate::errno::{Errno, Result};
 use crate::sys::{self, SIGPIPE};
 
+/// Makes the whole process ignore SIGPIPE, as Rust's std does, so that calls only fail with `EPIPE`. A program without std calls this once, at
+/// the beginning. A library may not decide that for the program. It holds a [`SigpipeGuard`] instead.
+///
+/// A SIGPIPE that is blocked and pending is discarded. Programs that this one starts ignore the signal as well, unless the action is changed
+/// between fork(2) and execve(2) (std's `Command` does that).
+///
+/// System call: `rt_sigaction`. Linux 2.2 or later.
+///
+/// # Errors
+///
+/// The error of a seccomp filter. The kernel itself has none.
+///
+/// ```
+/// # #[cfg(all(feature = "std", target_os = "linux"))]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bare_sendfile::{Errno, ignore_sigpipe, sendfile};
+/// # let file = std::fs::File::open("Cargo.toml")?;
+/// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+/// # drop(receiver);
+/// ignore_sigpipe()?;
+/// assert_eq!(sendfile(&socket, &file, Some(&mut 0), 1), Err(Errno::EPIPE));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "std", target_os = "linux")))]
+/// # fn main() {}
+/// ```
+///
+/// # References
+/// - [sigaction(2)](https://man7.org/linux/man-pages/man2/sigaction.2.html)
+/// - [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)
+pub fn ignore_sigpipe() -> Result<()> {
+    sys::ignore_sigpipe().map(drop)
+}
+
 /// Keeps SIGPIPE from the calling thread while the guard lives, so that calls only fail with `EPIPE`.
 ///
 /// If nobody reads any more, sendfile(2) and writes to a pipe raise SIGPIPE. No flag prevents that. Rust's std ignores the signal, but it ends

@@ -217,7 +217,7 @@ fn filter(others: u32, sendfile: u32) {
     let number = std::mem::offset_of!(libc::seccomp_data, nr) as u32;
     let mut program = [
         libc::sock_filter { code: (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, jt: 0, jf: 0, k: number },
-        is(libc::SYS_sendfile, 2),
+        is(common::SENDFILE, 2),
         is(libc::SYS_exit_group, 2),
         answer(others),
         answer(sendfile),

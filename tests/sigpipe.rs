@@ -1,4 +1,4 @@
-//! `SigpipeGuard`, in processes where SIGPIPE has its default action, which is to end them. (The runtime of Rust's std
+//! `SigpipeGuard` and `ignore_sigpipe`, in processes where SIGPIPE has its default action, which is to end them. (The runtime of Rust's std
 //! ignores the signal, so no other test sees it.)
 #![cfg(target_os = "linux")]
 
@@ -10,8 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, sendfile};
-use common::faults::{allowlist, answering};
+use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, ignore_sigpipe, sendfile};
+use common::faults::{allowlist, answering, seccompiler};
 use common::sent::send_file;
 use common::{fd, file, in_child, pipe, tcp, unread};
 
@@ -165,6 +165,33 @@ fn a_guard_keeps_the_signal_off_and_leaves_nothing() {
         });
         assert_eq!(status.code(), Some(0), "{name}: {status}");
     }
+}
+
+/// F1: what was pending is gone, and nothing becomes pending.
+#[test]
+fn a_process_that_ignores_it_goes_on() {
+    let broken = Broken::new();
+    for (name, call) in broken.calls() {
+        let status = with_default_action(|| {
+            block_sigpipe();
+            // SAFETY: a blocked signal runs no code.
+            unsafe { libc::raise(libc::SIGPIPE) };
+            if ignore_sigpipe().is_err() || pending() != 0 {
+                return 1;
+            }
+            unblock_all();
+            (call() != Some(Errno::EPIPE) || call() != Some(Errno::EPIPE)).into()
+        });
+        assert_eq!(status.code(), Some(0), "{name}: {status}");
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn that_it_cannot_be_ignored_is_told() {
+    common::faults::refused(&[libc::SYS_rt_sigaction], Errno::EPERM, || {
+        assert_eq!(ignore_sigpipe(), Err(Errno::EPERM));
+    });
 }
 
 /// MSG_NOSIGNAL.
@@ -348,7 +375,7 @@ fn a_signal_that_cannot_be_taken_out_stays_blocked() {
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn the_system_calls_are_those_that_the_documentation_lists() {
     let guard = [libc::SYS_rt_sigprocmask, libc::SYS_rt_sigpending, libc::SYS_rt_sigtimedwait];
-    let filter = allowlist(&[&guard[..], &[libc::SYS_sendfile, libc::SYS_exit_group, libc::SYS_exit]].concat());
+    let filter = allowlist(&[&guard[..], &[common::SENDFILE, libc::SYS_exit_group, libc::SYS_exit]].concat());
     let broken = Broken::new();
     let status = with_default_action(|| {
         if seccompiler::apply_filter(&filter).is_err() {

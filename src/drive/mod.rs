@@ -9,7 +9,7 @@ use crate::errno::Errno;
 use crate::fd::{AsFd, BorrowedFd};
 use crate::flags::{FlagsReport, SfFlags};
 use crate::iovec::IoSlice;
-use crate::sys::hints::Hints;
+use crate::sys::{self, hints::Hints};
 use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
 
 /// The bytes that a call sent, and the error that stopped it, if one did. Each method consumes the value, so that neither is dropped
@@ -73,6 +73,10 @@ pub enum Status {
     /// does not report that again.
     Yielded,
     /// Call again when the output is writable.
+    ///
+    /// On Linux a TCP socket is writable only when a third of its send buffer is free, and the buffer grows to megabytes. A slow peer that
+    /// reads all the time can need many seconds for that. If you close connections of peers that read nothing, set `TCP_NOTSENT_LOWAT`,
+    /// which makes the socket writable earlier, or read `SIOCOUTQ` to see their progress.
     OutFull,
     /// Call again when the input is readable.
     InEmpty,
@@ -219,9 +223,7 @@ pub fn sendfile_hdtr_all(
 ) -> Sent {
     let mut transfer = match offset {
         Some(offset) => Transfer::new(offset, count, headers, trailers),
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        None => Transfer::from_position(count, headers, trailers),
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        None if sys::HAS_POSITION => Transfer::at_position(count.into(), headers, trailers),
         None => Err(Error::Errno(Errno::EINVAL)),
     };
     let (out_fd, in_fd) = (out_fd.as_fd(), in_fd.as_fd());
@@ -339,7 +341,6 @@ impl Drive<'_> {
                 return Sent { report, outcome: Err(*error) };
             }
         };
-        #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(hints) = &mut self.hints {
             hints.read_ahead(self.in_fd);
         }
@@ -385,25 +386,20 @@ impl Drive<'_> {
 
     /// Performs a step, and the work that the flags ask for.
     fn perform(&mut self, transfer: &mut Transfer, step: &Step<'_>) -> core::result::Result<(), Stop> {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let (Some(hints), Step::SendFile { offset: Some(offset), count }) = (&mut self.hints, *step) {
-            let count = match hints.cached(self.in_fd, offset, count) {
-                Ok(count) => count,
-                Err(errno) => return transfer.complete(Err(errno)).map_err(Stop::from),
-            };
-            hints.drop_cache(self.in_fd, offset);
-            let step = Step::SendFile { offset: Some(offset), count };
-            return transfer.perform_with(&step, self.out_fd, self.in_fd, &mut [], 0);
+        let Some(hints) = &mut self.hints else {
+            return transfer.perform_with(step, self.out_fd, self.in_fd, self.buffer, 0);
+        };
+        let flags = hints.native();
+        match *step {
+            Step::SendFile { offset: Some(offset), count } => match hints.before_step(self.in_fd, offset, count) {
+                Ok(count) => {
+                    let step = Step::SendFile { offset: Some(offset), count };
+                    transfer.perform_with(&step, self.out_fd, self.in_fd, &mut [], flags)
+                }
+                Err(errno) => transfer.complete(Err(errno)).map_err(Stop::from),
+            },
+            Step::Cork if !hints.may_cork() => transfer.complete(Err(Errno::ENOBUFS)).map_err(Stop::from),
+            _ => transfer.perform_with(step, self.out_fd, self.in_fd, self.buffer, flags),
         }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        let flags = 0;
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let flags = self.hints.as_ref().map_or(0, Hints::native);
-        // With SF_SYNC the call waits for the pages to be acknowledged, and the cork would hold the last one back.
-        #[cfg(target_os = "freebsd")]
-        if matches!(step, Step::Cork) && flags & SfFlags::SYNC.bits() > 0 {
-            return transfer.complete(Err(Errno::ENOBUFS)).map_err(Stop::from);
-        }
-        transfer.perform_with(step, self.out_fd, self.in_fd, self.buffer, flags)
     }
 }

@@ -120,25 +120,11 @@ impl Transfer {
                 })
             }
         };
-        result.map_err(|error| Stop { error: told(error, out_fd), in_empty })
+        result.map_err(|error| match error {
+            Error::Errno(errno) => Stop { error: Error::Errno(sys::behind(errno, out_fd)), in_empty },
+            error => Stop { error, in_empty },
+        })
     }
-}
-
-/// The error that stands behind this one. FreeBSD's sendfile returns before the disk has been read. If that fails, the connection is torn
-/// down: the next calls say `EPIPE`, and the socket keeps `EIO`.
-#[cfg(target_os = "freebsd")]
-fn told(error: Error, out_fd: BorrowedFd<'_>) -> Error {
-    if error != Errno::EPIPE {
-        return error;
-    }
-    let kept = sys::socket_error(out_fd).ok().and_then(|number| Errno::from_raw_os_error(number as i32));
-    kept.map_or(error, Error::Errno)
-}
-
-/// On other systems each call tells its error itself.
-#[cfg(not(target_os = "freebsd"))]
-fn told(error: Error, _out_fd: BorrowedFd<'_>) -> Error {
-    error
 }
 
 /// Why a step stopped the loop.
@@ -163,7 +149,7 @@ pub(super) fn flush(transfer: &mut Transfer, full: bool, out_fd: BorrowedFd<'_>)
     }
 }
 
-/// sendfile(2) in the form that the system has.
+/// sendfile(2), with headers if the system's call accepts them.
 fn send(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,
@@ -172,44 +158,8 @@ fn send(
     headers: &[IoSlice<'_>],
     flags: u32,
 ) -> Moved {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        let _ = flags; // it takes none
-        if !headers.is_empty() {
-            return Err(Errno::ENOSYS).into();
-        }
-        let mut at = offset.unwrap_or(0);
-        sys::sendfile(out_fd, in_fd, offset.is_some().then_some(&mut at), count).into()
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    match offset {
-        Some(offset) => send_native(out_fd, in_fd, offset, count, headers, flags),
-        None => sys::sendfile(out_fd, in_fd, None, count).into(),
-    }
-}
-
-/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end, one above `i64::MAX` nothing.)
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn send_native(
-    out_fd: BorrowedFd<'_>,
-    in_fd: BorrowedFd<'_>,
-    offset: u64,
-    count: usize,
-    headers: &[IoSlice<'_>],
-    flags: u32,
-) -> Moved {
-    if count == 0 {
-        return Moved::default();
-    }
-    if count > isize::MAX as usize {
-        return Err(Errno::EINVAL).into();
-    }
-    let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
-    match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
-        // Having sent all, macOS looks for room before it finds that there is nothing more to send.
-        (bytes, Some(Errno::EAGAIN | Errno::EINTR)) if bytes == asked => Moved { bytes, error: None },
-        (bytes, error) => Moved { bytes, error },
-    }
+    let (bytes, error) = sys::send(out_fd, in_fd, offset, count, headers, flags);
+    Moved { bytes, error }
 }
 
 /// Returns how many bytes the file reports from `offset` on.

@@ -2,29 +2,18 @@
 //! Only this file selects the system; everything else uses `sys`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod linux;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use linux as os;
-
+#[path = "linux/mod.rs"]
+mod os;
+#[cfg(target_os = "freebsd")]
+#[path = "freebsd/mod.rs"]
+mod os;
 #[cfg(target_os = "macos")]
-mod macos;
-#[cfg(target_os = "macos")]
-use macos as os;
+#[path = "macos/mod.rs"]
+mod os;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos")))]
+#[path = "none.rs"]
+mod os;
 
-// An unsupported system gets FreeBSD's, so that the error in src/lib.rs is the only one.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
-mod freebsd;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
-use freebsd as os;
-
-/// The part that FreeBSD and macOS share.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod bsd;
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub use bsd::sendfile_native;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use bsd::*;
 pub(crate) use os::*;
 
 /// Belongs to [`fd`](crate::fd), but closing needs the system.

@@ -326,7 +326,12 @@ impl Transfer {
         headers: &[IoSlice<'_>],
         trailers: &[IoSlice<'_>],
     ) -> Result<Self, Error> {
-        Self::start(AT_POSITION, count.into(), headers, trailers)
+        Self::at_position(count.into(), headers, trailers)
+    }
+
+    /// Like `from_position`, for callers that have checked `sys::HAS_POSITION`.
+    pub(crate) fn at_position(count: Count, headers: &[IoSlice<'_>], trailers: &[IoSlice<'_>]) -> Result<Self, Error> {
+        Self::start(AT_POSITION, count, headers, trailers)
     }
 
     fn start(offset: u64, count: Count, headers: &[IoSlice<'_>], trailers: &[IoSlice<'_>]) -> Result<Self, Error> {

@@ -1,6 +1,8 @@
 //! The flags of FreeBSD and macOS. FreeBSD's kernel accepts them itself. macOS's accepts none.
 
-use super::super::os::TAKES_FLAGS;
+use super::super::TAKES_FLAGS;
+use crate::errno::Result;
+use crate::fd::BorrowedFd;
 use crate::flags::{FlagsReport, SfFlags};
 
 /// The flags of one send.
@@ -12,6 +14,19 @@ impl Hints {
     /// `flags` has no unknown bits.
     pub(crate) fn new(flags: SfFlags, _start: u64) -> Self {
         Self { flags }
+    }
+
+    /// The kernel reads ahead by itself.
+    pub(crate) fn read_ahead(&mut self, _in: BorrowedFd<'_>) {}
+
+    /// Returns how many of the `count` bytes the next step may send. The kernel decides that.
+    pub(crate) fn before_step(&mut self, _in: BorrowedFd<'_>, _offset: u64, count: usize) -> Result<usize> {
+        Ok(count)
+    }
+
+    /// Whether the output may be corked. With `SYNC` the call would wait for pages, and the cork would hold the last one back.
+    pub(crate) fn may_cork(&self) -> bool {
+        self.native() & SfFlags::SYNC.bits() == 0
     }
 
     /// Returns the flags for the kernel.

@@ -9,17 +9,15 @@ use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::null;
 
-use super::os::{self, MSG_NOSIGNAL, SigSetT, kernel};
+use super::{MSG_NOSIGNAL, SigSetT, kernel};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd, RawFd};
 use crate::iovec::IoSlice;
 
 pub(crate) mod hints;
-mod native;
+pub(crate) mod native;
 #[cfg(all(test, not(any(target_os = "linux", target_os = "android"))))]
 mod tests;
-
-pub use native::sendfile_native;
 
 /// The most that one call moves. The kernels' own limit is no smaller.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -29,13 +27,13 @@ pub(crate) const IOV_MAX: usize = 1024;
 pub(crate) const SOCK_STREAM: usize = 1;
 /// Whether sendmsg(2) has `MSG_MORE`.
 pub(crate) const HAS_MSG_MORE: bool = false;
+/// Whether sendfile can begin at the file's position.
+pub(crate) const HAS_POSITION: bool = false;
 /// Whether a cork may span calls that wait for room. Here they could wait for bytes that it holds back.
 pub(crate) const CORKS_SMALL_STEPS: bool = false;
 
-const SOL_SOCKET: c_int = 0xffff;
+pub(super) const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
-#[cfg(not(target_os = "macos"))]
-const SO_ERROR: c_int = 0x1007;
 /// The result of [`socket_protocol`].
 pub(crate) const IPPROTO_TCP: usize = 6;
 /// Does not exist here.
@@ -106,11 +104,33 @@ pub(crate) fn sendfile(
     if count == 0 {
         return Ok(0); // at the end of the file
     }
-    let (moved, errno) = os::sendfile_hdtr(out_fd, in_fd, *offset, count, &[], &[], 0);
+    let (moved, errno) = super::sendfile_hdtr(out_fd, in_fd, *offset, count, &[], &[], 0);
     *offset += moved as u64;
     match errno {
         Some(errno) if moved == 0 => Err(errno),
         _ => Ok(moved),
+    }
+}
+
+/// sendfile(2) with headers, if there are any, from `offset` on. The kernel would take a count of 0 for "to the end", and send nothing for a
+/// count above `i64::MAX`.
+pub(crate) fn send(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: Option<u64>,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    flags: u32,
+) -> (usize, Option<Errno>) {
+    let Some(offset) = offset.filter(|_| count <= isize::MAX as usize) else { return (0, Some(Errno::EINVAL)) };
+    if count == 0 {
+        return (0, None);
+    }
+    let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
+    match super::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
+        // After the last byte, macOS waits for room before it finds that nothing is left to send.
+        (bytes, Some(Errno::EAGAIN | Errno::EINTR)) if bytes == asked => (bytes, None),
+        sent => sent,
     }
 }
 
@@ -217,12 +237,6 @@ pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
 }
 
-/// Returns the error that the kernel keeps for the socket, `SO_ERROR`, and clears it. 0 means none.
-#[cfg(not(target_os = "macos"))]
-pub(crate) fn socket_error(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, SOL_SOCKET, SO_ERROR)
-}
-
 /// Protocols on top of TCP are treated as TCP.
 pub(crate) fn tcp_ulp(_out: BorrowedFd<'_>) -> Result<u32> {
     Err(Errno::ENOPROTOOPT)
@@ -272,6 +286,24 @@ fn change_mask(how: c_int, set: SigSet) -> Result<SigSet> {
     // SAFETY: the kernel reads `set` and writes `before`, of its own type. Blocking a signal invalidates no memory.
     Errno::check(unsafe { kernel::sigprocmask(how, &set, &mut before) })?;
     Ok(before.lower())
+}
+
+/// The number of SIGPIPE.
+const SIGPIPE_NUMBER: c_int = 13;
+const SIG_IGN: usize = 1;
+
+/// `struct sigaction`, of the kernel or of C. The handler comes first in each. The rest differs in length, but it is all 0.
+#[repr(C)]
+pub(super) struct SigAction {
+    handler: usize,
+    rest: [u64; 3],
+}
+
+/// sigaction(2): the whole process ignores SIGPIPE.
+pub(crate) fn ignore_sigpipe() -> Result<usize> {
+    let action = SigAction { handler: SIG_IGN, rest: [0; 3] };
+    // SAFETY: the kernel reads `action`, and calls nothing in this process.
+    Errno::check(unsafe { kernel::sigaction(SIGPIPE_NUMBER, &action) })
 }
 
 /// sigpending(2): returns the blocked signals that are pending for the calling thread or its process.

@@ -7,8 +7,8 @@
 use core::ffi::c_int;
 use core::ptr::null_mut;
 
+use self::bsd::{SOL_SOCKET, SOL_TCP, SfHdtr, getsockopt, setsockopt};
 use self::kernel::word;
-use super::bsd::{SOL_TCP, SfHdtr, SigSet, getsockopt, setsockopt};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
@@ -17,11 +17,15 @@ use crate::sys;
 #[path = "../../../arch/freebsd/mod.rs"]
 mod arch;
 
+#[path = "../bsd/mod.rs"]
+mod bsd;
 #[path = "../bsd/raw.rs"]
-pub(super) mod kernel;
+mod kernel;
 
 pub(crate) mod cork;
 mod errno;
+
+pub(crate) use bsd::*;
 
 /// System call numbers, the same on all processors.
 mod nr {
@@ -35,6 +39,7 @@ mod nr {
     pub(super) const SENDFILE: usize = 393;
     pub(super) const SENDMSG: usize = 28;
     pub(super) const SETSOCKOPT: usize = 105;
+    pub(super) const SIGACTION: usize = 416;
     pub(super) const SIGPENDING: usize = 343;
     pub(super) const SIGPROCMASK: usize = 340;
     pub(super) const SIGTIMEDWAIT: usize = 345;
@@ -54,12 +59,13 @@ const _: () = {
     assert!(nr::LSEEK == sc::nr::LSEEK && nr::PREAD == sc::nr::PREAD && nr::READ == sc::nr::READ);
     assert!(nr::SENDFILE == sc::nr::SENDFILE && nr::SENDMSG == sc::nr::SENDMSG && nr::WRITEV == sc::nr::WRITEV);
     assert!(nr::SIGPENDING == sc::nr::SIGPENDING && nr::SIGPROCMASK == sc::nr::SIGPROCMASK);
-    assert!(nr::SIGTIMEDWAIT == sc::nr::SIGTIMEDWAIT);
+    assert!(nr::SIGACTION == sc::nr::SIGACTION && nr::SIGTIMEDWAIT == sc::nr::SIGTIMEDWAIT);
 };
 
 /// Whether sendfile accepts flags.
-pub(super) const TAKES_FLAGS: bool = true;
-pub(super) const MSG_NOSIGNAL: c_int = 0x2_0000;
+const TAKES_FLAGS: bool = true;
+const MSG_NOSIGNAL: c_int = 0x2_0000;
+const SO_ERROR: c_int = 0x1007;
 const TCP_NOPUSH: c_int = 4;
 /// Whether headers are passed to sendfile. Here they go with the file's first bytes, in one piece.
 pub(crate) const NATIVE_HDTR: bool = true;
@@ -68,7 +74,7 @@ pub(crate) const CORKS_FILES: bool = false;
 
 /// `sigset_t`.
 #[repr(C)]
-pub(super) struct SigSetT([u32; 4]);
+struct SigSetT([u32; 4]);
 
 impl SigSetT {
     pub(super) const fn new(lower: SigSet) -> Self {
@@ -121,12 +127,22 @@ pub(crate) fn sendfile_probe() -> Errno {
     Errno::check(result).err().unwrap_or(Errno::ENOSYS)
 }
 
+/// Returns the error behind this one. sendfile returns before the disk has been read. If the read fails, the kernel tears the connection
+/// down: the next calls fail with `EPIPE`, and the socket keeps `EIO` until `SO_ERROR` is read.
+pub(crate) fn behind(errno: Errno, out_fd: BorrowedFd<'_>) -> Errno {
+    if errno != Errno::EPIPE {
+        return errno;
+    }
+    let kept = getsockopt(out_fd, SOL_SOCKET, SO_ERROR).ok();
+    kept.and_then(|number| Errno::from_raw_os_error(number as i32)).unwrap_or(errno)
+}
+
 /// Returns whether `TCP_NOPUSH` is set (not 0), or fails if the socket is not TCP.
 pub(crate) fn tcp_nopush(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_TCP, TCP_NOPUSH)
 }
 
-/// Sets or clears `TCP_NOPUSH`. Clearing it sends what waits.
+/// Sets or clears `TCP_NOPUSH`. Clearing it sends the bytes that wait.
 pub(crate) fn set_tcp_nopush(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
     setsockopt(out_fd, SOL_TCP, TCP_NOPUSH, on.into())
 }

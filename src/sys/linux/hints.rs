@@ -44,8 +44,25 @@ impl Hints {
         }
     }
 
+    /// Does the work of the flags before a step. Returns how many of the `count` bytes at `offset` it may send, or fails with `EBUSY`.
+    pub(crate) fn before_step(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
+        let count = self.cached(in_fd, offset, count)?;
+        self.drop_cache(in_fd, offset);
+        Ok(count)
+    }
+
+    /// Whether the output may be corked.
+    pub(crate) fn may_cork(&self) -> bool {
+        true
+    }
+
+    /// Returns the flags for the kernel, which accepts none.
+    pub(crate) fn native(&self) -> u32 {
+        0
+    }
+
     /// Handles `NODISKIO`. Returns how many of the `count` bytes at `offset` can be sent without waiting for the disk.
-    pub(crate) fn cached(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
+    fn cached(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
         if self.cannot_tell || !self.flags.contains(SfFlags::NODISKIO) {
             return Ok(count);
         }
@@ -75,7 +92,7 @@ impl Hints {
 
     /// Handles `NOCACHE`, between two steps: a step has sent the bytes before `offset`. The pages of the last two steps are dropped, because some of the
     /// older one's may have waited in the socket the first time. Dropping everything each time would cost the square of the length.
-    pub(crate) fn drop_cache(&mut self, in_fd: BorrowedFd<'_>, offset: u64) {
+    fn drop_cache(&mut self, in_fd: BorrowedFd<'_>, offset: u64) {
         let (from, len) = (self.before, offset.saturating_sub(self.before));
         (self.before, self.last) = (self.last, offset);
         if self.flags.contains(SfFlags::NOCACHE)

@@ -24,7 +24,7 @@ pub(crate) mod cork;
 mod errno;
 pub(crate) mod hints;
 
-#[cfg(feature = "pins")] // of tests/packages/no_libc alone, which has what it needs
+#[cfg(feature = "pins")] // a feature of tests/packages/no_libc only, which has the dependencies
 mod pins;
 #[cfg(test)]
 mod tests;
@@ -35,6 +35,8 @@ pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
 pub(crate) const IOV_MAX: usize = 1024;
 /// Whether sendmsg(2) has `MSG_MORE`.
 pub(crate) const HAS_MSG_MORE: bool = true;
+/// Whether sendfile can begin at the file's position.
+pub(crate) const HAS_POSITION: bool = true;
 /// Whether headers are passed to sendfile.
 pub(crate) const NATIVE_HDTR: bool = false;
 /// Whether a file alone needs the cork.
@@ -128,6 +130,30 @@ pub(crate) fn sendfile(
         arch::syscall4_int2(nr::SENDFILE, out_fd.as_raw_fd(), in_fd.as_raw_fd(), offset, word(count as isize))
     };
     Errno::check(result)
+}
+
+/// The same from the offset, or from the file's position on. It takes neither headers nor flags.
+pub(crate) fn send(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: Option<u64>,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    _flags: u32,
+) -> (usize, Option<Errno>) {
+    if !headers.is_empty() {
+        return (0, Some(Errno::ENOSYS));
+    }
+    let mut at = offset.unwrap_or(0);
+    match sendfile(out_fd, in_fd, offset.is_some().then_some(&mut at), count) {
+        Ok(bytes) => (bytes, None),
+        Err(errno) => (0, Some(errno)),
+    }
+}
+
+/// The error that stands behind this one: each call tells its own.
+pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
+    errno
 }
 
 /// sendfile(2) with numbers and a pointer that nobody vouches for.
@@ -446,6 +472,36 @@ pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
             (&raw const set).cast_mut().cast(),
             null_mut(),
             (&raw const no_time).cast_mut().cast(),
+            word(size_of::<SigSet>() as isize),
+        )
+    };
+    Errno::check(result)
+}
+
+/// The number of SIGPIPE.
+const SIGPIPE_NUMBER: isize = 13;
+const SIG_IGN: usize = 1;
+
+/// The kernel's `struct sigaction`. The handler is its first word on every processor. The rest (flags, mostly a restorer, a set of signals)
+/// differs, but it is all 0.
+#[repr(C)]
+struct SigAction {
+    handler: usize,
+    rest: [usize; 2],
+    mask: SigSet,
+}
+
+/// rt_sigaction(2): the whole process ignores SIGPIPE.
+pub(crate) fn ignore_sigpipe() -> Result<usize> {
+    let action = SigAction { handler: SIG_IGN, rest: [0; 2], mask: 0 };
+    // SAFETY: the kernel reads `action`, with a set of eight bytes, as the last argument says, and writes no old one. It calls nothing
+    // in this process.
+    let result = unsafe {
+        arch::syscall4(
+            nr::RT_SIGACTION,
+            word(SIGPIPE_NUMBER),
+            (&raw const action).cast_mut().cast(),
+            null_mut(),
             word(size_of::<SigSet>() as isize),
         )
     };
