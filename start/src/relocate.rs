@@ -52,6 +52,7 @@ struct Relocation {
 /// # Safety
 ///
 /// `stack` is the stack as the kernel laid it out, and no reference to the program's data is alive.
+#[inline(always)] // a call would go by the global offset table, which holds nothing yet
 pub(crate) unsafe fn relocate(stack: *const usize) {
     // SAFETY: the count of arguments, the pointers to them, a null pointer; those to the environment follow.
     let mut next = unsafe { stack.add(*stack + 2) };
