@@ -18,7 +18,7 @@ from probes import STUBS, cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 LEVELS = ["0", "1", "2", "3", "s"]
-ELF = f"{os.environ.get('LLD', 'ld.lld')} --static --entry=0 --unresolved-symbols=ignore-all --gc-sections".split()
+ELF = f"{os.environ.get('LD', 'ld.lld')} --static --entry=0 --unresolved-symbols=ignore-all --gc-sections".split()
 MACH_O = "lld -flavor darwin -dylib -undefined dynamic_lookup -platform_version macos 11.0 11.0 -dead_strip".split()
 LINK = {
     ("linux", "x86_64"): [*ELF, "-m", "elf_x86_64"],
