@@ -14,7 +14,7 @@
 //! for a pipe before 5.12. It is no promise: a later kernel may copy instead, which is slower and changes nothing else.
 //!
 //! **SIGPIPE.** When nobody reads any more, the kernel raises SIGPIPE beside `EPIPE`, and sendfile has no flag against it. Rust's
-//! std ignores the signal; a program without std is ended by it. Ignore it there, or hold a [`SigpipeGuard`].
+//! std ignores the signal; a program without std is ended by it. There call [`ignore_sigpipe`] once, or, in a library, hold a [`SigpipeGuard`].
 //!
 //! **Sent is not received.** A byte counts as sent when the kernel has taken it. If a TCP socket is closed while incoming bytes are unread,
 //! the kernel resets the connection and drops what it has not sent yet. Shut the socket down for writing and read to the end first.
@@ -92,6 +92,7 @@
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
 //! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
 //! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
+//! | [`ignore_sigpipe`] | `rt_sigaction` | 2.2 |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | [`Transfer`] otherwise, and all else | none | |
@@ -156,7 +157,7 @@ pub use errno::{Errno, Result};
 pub use flags::{FlagsReport, SfFlags};
 pub use iovec::IoSlice;
 pub use sendfile::{available, sendfile, sendfile_raw};
-pub use sigpipe::SigpipeGuard;
+pub use sigpipe::{SigpipeGuard, ignore_sigpipe};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PipeCopy;
 pub use stream::StreamCopy;

@@ -5,6 +5,40 @@ use core::marker::PhantomData;
 use crate::errno::{Errno, Result};
 use crate::sys::{self, SIGPIPE};
 
+/// Makes the whole process ignore SIGPIPE, as Rust's std does: `EPIPE` comes alone from then on. A program without std calls it once, at the
+/// beginning. It is the program's to decide, so a library holds a [`SigpipeGuard`] instead.
+///
+/// A SIGPIPE that is blocked and pending is dropped. Programs that this one starts begin with the signal ignored, unless somebody changes it
+/// between fork(2) and execve(2) (std's `Command` does).
+///
+/// System call: `rt_sigaction`. Linux 2.2 or later.
+///
+/// # Errors
+///
+/// Those of a seccomp filter; the kernel itself has none.
+///
+/// ```
+/// # #[cfg(all(feature = "std", target_os = "linux"))]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use bare_sendfile::{Errno, ignore_sigpipe, sendfile};
+/// # let file = std::fs::File::open("Cargo.toml")?;
+/// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
+/// # drop(receiver);
+/// ignore_sigpipe()?;
+/// assert_eq!(sendfile(&socket, &file, Some(&mut 0), 1), Err(Errno::EPIPE));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "std", target_os = "linux")))]
+/// # fn main() {}
+/// ```
+///
+/// # References
+/// - [sigaction(2)](https://man7.org/linux/man-pages/man2/sigaction.2.html)
+/// - [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)
+pub fn ignore_sigpipe() -> Result<()> {
+    sys::ignore_sigpipe().map(drop)
+}
+
 /// Keeps SIGPIPE from the calling thread while it lives: `EPIPE` comes alone.
 ///
 /// sendfile(2) raises the signal with `EPIPE` and has no flag against it, and so does writing to a pipe that nobody reads.

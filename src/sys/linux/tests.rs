@@ -119,6 +119,7 @@ fn constants_are_those_of_libc() {
     );
     assert_eq!(SPLICE_F_NONBLOCK, libc::SPLICE_F_NONBLOCK as isize);
     assert_eq!(SIGPIPE, 1 << (libc::SIGPIPE - 1));
+    assert_eq!((SIGPIPE_NUMBER, SIG_IGN), (libc::SIGPIPE as isize, libc::SIG_IGN));
 }
 
 #[test]

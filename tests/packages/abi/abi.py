@@ -44,7 +44,8 @@ def build(source, output, target, level):
     library = output / target / "release/libabi_probe.a"
     program = output / f"probes-{target}-{level}"
     prefix = "_" if "darwin" in target else ""
-    roots = sorted({prefix + case.probe for case in cases(*pair(target))})
+    # The last is where a probe returns to, where QEMU runs it.
+    roots = sorted({prefix + case.probe for case in cases(*pair(target))} | {prefix + "rust_eh_personality"})
     roots = [option for root in roots for option in ("-u", root)]
     subprocess.run([*LINK[pair(target)], *roots, library, "-o", program], check=True)
     return program
