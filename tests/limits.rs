@@ -10,28 +10,15 @@ use std::os::unix::net::UnixStream;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, Output, Progress, SfFlags, Step, Transfer, sendfile};
 use common::sent::{Sent, sendfile_hdtr};
-use common::{fd, file, memfd, pattern, receive};
+use common::{fd, file, largest_file, memfd, pattern, receive};
 
 const I64_MAX: u64 = i64::MAX as u64;
 const ISIZE_MAX: usize = isize::MAX as usize;
 const GIB: u64 = 1 << 30;
 
-/// The largest file that there is in memory: a kernel of 32 bits numbers pages by a word. The kernel below this process tells, which
-/// may have 64.
-fn largest() -> u64 {
-    match memfd(0).set_len(I64_MAX) {
-        Ok(()) => I64_MAX,
-        Err(error) => {
-            assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
-            // SAFETY: it touches no memory of this process.
-            u64::from(u32::MAX) * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
-        }
-    }
-}
-
 /// What the kernel says of bytes that no file can have: there are none, or their place does not exist.
 fn beyond() -> Result<usize, Errno> {
-    if largest() == I64_MAX { Ok(0) } else { Err(Errno::EOVERFLOW) }
+    if largest_file() == I64_MAX { Ok(0) } else { Err(Errno::EOVERFLOW) }
 }
 
 fn null() -> File {
@@ -90,7 +77,7 @@ fn offset_i64_max_minus_1() {
 
 #[test]
 fn file_of_i64_max_bytes() {
-    let end = largest();
+    let end = largest_file();
     let source = memfd(end);
     assert_eq!(first(&source, end - 5, 5), (Ok(5), end));
     // What is asked for behind the last page that there can be is no end but an error.
@@ -103,7 +90,7 @@ fn file_of_i64_max_bytes() {
 
 #[test]
 fn position_i64_max() {
-    let end = largest();
+    let end = largest_file();
     let source = memfd(end);
     rustix::fs::seek(&source, rustix::fs::SeekFrom::Start(end - 5)).unwrap();
     assert_eq!(sendfile(fd(&null()), fd(&source), None, 5), Ok(5));

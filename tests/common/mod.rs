@@ -284,7 +284,21 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// A sparse anonymous file in memory, which every kernel serves alike: its file system's largest offset is `i64::MAX`.
+/// The size of the largest file in memory: `i64::MAX`, but a kernel of 32 bits numbers pages by a word. It is the kernel that counts, which
+/// may have 64 where the process has not.
+#[cfg(target_os = "linux")]
+pub fn largest_file() -> u64 {
+    match memfd(0).set_len(i64::MAX as u64) {
+        Ok(()) => i64::MAX as u64,
+        Err(error) => {
+            assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
+            // SAFETY: it touches no memory of this process.
+            u64::from(u32::MAX) * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
+        }
+    }
+}
+
+/// A sparse anonymous file in memory, which every kernel serves alike: its file system's largest offset is [`largest_file`].
 #[cfg(target_os = "linux")]
 pub fn memfd(len: u64) -> File {
     let file = File::from(rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap());

@@ -172,6 +172,7 @@ emulator() {
 
 # cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.
 cross() {
+    # shellcheck disable=SC2034 # set by processor
     local cpu=$1 name target emulates debian_arch tools image
     processor "$cpu"
     need qemu-user "gcc-$tools" "libc6-dev-$debian_arch-cross"
