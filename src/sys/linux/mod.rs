@@ -132,7 +132,7 @@ pub(crate) fn sendfile(
     Errno::check(result)
 }
 
-/// The same from the offset, or from the file's position on. It takes neither headers nor flags.
+/// sendfile(2) from the offset, or from the file's position. It accepts neither headers nor flags.
 pub(crate) fn send(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,
@@ -151,12 +151,12 @@ pub(crate) fn send(
     }
 }
 
-/// The error that stands behind this one: each call tells its own.
+/// Returns the same error: on this system each call returns its own.
 pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
     errno
 }
 
-/// sendfile(2) with numbers and a pointer that nobody vouches for.
+/// Like `sendfile`, with numbers and a pointer that nobody vouches for.
 ///
 /// # Safety
 ///
@@ -313,7 +313,7 @@ pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     // SAFETY: the kernel writes two numbers, to `fds`, of this frame.
     let result = unsafe { arch::syscall3(nr::PIPE2, (&raw mut fds).cast(), word(O_CLOEXEC as isize), word(0)) };
     Errno::check(result)?;
-    // SAFETY: the kernel has just opened both, and nobody else knows them.
+    // SAFETY: the kernel has just opened both, and nothing else owns them.
     Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
 }
 

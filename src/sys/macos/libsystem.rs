@@ -41,7 +41,7 @@ fn check(result: isize) -> isize {
     if result != -1 {
         return result;
     }
-    // SAFETY: it takes nothing and returns the address of this thread's errno, which is always there.
+    // SAFETY: it has no argument and returns the address of this thread's errno, which is always valid.
     let errno = unsafe { c::__error() };
     // SAFETY: as above; only this thread writes to it.
     -unsafe { *errno as isize }
@@ -113,7 +113,7 @@ pub(in crate::sys) unsafe fn sendfile(
 }
 
 pub(in crate::sys) unsafe fn sigprocmask(how: c_int, set: *const SigSetT, before: *mut SigSetT) -> isize {
-    // SAFETY: the caller's. This function and sigwait return the error number itself.
+    // SAFETY: the caller vouches for the arguments. This function and sigwait return the error number itself.
     -unsafe { c::pthread_sigmask(how, set, before) as isize }
 }
 

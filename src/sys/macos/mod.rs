@@ -80,7 +80,7 @@ pub(crate) fn sendfile_hdtr(
     (len as usize, Errno::check(result).err())
 }
 
-/// The error that stands behind this one: each call tells its own.
+/// Returns the same error: on this system each call returns its own.
 pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
     errno
 }

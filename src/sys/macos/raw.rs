@@ -55,6 +55,6 @@ pub(in crate::sys) unsafe fn sendfile(
 }
 
 pub(in crate::sys) unsafe fn sigwait(set: *const SigSetT, signal: *mut c_int) -> isize {
-    // SAFETY: the caller's. The call takes two arguments and ignores the third.
+    // SAFETY: the caller vouches for the arguments. The call has two and ignores the third.
     unsafe { arch::syscall3(nr::SIGWAIT, set.cast_mut().cast(), signal.cast(), word(0)) }
 }
