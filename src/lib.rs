@@ -167,7 +167,7 @@ pub use stream::StreamCopy;
 pub use sys::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
-/// Compiles and runs the code in the README.
-#[cfg(all(doctest, feature = "std"))]
+/// Compiles and runs the code in the README, of which one piece is for Linux and uses `syscalls`.
+#[cfg(all(doctest, feature = "std", feature = "syscalls", target_os = "linux"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
