@@ -1,7 +1,7 @@
 //! No processor: the error, and what the rest is compiled against so that it is the only one.
 
-// Another system has its own, in src/lib.rs.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos"))]
+// What has not even the interfaces of Unix is refused as a system, in src/sys/none.rs.
+#[cfg(unix)]
 compile_error!(
     "bare-sendfile has no system calls for this processor: arch/README.md lists those that it knows on each system. Where Rust has \
      no stable `asm!` (mips, sparc, m68k) no crate without libc can; `rustix::fs::sendfile` goes through libc there"

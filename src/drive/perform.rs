@@ -7,9 +7,9 @@ use crate::sys::{self, cork};
 use crate::transfer::{Error, Moved, Output, Step, Transfer};
 
 impl Output {
-    /// Asks the kernel for the kind of this output. Plain TCP takes one question.
+    /// Asks the kernel for the kind of this output.
     ///
-    /// System calls: up to three `getsockopt` (`TCP_ULP`, `SO_TYPE`, `SO_PROTOCOL`).
+    /// System calls: `getsockopt`, once for plain TCP, up to three times for others (`TCP_ULP`, `SO_TYPE`, `SO_PROTOCOL`).
     ///
     /// # Errors
     ///
@@ -43,22 +43,25 @@ impl Output {
 }
 
 impl Transfer {
-    /// Performs a step and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the
-    /// lent one, empty if none is.
+    /// Performs a step, and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the lent
+    /// one, or empty.
     ///
     /// System calls: the one that [`Step`] names, except for these:
     ///
     /// - `Identify`: see [`Output::of`].
     /// - `Size` and `AtEnd` at the file's position: `lseek` as well.
     /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed; on FreeBSD `ioctl` as well.
-    /// - `Copy` and `Gather`: `pread64` and a write. `Copy` repeats a read that is refused with `EINVAL`, twice at most, by whole blocks. At the
-    ///   file's position it makes two `lseek` as well, three if the write is short.
+    /// - `Copy` and `Gather`: `pread64` and a write. If a read of `Copy` fails with `EINVAL`, it is repeated by whole blocks, at most twice. At
+    ///   the file's position `Copy` makes two `lseek` as well, three if the write is short.
     ///
     /// # Errors
     ///
-    /// Those of [`complete`](Self::complete) and [`identified`](Self::identified). On FreeBSD, where `EPIPE` can be all that is left of a file
-    /// that could not be read, `SO_ERROR` is asked then and told in its place: `EIO`, or `ECONNRESET` if the peer has gone. A write of `Copy` or `Gather` that returned 0 is `EIO`. A
-    /// copy at a position that does not move fails with `ESPIPE` before anything is written.
+    /// Those of [`complete`](Self::complete) and [`identified`](Self::identified), and these:
+    ///
+    /// - If a write of `Copy` or `Gather` returns 0, the error is `EIO`.
+    /// - If the file's position does not move, `Copy` fails with `ESPIPE` before anything is written.
+    /// - On FreeBSD, a file that cannot be read shows only as `EPIPE`. So after `EPIPE`, `SO_ERROR` is asked and its error returned: `EIO`, or
+    ///   `ECONNRESET` if the peer has gone.
     pub fn perform(
         &mut self,
         step: &Step<'_>,
@@ -117,25 +120,11 @@ impl Transfer {
                 })
             }
         };
-        result.map_err(|error| Stop { error: told(error, out_fd), in_empty })
+        result.map_err(|error| match error {
+            Error::Errno(errno) => Stop { error: Error::Errno(sys::behind(errno, out_fd)), in_empty },
+            error => Stop { error, in_empty },
+        })
     }
-}
-
-/// The error that stands behind this one. FreeBSD's sendfile returns before the disk has been read. If that fails, the connection is torn
-/// down: the next calls say `EPIPE`, and the socket keeps `EIO`.
-#[cfg(target_os = "freebsd")]
-fn told(error: Error, out_fd: BorrowedFd<'_>) -> Error {
-    if error != Errno::EPIPE {
-        return error;
-    }
-    let kept = sys::socket_error(out_fd).ok().and_then(|number| Errno::from_raw_os_error(number as i32));
-    kept.map_or(error, Error::Errno)
-}
-
-/// On other systems each call tells its error itself.
-#[cfg(not(target_os = "freebsd"))]
-fn told(error: Error, _out_fd: BorrowedFd<'_>) -> Error {
-    error
 }
 
 /// Why a step stopped the loop.
@@ -160,7 +149,7 @@ pub(super) fn flush(transfer: &mut Transfer, full: bool, out_fd: BorrowedFd<'_>)
     }
 }
 
-/// sendfile(2) in the form that the system has.
+/// sendfile(2), with headers where the system's takes them.
 fn send(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,
@@ -169,44 +158,8 @@ fn send(
     headers: &[IoSlice<'_>],
     flags: u32,
 ) -> Moved {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        let _ = flags; // it takes none
-        if !headers.is_empty() {
-            return Err(Errno::ENOSYS).into();
-        }
-        let mut at = offset.unwrap_or(0);
-        sys::sendfile(out_fd, in_fd, offset.is_some().then_some(&mut at), count).into()
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    match offset {
-        Some(offset) => send_native(out_fd, in_fd, offset, count, headers, flags),
-        None => sys::sendfile(out_fd, in_fd, None, count).into(),
-    }
-}
-
-/// The kernel's own call, headers included. (A count of 0 would tell it to send to the end, one above `i64::MAX` nothing.)
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn send_native(
-    out_fd: BorrowedFd<'_>,
-    in_fd: BorrowedFd<'_>,
-    offset: u64,
-    count: usize,
-    headers: &[IoSlice<'_>],
-    flags: u32,
-) -> Moved {
-    if count == 0 {
-        return Moved::default();
-    }
-    if count > isize::MAX as usize {
-        return Err(Errno::EINVAL).into();
-    }
-    let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
-    match sys::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
-        // Having sent all, macOS looks for room before it finds that there is nothing more to send.
-        (bytes, Some(Errno::EAGAIN | Errno::EINTR)) if bytes == asked => Moved { bytes, error: None },
-        (bytes, error) => Moved { bytes, error },
-    }
+    let (bytes, error) = sys::send(out_fd, in_fd, offset, count, headers, flags);
+    Moved { bytes, error }
 }
 
 /// The stated number of bytes from here on.

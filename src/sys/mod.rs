@@ -2,29 +2,18 @@
 //! as it is. This file alone selects: all else asks `sys`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-mod linux;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use linux as os;
-
+#[path = "linux/mod.rs"]
+mod os;
+#[cfg(target_os = "freebsd")]
+#[path = "freebsd/mod.rs"]
+mod os;
 #[cfg(target_os = "macos")]
-mod macos;
-#[cfg(target_os = "macos")]
-use macos as os;
+#[path = "macos/mod.rs"]
+mod os;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "macos")))]
+#[path = "none.rs"]
+mod os;
 
-// What is none of the three, and not supported, gets FreeBSD's: of names that are missing nobody learns why.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
-mod freebsd;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "macos")))]
-use freebsd as os;
-
-/// What FreeBSD and macOS have in common.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod bsd;
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub use bsd::sendfile_native;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) use bsd::*;
 pub(crate) use os::*;
 
 /// The other half of [`fd`](crate::fd): a descriptor is closed by the system.

@@ -59,6 +59,12 @@ fn first_form_without_a_call() {
         let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), count));
         assert_eq!((number(result.err()), seen), (Some(Errno::EINVAL.raw_os_error()), None));
     }
+    // The same of a transfer's step.
+    assert_eq!(on(&mut kernel, || sys::send(socket, file, Some(1), 0, &[], 0)), ((0, None), None));
+    for (offset, count) in [(None, 1), (Some(1), isize::MAX as usize + 1)] {
+        let ((bytes, errno), seen) = on(&mut kernel, || sys::send(socket, file, offset, count, &[], 0));
+        assert_eq!((bytes, number(errno), seen), (0, Some(Errno::EINVAL.raw_os_error()), None));
+    }
     assert_eq!(kernel.received, b"");
     let (result, _) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), isize::MAX as usize));
     assert_eq!((result, offset), (Ok(7), 8), "the largest count");

@@ -73,6 +73,8 @@ unpack() {
             riscv64*) arch=riscv64 ;;
             armv7-*) arch=armhf ;;
             i686-*) arch=i386 ;;
+            s390x-*) arch=s390x ;;
+            powerpc64le-*) arch=ppc64el ;;
         esac
         if [[ $arch != "$host" ]]; then arches+=("$arch"); fi
     done
@@ -93,7 +95,7 @@ unpack() {
 }
 
 # private_apt FOLDER HOST ARCH...: an apt of our own, from the mirrors that the system uses. riscv64 has been a part of
-# Debian since trixie, and trixie has the newest libraries of armhf and i386; the packages are only unpacked, so they need not fit this system.
+# Debian since trixie, and trixie has the newest libraries of the smaller architectures; the packages are only unpacked, so they need not fit this system.
 private_apt() {
     local folder=$1 arch arches uri codename component key=signed-by=/usr/share/keyrings/debian-archive-keyring.gpg
     shift
@@ -103,7 +105,7 @@ private_apt() {
     while read -r uri codename component; do
         arches=
         for arch; do
-            if [[ $arch == @(riscv64|armhf|i386) ]]; then
+            if [[ $arch == @(riscv64|armhf|i386|s390x|ppc64el) ]]; then
                 printf 'deb [arch=%s %s] %s %s %s\n' "$arch" "$key" "$uri" "trixie${codename##+([^-])}" "$component"
             else
                 arches+=${arches:+,}$arch

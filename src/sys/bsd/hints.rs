@@ -1,6 +1,8 @@
 //! What becomes of the flags where the kernel takes them itself, as FreeBSD's does, or takes none, as macOS's.
 
-use super::super::os::TAKES_FLAGS;
+use super::super::TAKES_FLAGS;
+use crate::errno::Result;
+use crate::fd::BorrowedFd;
 use crate::flags::{FlagsReport, SfFlags};
 
 /// The flags of one send.
@@ -12,6 +14,19 @@ impl Hints {
     /// `flags` holds no unknown bits.
     pub(crate) fn new(flags: SfFlags, _start: u64) -> Self {
         Self { flags }
+    }
+
+    /// The kernel reads ahead by itself.
+    pub(crate) fn read_ahead(&mut self, _in: BorrowedFd<'_>) {}
+
+    /// How many of the `count` bytes go out in the next step: the kernel decides that.
+    pub(crate) fn before_step(&mut self, _in: BorrowedFd<'_>, _offset: u64, count: usize) -> Result<usize> {
+        Ok(count)
+    }
+
+    /// Whether the output may be corked. With `SYNC` the call would wait for pages of which the cork holds the last.
+    pub(crate) fn may_cork(&self) -> bool {
+        self.native() & SfFlags::SYNC.bits() == 0
     }
 
     /// What goes to the kernel.

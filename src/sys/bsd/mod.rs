@@ -9,17 +9,15 @@ use core::ffi::{c_int, c_void};
 use core::mem::size_of;
 use core::ptr::null;
 
-use super::os::{self, MSG_NOSIGNAL, SigSetT, kernel};
+use super::{MSG_NOSIGNAL, SigSetT, kernel};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd, RawFd};
 use crate::iovec::IoSlice;
 
 pub(crate) mod hints;
-mod native;
+pub(crate) mod native;
 #[cfg(all(test, not(any(target_os = "linux", target_os = "android"))))]
 mod tests;
-
-pub use native::sendfile_native;
 
 /// The most that one call moves. The kernels' own limit is no smaller.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -29,13 +27,13 @@ pub(crate) const IOV_MAX: usize = 1024;
 pub(crate) const SOCK_STREAM: usize = 1;
 /// Whether sendmsg(2) can be told that more follows.
 pub(crate) const HAS_MSG_MORE: bool = false;
+/// Whether sendfile can begin at the file's position.
+pub(crate) const HAS_POSITION: bool = false;
 /// Whether the cork may span calls that wait for room: here what it holds back can be what they wait for.
 pub(crate) const CORKS_SMALL_STEPS: bool = false;
 
-const SOL_SOCKET: c_int = 0xffff;
+pub(super) const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
-#[cfg(not(target_os = "macos"))]
-const SO_ERROR: c_int = 0x1007;
 /// The answer of [`socket_protocol`].
 pub(crate) const IPPROTO_TCP: usize = 6;
 /// Not here.
@@ -106,11 +104,33 @@ pub(crate) fn sendfile(
     if count == 0 {
         return Ok(0); // the end
     }
-    let (moved, errno) = os::sendfile_hdtr(out_fd, in_fd, *offset, count, &[], &[], 0);
+    let (moved, errno) = super::sendfile_hdtr(out_fd, in_fd, *offset, count, &[], &[], 0);
     *offset += moved as u64;
     match errno {
         Some(errno) if moved == 0 => Err(errno),
         _ => Ok(moved),
+    }
+}
+
+/// sendfile(2) with headers, if there are any, from the offset on. A count of 0 would tell the kernel to send to the end, one above
+/// `i64::MAX` nothing.
+pub(crate) fn send(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: Option<u64>,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    flags: u32,
+) -> (usize, Option<Errno>) {
+    let Some(offset) = offset.filter(|_| count <= isize::MAX as usize) else { return (0, Some(Errno::EINVAL)) };
+    if count == 0 {
+        return (0, None);
+    }
+    let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
+    match super::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
+        // Having sent all, macOS looks for room before it finds that there is nothing more to send.
+        (bytes, Some(Errno::EAGAIN | Errno::EINTR)) if bytes == asked => (bytes, None),
+        sent => sent,
     }
 }
 
@@ -215,12 +235,6 @@ pub(super) fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, va
 /// What kind of socket it is: `SO_TYPE`. `ENOTSOCK` if it is none.
 pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
-}
-
-/// The error that the kernel keeps for the socket, `SO_ERROR`, which takes it away; 0 if there is none.
-#[cfg(not(target_os = "macos"))]
-pub(crate) fn socket_error(out_fd: BorrowedFd<'_>) -> Result<usize> {
-    getsockopt(out_fd, SOL_SOCKET, SO_ERROR)
 }
 
 /// What lies on top of TCP is not told from TCP.

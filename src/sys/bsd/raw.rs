@@ -3,8 +3,7 @@
 use core::ffi::{c_int, c_void};
 use core::ptr::{null_mut, without_provenance_mut};
 
-use super::{SigSetT, arch, nr};
-use crate::sys::bsd::{MsgHdr, SigAction};
+use super::{MsgHdr, SigAction, SigSetT, arch, nr};
 
 /// An integer as an argument. A C `int` is sign-extended on the way, as C does.
 #[inline(always)]

@@ -7,8 +7,8 @@
 use core::ffi::c_int;
 use core::ptr::null_mut;
 
+use self::bsd::{SOL_SOCKET, SOL_TCP, SfHdtr, getsockopt, setsockopt};
 use self::kernel::word;
-use super::bsd::{SOL_TCP, SfHdtr, SigSet, getsockopt, setsockopt};
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
@@ -17,11 +17,15 @@ use crate::sys;
 #[path = "../../../arch/freebsd/mod.rs"]
 mod arch;
 
+#[path = "../bsd/mod.rs"]
+mod bsd;
 #[path = "../bsd/raw.rs"]
-pub(super) mod kernel;
+mod kernel;
 
 pub(crate) mod cork;
 mod errno;
+
+pub(crate) use bsd::*;
 
 /// System call numbers, the same on all processors.
 mod nr {
@@ -59,8 +63,9 @@ const _: () = {
 };
 
 /// Whether sendfile takes flags.
-pub(super) const TAKES_FLAGS: bool = true;
-pub(super) const MSG_NOSIGNAL: c_int = 0x2_0000;
+const TAKES_FLAGS: bool = true;
+const MSG_NOSIGNAL: c_int = 0x2_0000;
+const SO_ERROR: c_int = 0x1007;
 const TCP_NOPUSH: c_int = 4;
 /// Whether headers are given to sendfile: here they go with the file's first bytes, in one piece.
 pub(crate) const NATIVE_HDTR: bool = true;
@@ -69,7 +74,7 @@ pub(crate) const CORKS_FILES: bool = false;
 
 /// `sigset_t`.
 #[repr(C)]
-pub(super) struct SigSetT([u32; 4]);
+struct SigSetT([u32; 4]);
 
 impl SigSetT {
     pub(super) const fn new(lower: SigSet) -> Self {
@@ -120,6 +125,16 @@ pub(crate) fn sendfile_probe() -> Errno {
     let result = unsafe { arch::syscall7(nr::SENDFILE, bad, bad, no, no, no, no, no) };
     // It cannot succeed on a bad descriptor.
     Errno::check(result).err().unwrap_or(Errno::ENOSYS)
+}
+
+/// The error that stands behind this one. sendfile returns before the disk has been read. If that fails, the connection is torn down:
+/// the next calls say `EPIPE`, and the socket keeps `EIO`, until `SO_ERROR` takes it away.
+pub(crate) fn behind(errno: Errno, out_fd: BorrowedFd<'_>) -> Errno {
+    if errno != Errno::EPIPE {
+        return errno;
+    }
+    let kept = getsockopt(out_fd, SOL_SOCKET, SO_ERROR).ok();
+    kept.and_then(|number| Errno::from_raw_os_error(number as i32)).unwrap_or(errno)
 }
 
 /// Whether `TCP_NOPUSH` is set (any number but 0); an error on all that is not TCP.

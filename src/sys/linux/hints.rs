@@ -44,8 +44,25 @@ impl Hints {
         }
     }
 
+    /// What the flags ask for before a step. How many of the `count` bytes at `offset` it may send: `EBUSY` if none.
+    pub(crate) fn before_step(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
+        let count = self.cached(in_fd, offset, count)?;
+        self.drop_cache(in_fd, offset);
+        Ok(count)
+    }
+
+    /// Whether the output may be corked.
+    pub(crate) fn may_cork(&self) -> bool {
+        true
+    }
+
+    /// What goes to the kernel, which takes no flags.
+    pub(crate) fn native(&self) -> u32 {
+        0
+    }
+
     /// `NODISKIO`: how many of the `count` bytes at `offset` can be sent without waiting for the disk.
-    pub(crate) fn cached(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
+    fn cached(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
         if self.cannot_tell || !self.flags.contains(SfFlags::NODISKIO) {
             return Ok(count);
         }
@@ -75,7 +92,7 @@ impl Hints {
 
     /// `NOCACHE`: a step has sent what lies before `offset`, and another follows. What the last two steps sent is dropped: of the
     /// first of them, what waited in the socket meanwhile. To drop all of it each time would cost the square of the length.
-    pub(crate) fn drop_cache(&mut self, in_fd: BorrowedFd<'_>, offset: u64) {
+    fn drop_cache(&mut self, in_fd: BorrowedFd<'_>, offset: u64) {
         let (from, len) = (self.before, offset.saturating_sub(self.before));
         (self.before, self.last) = (self.last, offset);
         if self.flags.contains(SfFlags::NOCACHE)

@@ -35,6 +35,8 @@ pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
 pub(crate) const IOV_MAX: usize = 1024;
 /// Whether sendmsg(2) can be told that more follows.
 pub(crate) const HAS_MSG_MORE: bool = true;
+/// Whether sendfile can begin at the file's position.
+pub(crate) const HAS_POSITION: bool = true;
 /// Whether headers are given to sendfile.
 pub(crate) const NATIVE_HDTR: bool = false;
 /// Whether a file alone needs the cork.
@@ -128,6 +130,30 @@ pub(crate) fn sendfile(
         arch::syscall4_int2(nr::SENDFILE, out_fd.as_raw_fd(), in_fd.as_raw_fd(), offset, word(count as isize))
     };
     Errno::check(result)
+}
+
+/// The same from the offset, or from the file's position on. It takes neither headers nor flags.
+pub(crate) fn send(
+    out_fd: BorrowedFd<'_>,
+    in_fd: BorrowedFd<'_>,
+    offset: Option<u64>,
+    count: usize,
+    headers: &[IoSlice<'_>],
+    _flags: u32,
+) -> (usize, Option<Errno>) {
+    if !headers.is_empty() {
+        return (0, Some(Errno::ENOSYS));
+    }
+    let mut at = offset.unwrap_or(0);
+    match sendfile(out_fd, in_fd, offset.is_some().then_some(&mut at), count) {
+        Ok(bytes) => (bytes, None),
+        Err(errno) => (0, Some(errno)),
+    }
+}
+
+/// The error that stands behind this one: each call tells its own.
+pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
+    errno
 }
 
 /// sendfile(2) with numbers and a pointer that nobody vouches for.

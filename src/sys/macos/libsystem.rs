@@ -3,8 +3,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use super::SigSetT;
-use crate::sys::bsd::{MsgHdr, SfHdtr, SigAction};
+use super::{MsgHdr, SfHdtr, SigAction, SigSetT};
 
 /// The functions of C.
 mod c {

@@ -8,7 +8,7 @@
 use core::ffi::c_int;
 use core::ptr::null;
 
-use super::bsd::{SfHdtr, SigSet, pending_signals};
+use self::bsd::SfHdtr;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsRawFd, BorrowedFd};
 use crate::iovec::IoSlice;
@@ -20,14 +20,18 @@ mod arch;
 
 #[cfg_attr(feature = "macos-raw-syscalls", path = "raw.rs")]
 #[cfg_attr(not(feature = "macos-raw-syscalls"), path = "libsystem.rs")]
-pub(super) mod kernel;
+mod kernel;
 
+#[path = "../bsd/mod.rs"]
+mod bsd;
 pub(crate) mod cork;
 mod errno;
 
+pub(crate) use bsd::*;
+
 /// Whether sendfile takes flags.
-pub(super) const TAKES_FLAGS: bool = false;
-pub(super) const MSG_NOSIGNAL: c_int = 0x8_0000;
+const TAKES_FLAGS: bool = false;
+const MSG_NOSIGNAL: c_int = 0x8_0000;
 /// Whether headers are given to sendfile: here the kernel does not notice that it has sent only a part of them, on a
 /// nonblocking socket or after a signal, and sends the file behind it.
 pub(crate) const NATIVE_HDTR: bool = false;
@@ -36,7 +40,7 @@ pub(crate) const CORKS_FILES: bool = true;
 
 /// `sigset_t`.
 #[repr(transparent)]
-pub(super) struct SigSetT(u32);
+struct SigSetT(u32);
 
 impl SigSetT {
     pub(super) const fn new(lower: SigSet) -> Self {
@@ -74,6 +78,11 @@ pub(crate) fn sendfile_hdtr(
     };
     // It is written on every return.
     (len as usize, Errno::check(result).err())
+}
+
+/// The error that stands behind this one: each call tells its own.
+pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
+    errno
 }
 
 /// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.

@@ -2,8 +2,7 @@
 
 use core::ffi::c_int;
 
-use super::{SigSetT, arch};
-use crate::sys::bsd::SfHdtr;
+use super::{MsgHdr, SfHdtr, SigAction, SigSetT, arch};
 
 #[path = "../bsd/raw.rs"]
 mod common;

@@ -11,18 +11,23 @@ import shutil
 import subprocess
 import sys
 
+from debugged import CPUS as DEBUGGED, Debugged
 from machine import Failure, Machine
 from mutations import MUTATIONS
 from probes import STUBS, cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 LEVELS = ["0", "1", "2", "3", "s"]
-ELF = "ld.lld --static --entry=0 --unresolved-symbols=ignore-all --gc-sections".split()
+ELF = f"{os.environ.get('LD', 'ld.lld')} --static --entry=0 --unresolved-symbols=ignore-all --gc-sections".split()
 MACH_O = "lld -flavor darwin -dylib -undefined dynamic_lookup -platform_version macos 11.0 11.0 -dead_strip".split()
 LINK = {
     ("linux", "x86_64"): [*ELF, "-m", "elf_x86_64"],
     ("linux", "aarch64"): [*ELF, "-m", "aarch64linux"],
     ("linux", "riscv64"): [*ELF, "-m", "elf64lriscv"],
+    ("linux", "arm"): [*ELF, "-m", "armelf_linux_eabi"],
+    ("linux", "s390x"): [*ELF, "-m", "elf64_s390"],
+    ("linux", "powerpc64le"): [*ELF, "-m", "elf64lppc"],
+    ("linux", "loongarch64"): [*ELF, "-m", "elf64loongarch"],
     ("freebsd", "x86_64"): [*ELF, "-m", "elf_x86_64_fbsd"],
     ("freebsd", "aarch64"): [*ELF, "-m", "aarch64linux"],
     ("freebsd", "riscv64"): [*ELF, "-m", "elf64lriscv"],
@@ -40,7 +45,8 @@ def build(source, output, target, level):
     library = output / target / "release/libabi_probe.a"
     program = output / f"probes-{target}-{level}"
     prefix = "_" if "darwin" in target else ""
-    roots = sorted({prefix + case.probe for case in cases(*pair(target))})
+    # The last is where a probe returns to, where QEMU runs it.
+    roots = sorted({prefix + case.probe for case in cases(*pair(target))} | {prefix + "rust_eh_personality"})
     roots = [option for root in roots for option in ("-u", root)]
     subprocess.run([*LINK[pair(target)], *roots, library, "-o", program], check=True)
     return program
@@ -49,17 +55,21 @@ def build(source, output, target, level):
 def pair(target):
     """Operating system and processor."""
     cpu, _, os, *_ = target.split("-")
-    return os.replace("darwin", "macos"), cpu.replace("riscv64gc", "riscv64")
+    return os.replace("darwin", "macos"), re.sub("^(arm|thumb)v.*", "arm", cpu.replace("riscv64gc", "riscv64"))
 
 
 def failures(program, target):
     """Of each case one line, if it failed."""
-    machine = Machine(program, *pair(target))
-    for seed, case in enumerate(cases(*pair(target))):
-        try:
-            case.run(machine, seed)
-        except Failure as failure:
-            yield f"{case.probe}: {failure}"
+    system, cpu = pair(target)
+    machine = (Debugged if cpu in DEBUGGED else Machine)(program, system, cpu)
+    try:
+        for seed, case in enumerate(cases(system, cpu)):
+            try:
+                case.run(machine, seed)
+            except Failure as failure:
+                yield f"{case.probe}: {failure}"
+    finally:
+        machine.end()
 
 
 def copy(to):
@@ -88,7 +98,7 @@ def stubs_of(text):
 def main(target):
     output = ROOT / "target/abi"
     system, cpu = pair(target)
-    stubs = stubs_of((ROOT / f"arch/{system}/{cpu}.rs").read_text())
+    stubs = stubs_of((ROOT / f"arch/{system}/{cpu.replace('64le', '')}.rs").read_text())
     if stubs != set(STUBS[system]):
         sys.exit(f"{target}: the stubs are {stubs}; probes.py has others")
 

@@ -1,6 +1,7 @@
 """Ways to break the crate, each of which has to turn a probe red: name, file, and texts with their replacements.
 
-For the flags only where a compiler was seen to keep them across a trap: Linux and FreeBSD on x86_64.
+For the flags only where a compiler was seen to keep them across a trap: Linux and FreeBSD on x86_64. (Of powerpc's condition fields, its
+ctr and its xer no compiler was seen to keep one.)
 """
 
 
@@ -23,6 +24,15 @@ MUTATIONS = {
         ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
         ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
         ("arguments five and six swapped", '"x4" "x5"', '"x5" "x4"'),
+    ]),
+    ("linux", "arm"): mutations("linux", "arm", [
+        ("number in r6", '"mov r7, {nr}",', '"mov r6, {nr}",'),
+        ("r7 not put back", '"mov r7, {r7}",', ""),
+        ("r7 kept where an operand may be", "r7 = out(reg) _", "r7 = lateout(reg) _"),
+        ("result in r1", 'lateout("r0") result', 'lateout("r0") _, lateout("r1") result'),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
+        ("arguments five and six swapped", '"r4" "r5"', '"r5" "r4"'),
     ]),
     ("freebsd", "x86_64"): mutations("freebsd", "x86_64", [
         ("rcx not declared", 'lateout("rcx") _,', ""),
@@ -86,6 +96,28 @@ MUTATIONS = {
         ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
         ("arguments five and six swapped", '"a4" "a5"', '"a5" "a4"'),
     ]),
+    ("linux", "s390x"): mutations("linux", "s390x", [
+        ("number in r0", 'in("r1") $nr', 'in("r0") $nr'),
+        ("result in r3", 'lateout("r2") result', 'lateout("r2") _, lateout("r3") result'),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
+        ("arguments five and six swapped", '"r6" "r7"', '"r7" "r6"'),
+    ]),
+    ("linux", "powerpc64le"): [(name, path.replace("64le", ""), texts) for name, path, texts in mutations("linux", "powerpc64le", [
+        ("cr0.SO ignored", '"bns 2f",', '"b 2f",'),
+        ("cr0.SO reversed", '"bns 2f",', '"bso 2f",'),
+        ("r0 not declared", 'inlateout("r0") $nr => _', 'in("r0") $nr'),
+        *((f"r{i} not declared", f'lateout("r{i}") _,', "") for i in range(4, 13)),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("arguments five and six swapped", '"r7" "r8"', '"r8" "r7"'),
+    ])],
+    ("linux", "loongarch64"): mutations("linux", "loongarch64", [
+        ("number in a6", 'in("$a7") $nr', 'in("$a6") $nr'),
+        ("result in a1", 'lateout("$a0") result', 'lateout("$a0") _, lateout("$a1") result'),
+        *((f"t{i} not declared", f'lateout("$t{i}") _,', "") for i in range(9)),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("arguments five and six swapped", '"$a4" "$a5"', '"$a5" "$a4"'),
+    ]),
 }
 
 # Of single calls, which are the same on every processor.
@@ -96,6 +128,11 @@ MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/mod.rs", [texts]) for nam
 MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/wide64.rs", [texts]) for name, *texts in [
     ("fadvise's length and advice swapped", "word(len as isize), advice", "advice, word(len as isize)"),
     ("preadv2's offset in both halves", "[word(offset as isize), word(0)]", "[word(offset as isize), word(offset as isize)]"),
+]]
+MUTATIONS["linux", "arm"] += [(name, "src/sys/linux/wide32.rs", [texts]) for name, *texts in [
+    ("pairs at any register", 'cfg!(any(target_arch = "arm", ', "cfg!(any("),
+    ("halves swapped", "{ [low, high] }", "{ [high, low] }"),
+    ("preadv2's offset without its upper half", "word((offset >> 32) as u32 as isize)]", "word(0)]"),
 ]]
 MUTATIONS["freebsd", "x86_64"] += [
     ("sigtimedwait's second and third argument swapped", "src/sys/freebsd/mod.rs",
