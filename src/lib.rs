@@ -176,8 +176,8 @@ pub use stream::StreamCopy;
 pub use sys::native::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
-/// Compiles and runs the code in the README and the guide.
-#[cfg(all(doctest, feature = "std"))]
+/// Compiles and runs the code in the README and the guide. One piece uses `syscalls`, which is Linux's.
+#[cfg(all(doctest, feature = "std", feature = "syscalls", target_os = "linux"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/guide.md")]
 struct Readme;
