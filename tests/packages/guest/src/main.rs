@@ -4,6 +4,8 @@
 //! other, with the arguments and the environment that the kernel gave to init. With `/modules` (a folder of the kernel's modules) it
 //! can use what is not built in. An NVMe disk with an ext4 on it becomes /tmp, which without one is memory.
 //!
+//! Where examples/init is not to be had it is started by the kernel, in the initramfs.
+//!
 //! Its last words are `guest: exit N`: 0 if all went well, 1 if a program failed or a line `guest: FAILED` tells what went wrong.
 
 use std::env;
@@ -42,6 +44,10 @@ fn main() {
 
 /// Returns how many programs failed.
 fn run_all() -> Result<usize> {
+    if !Path::new("/proc/self").exists() {
+        make("/proc", 0o755)?;
+        mount("proc", "/proc", "proc", MountFlags::NOSUID, None).map_err(|errno| format!("mount /proc: {errno}"))?;
+    }
     for (folder, kind) in [("/sys", "sysfs"), ("/dev", "devtmpfs"), ("/dev/pts", "devpts"), ("/dev/shm", "tmpfs")] {
         make(folder, 0o755)?;
         mount(kind, folder, kind, MountFlags::NOSUID, None).map_err(|errno| format!("mount {folder}: {errno}"))?;
