@@ -148,7 +148,6 @@ boot() {
         riscv64) machine=(-M virt -cpu "${CPU_MODEL:-rv64}") ;;
         s390x) machine=(-M s390-ccw-virtio -cpu max) console=ttysclp0 ;;
         powerpc64le) machine=(-M pseries -cpu power9) emulates=ppc64 console=hvc0 ;;
-        loongarch64) machine=(-M virt -cpu la464) ;;
     esac
     bin=$(qemu "$1") || return
     if [[ $disk ]]; then

@@ -15,6 +15,11 @@ pub const STDERR: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(2) };
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {start}", start = sym start);
 #[cfg(target_arch = "aarch64")]
 global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x0, sp", "bl {start}", start = sym start);
+// In ARM mode, also where the compiler writes Thumb: the linker sees to the change.
+#[cfg(target_arch = "arm")]
+global_asm!(
+    ".arm", ".p2align 2", ".globl _start", ".type _start, %function", "_start:", "mov r11, #0", "mov r0, sp", "bl {start}", start = sym start
+);
 // `norelax`, or the linker would make this load of gp relative to gp.
 #[cfg(target_arch = "riscv64")]
 global_asm!(
@@ -68,6 +73,14 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 /// The prebuilt `core` was compiled for unwinding and refers to it, but nothing unwinds.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
+
+/// ARM's tables for unwinding name them, and nothing unwinds.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr0() {}
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr1() {}
 
 /// Those atomic operations of aarch64 that `core` calls by name ask by it whether the processor has better instructions. Of nothing
 /// known they make do with the old ones.
