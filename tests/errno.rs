@@ -62,7 +62,9 @@ fn every_description_is_strerrors() {
 
 #[test]
 fn unknown_numbers_are_values() {
-    for raw in [41, 58, 134, 512, 524, 4094, 4095] {
+    // 58 is EDEADLOCK on powerpc.
+    let unused = if cfg!(target_arch = "powerpc64") { 41 } else { 58 };
+    for raw in [41, unused, 134, 512, 524, 4094, 4095] {
         let errno = number(raw);
         assert_eq!(errno.raw_os_error(), raw);
         assert_eq!((errno.name(), errno.description()), (None, "Unknown error"));
@@ -94,7 +96,10 @@ fn display_and_debug() {
 #[test]
 fn other_names_are_the_same_values() {
     assert_eq!((Errno::EWOULDBLOCK, Errno::EWOULDBLOCK.name()), (Errno::EAGAIN, Some("EAGAIN")));
-    assert_eq!((Errno::EDEADLOCK, Errno::EDEADLOCK.name()), (Errno::EDEADLK, Some("EDEADLK")));
+    // powerpc has a number of its own.
+    let deadlock =
+        if cfg!(target_arch = "powerpc64") { (number(58), "EDEADLOCK") } else { (Errno::EDEADLK, "EDEADLK") };
+    assert_eq!((Errno::EDEADLOCK, Errno::EDEADLOCK.name()), (deadlock.0, Some(deadlock.1)));
     assert_eq!((Errno::ENOTSUP, Errno::ENOTSUP.name()), (Errno::EOPNOTSUPP, Some("EOPNOTSUPP")));
 }
 

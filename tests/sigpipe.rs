@@ -1,4 +1,4 @@
-//! `SigpipeGuard`, in processes where SIGPIPE has its default action, which is to end them. (The runtime of Rust's std
+//! `SigpipeGuard` and `ignore_sigpipe`, in processes where SIGPIPE has its default action, which is to end them. (The runtime of Rust's std
 //! ignores the signal, so no other test sees it.)
 #![cfg(target_os = "linux")]
 
@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, sendfile};
+use bare_sendfile::{Count, Errno, Error, IoSlice, SigpipeGuard, StreamCopy, ignore_sigpipe, sendfile};
 use common::faults::{allowlist, answering, seccompiler};
 use common::sent::send_file;
 use common::{fd, file, in_child, pipe, tcp, unread};
@@ -165,6 +165,33 @@ fn a_guard_keeps_the_signal_off_and_leaves_nothing() {
         });
         assert_eq!(status.code(), Some(0), "{name}: {status}");
     }
+}
+
+/// F1: what was pending is gone, and nothing becomes pending.
+#[test]
+fn a_process_that_ignores_it_goes_on() {
+    let broken = Broken::new();
+    for (name, call) in broken.calls() {
+        let status = with_default_action(|| {
+            block_sigpipe();
+            // SAFETY: a blocked signal runs no code.
+            unsafe { libc::raise(libc::SIGPIPE) };
+            if ignore_sigpipe().is_err() || pending() != 0 {
+                return 1;
+            }
+            unblock_all();
+            (call() != Some(Errno::EPIPE) || call() != Some(Errno::EPIPE)).into()
+        });
+        assert_eq!(status.code(), Some(0), "{name}: {status}");
+    }
+}
+
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn that_it_cannot_be_ignored_is_told() {
+    common::faults::refused(&[libc::SYS_rt_sigaction], Errno::EPERM, || {
+        assert_eq!(ignore_sigpipe(), Err(Errno::EPERM));
+    });
 }
 
 /// MSG_NOSIGNAL.

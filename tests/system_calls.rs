@@ -11,7 +11,7 @@ use std::process::ExitStatus;
 
 use bare_sendfile::{
     Count, Error, FlushOnDrop, IoSlice, Output, PipeCopy, SfFlags, SigpipeGuard, Status, StreamCopy, Transfer,
-    available, sendfile, sendfile_all,
+    available, ignore_sigpipe, sendfile, sendfile_all,
 };
 
 mod common;
@@ -46,6 +46,7 @@ fn number(name: &str) -> u32 {
         "pread64" => libc::SYS_pread64,
         "preadv2" => libc::SYS_preadv2,
         "read" => libc::SYS_read,
+        "rt_sigaction" => libc::SYS_rt_sigaction,
         "rt_sigpending" => libc::SYS_rt_sigpending,
         "rt_sigprocmask" => libc::SYS_rt_sigprocmask,
         "rt_sigtimedwait" => libc::SYS_rt_sigtimedwait,
@@ -277,6 +278,7 @@ fn of_a_copy_of_a_stream() {
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
 fn of_the_guard() {
+    check(&["[`ignore_sigpipe`]"], &[&|_| ignore_sigpipe().is_ok()]);
     check(&["[`SigpipeGuard`]"], &[&|_| SigpipeGuard::new().map(drop).is_ok()]);
 }
 

@@ -138,7 +138,7 @@ initramfs() {
 # has a copy as /dev/nvme0n1. Fails if the machine did not end by itself within SECONDS_TO_LIVE (1800, since other things run
 # here as well). CPU_MODEL is another model of the processor.
 boot() {
-    # shellcheck disable=SC2034 # processor sets them
+    # shellcheck disable=SC2034 # set by processor
     local kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 bin target emulates debian_arch tools image
     processor "$1"
     case $1 in

@@ -25,17 +25,19 @@ processor() {
 # target_of CPU: Rust's name of it.
 target_of() { local target emulates debian_arch tools image; processor "$1"; printf '%s\n' "$target"; }
 
-# powerset: one line per combination of the crate's features, read from Cargo.toml so that none can be forgotten.
-powerset() {
-    local names combination i bits
-    mapfile -t names < <(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z0-9_-]*\) *=.*/\1/p' Cargo.toml | grep -vx default)
-    for ((bits = 0; bits < 1 << ${#names[@]}; bits++)); do
-        combination=
-        for ((i = 0; i < ${#names[@]}; i++)); do
-            if ((bits >> i & 1)); then combination+=${combination:+,}${names[i]}; fi
-        done
-        printf '%s\n' "$combination"
-    done
+# cargo_tool NAME: puts a program of crates.io first in PATH. It is not optimised, as it runs for seconds.
+cargo_tool() {
+    PATH=$cache/$1/bin:$PATH
+    (
+        flock 9
+        command -v "$1" >/dev/null || cargo install --quiet --locked --debug --root "$cache/$1" "$1" </dev/null
+    ) 9>"$cache/$1.lock"
+}
+
+# hack COMMAND...: runs cargo's COMMAND with every combination of the crate's features.
+hack() {
+    cargo_tool cargo-hack
+    cargo hack --feature-powerset --exclude-features default "$@"
 }
 
 # test_suite [cargo test arguments]: everything, as a user has it by default and with every feature.
@@ -170,6 +172,7 @@ emulator() {
 
 # cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.
 cross() {
+    # shellcheck disable=SC2034 # set by processor
     local cpu=$1 name target emulates debian_arch tools image
     processor "$cpu"
     need qemu-user "gcc-$tools" "libc6-dev-$debian_arch-cross"

@@ -9,7 +9,6 @@ use bare_sendfile::fd::{AsRawFd, FromRawFd, OwnedFd};
 #[path = "../../../arch/freebsd/mod.rs"]
 mod arch;
 
-const EXIT: usize = 1;
 const FORK: usize = 2;
 pub const READ: usize = 3;
 const WRITE: usize = 4;
@@ -95,12 +94,6 @@ fn number(fd: &OwnedFd) -> usize {
 
 fn address<T>(of: &mut T) -> usize {
     (&raw mut *of).expose_provenance()
-}
-
-pub fn exit(status: i32) -> ! {
-    loop {
-        call3(EXIT, status as usize, 0, 0);
-    }
 }
 
 struct Stdout;
@@ -347,7 +340,7 @@ pub fn fork(seconds: i64, child: impl FnOnce()) -> usize {
         0 => {
             die_after(seconds);
             child();
-            exit(0)
+            start::exit(0)
         }
         pid => pid,
     }

@@ -13,8 +13,8 @@ mod memory;
 mod server;
 mod signals;
 mod slab;
-mod start;
 
+use core::ffi::CStr;
 use core::fmt::{self, Write};
 use core::mem::forget;
 
@@ -25,9 +25,12 @@ use syscalls::{Sysno, syscall};
 
 use arguments::{Arguments, HELP, USAGE};
 
+start::main!(main);
+
 /// The status to exit with.
-fn main(arguments: &mut dyn Iterator<Item = &'static [u8]>) -> u8 {
-    let arguments = match Arguments::parse(arguments) {
+fn main(start: start::Start) -> u8 {
+    let mut arguments = start.arguments.skip_first().map(CStr::to_bytes_with_nul);
+    let arguments = match Arguments::parse(&mut arguments) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
             // SAFETY: as below.

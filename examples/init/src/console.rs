@@ -2,12 +2,18 @@
 
 use core::fmt::{self, Write};
 
-use crate::start::stdout;
+use rustix::fd::BorrowedFd;
 
 /// One line on the console.
 pub fn say(message: fmt::Arguments<'_>) {
     // There is nowhere to report to that the console is gone.
     let _ = writeln!(Console, "{message}");
+}
+
+/// The console, which the kernel opens for an init as standard output if the initramfs has /dev/console.
+pub fn stdout() -> BorrowedFd<'static> {
+    // SAFETY: nobody closes it. Where the kernel could not open it, calls fail with EBADF.
+    unsafe { BorrowedFd::borrow_raw(1) }
 }
 
 struct Console;

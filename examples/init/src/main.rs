@@ -11,13 +11,10 @@
 //! /sbin/init`.
 #![no_std]
 #![no_main]
-// Or the compiler would make calls of memcpy out of the loops in memcpy.
-#![no_builtins]
 
 mod console;
 mod net;
 mod process;
-mod start;
 mod tree;
 
 use core::ffi::CStr;
@@ -31,7 +28,9 @@ use rustix::system::{RebootCommand, reboot};
 use console::{During, Failure, say};
 use start::Start;
 
-fn main(start: Start) -> ! {
+start::main!(main);
+
+fn main(start: Start) -> u8 {
     take_standard_streams();
     let code = match boot(start) {
         Ok(()) => 0,
@@ -41,6 +40,13 @@ fn main(start: Start) -> ! {
         }
     };
     power_off(code)
+}
+
+/// An init that ends takes the kernel with it, so not even one that panics just stops.
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    say(format_args!("init: FAILED: {info}"));
+    power_off(1)
 }
 
 /// Where the kernel opened no console, the first files that are opened would get its numbers, and the messages.

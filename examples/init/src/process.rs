@@ -5,10 +5,10 @@ use core::ffi::CStr;
 use rustix::fs::{AtFlags, CWD, statat};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use start::{Start, exit};
 use syscalls::{Sysno, syscall};
 
 use crate::console::{During, Failure, say};
-use crate::start::{Start, exit};
 
 const SIGCHLD: usize = 17;
 
@@ -30,9 +30,9 @@ pub fn hand_over(program: &'static CStr, start: Start) -> Result<(), Failure> {
     }
     say(format_args!("init: starting {}", program.to_str().unwrap_or("it")));
     // SAFETY: the kernel starts every init with a name, in a list on this process' own stack that nobody else looks at.
-    unsafe { *start.arguments.cast_mut() = program.as_ptr() };
+    unsafe { *start.arguments.as_ptr().cast_mut() = program.as_ptr() };
     // SAFETY: a name and two lists that end with a null pointer; this process' memory goes only if the call succeeds.
-    unsafe { syscall!(Sysno::execve, program.as_ptr(), start.arguments, start.environment) }
+    unsafe { syscall!(Sysno::execve, program.as_ptr(), start.arguments.as_ptr(), start.environment.as_ptr()) }
         .during("start /sbin/init")?;
     Ok(())
 }

@@ -11,8 +11,7 @@ use rustix::fs::{
 };
 use rustix::path::DecInt;
 
-use crate::console::{During, Failure, say};
-use crate::start::stdout;
+use crate::console::{During, Failure, say, stdout};
 
 /// Opens what is there, and waits for no writer of a FIFO.
 pub fn open(name: &CStr, what: &'static str) -> Result<OwnedFd, Failure> {

@@ -5,12 +5,19 @@
 #[cfg_attr(feature = "rustix", path = "kernel/rustix.rs")]
 #[cfg_attr(not(feature = "rustix"), path = "kernel/bare.rs")]
 mod kernel;
-mod start;
 
 use core::ffi::CStr;
 
 use kernel::{STDERR, STDOUT, close, create, open, sendfile, wait, write};
-use start::Arguments;
+use start::{Start, Strings};
+
+start::main!(main);
+
+/// Required of every program. That of `start` would make four times as much of a program that hardly ever panics.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    start::exit(134)
+}
 
 const EINTR: i32 = 4;
 const EAGAIN: i32 = 11;
@@ -20,8 +27,8 @@ Sends FILE from byte OFFSET on, COUNT bytes or all, to standard output or to NEW
 ";
 
 /// The exit code: 0 all sent, 1 an error of the kernel or a file that is too short, 2 wrong arguments.
-fn main(arguments: Arguments) -> u8 {
-    match parse(arguments) {
+fn main(start: Start) -> u8 {
+    match parse(start.arguments.skip_first()) {
         Some(Request::Send { offset, count, input, output }) => match send(offset, count, input, output) {
             Ok(()) => 0,
             Err(failure) => {
@@ -45,7 +52,7 @@ enum Request {
     Help,
 }
 
-fn parse(mut arguments: Arguments) -> Option<Request> {
+fn parse(mut arguments: Strings) -> Option<Request> {
     let (mut offset, mut count) = (0, None);
     let input = loop {
         let argument = arguments.next()?;
@@ -129,7 +136,12 @@ impl Failure {
         }
         if self.errno != 0 {
             // Three digits at the most, as in every error number of today.
-            let digits = [100, 10, 1].map(|unit| b'0' + (self.errno / unit % 10) as u8);
+            let mut digits = [0; 3];
+            let mut left = self.errno as u32;
+            for digit in digits.iter_mut().rev() {
+                *digit = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
             let leading_zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
             for part in [b" (os error ", digits.get(leading_zeros..).unwrap_or(b""), b")"] {
                 write(STDERR, part);

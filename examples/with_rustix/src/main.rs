@@ -2,16 +2,12 @@
 //! opened by rustix, what is sent is sent by this crate, and there is neither std nor a C library.
 #![no_std]
 #![no_main]
-// Or the compiler would make calls of memcpy out of the loops in memcpy.
-#![no_builtins]
-
-mod start;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 
-use bare_sendfile::{Count, IoSlice, SigpipeGuard, sendfile_hdtr_all};
-use rustix::fd::{AsRawFd, OwnedFd};
+use bare_sendfile::{Count, IoSlice, ignore_sigpipe, sendfile_hdtr_all};
+use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use rustix::io::{Errno, pread};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -20,11 +16,18 @@ use rustix::net::{
 };
 use rustix::path::DecInt;
 
-use start::{Arguments, STDERR, STDOUT};
+use start::Start;
+
+start::main!(main);
+
+// SAFETY: who starts the program opens both, and it closes neither. Where nobody did, the kernel says EBADF.
+const STDOUT: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(1) };
+// SAFETY: as above.
+const STDERR: BorrowedFd<'static> = unsafe { BorrowedFd::borrow_raw(2) };
 
 /// The exit code.
-fn main(mut arguments: Arguments) -> u8 {
-    let Some(name) = arguments.next() else {
+fn main(start: Start) -> u8 {
+    let Some(name) = start.arguments.skip_first().next() else {
         let _ = rustix::io::write(STDERR, b"usage: with_rustix FILE\n");
         return 2;
     };
@@ -75,7 +78,7 @@ fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
         IoSlice::new(b"\r\n\r\n"),
     ];
     // A client that goes away is an error and not the end of the program. With std the signal is ignored anyway.
-    let _guard = SigpipeGuard::new()?;
+    ignore_sigpipe()?;
     let sent = sendfile_hdtr_all(&client, &file, Some(0), Count::Bytes(length), &head, &[], &mut []);
     // A file that was shortened meanwhile: the client must not take what it has for the whole.
     sent.bytes().map_err(|error| error.errno())?;

@@ -288,6 +288,24 @@ fn change_mask(how: c_int, set: SigSet) -> Result<SigSet> {
     Ok(before.lower())
 }
 
+/// The number of SIGPIPE.
+const SIGPIPE_NUMBER: c_int = 13;
+const SIG_IGN: usize = 1;
+
+/// `struct sigaction`, of the kernel or of C. The handler comes first in each. The rest is not as long in all of them, but all 0.
+#[repr(C)]
+pub(super) struct SigAction {
+    handler: usize,
+    rest: [u64; 3],
+}
+
+/// sigaction(2): the whole process ignores SIGPIPE.
+pub(crate) fn ignore_sigpipe() -> Result<usize> {
+    let action = SigAction { handler: SIG_IGN, rest: [0; 3] };
+    // SAFETY: it is read, and nothing of this process is called by it.
+    Errno::check(unsafe { kernel::sigaction(SIGPIPE_NUMBER, &action) })
+}
+
 /// sigpending(2): the blocked signals that wait for the calling thread or its process.
 pub(crate) fn pending_signals() -> Result<SigSet> {
     let mut set = SigSetT::new(0);

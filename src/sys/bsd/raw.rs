@@ -1,9 +1,9 @@
 //! System calls by the trap, with the types of their functions in C. A negative result is an error number.
 
 use core::ffi::{c_int, c_void};
-use core::ptr::without_provenance_mut;
+use core::ptr::{null_mut, without_provenance_mut};
 
-use super::{MsgHdr, SigSetT, arch, nr};
+use super::{MsgHdr, SigAction, SigSetT, arch, nr};
 
 /// An integer as an argument. A C `int` is sign-extended on the way, as C does.
 #[inline(always)]
@@ -74,4 +74,9 @@ pub(in crate::sys) unsafe fn sigprocmask(how: c_int, set: *const SigSetT, before
 pub(in crate::sys) unsafe fn sigpending(set: *mut SigSetT) -> isize {
     // SAFETY: the caller's.
     unsafe { arch::syscall1(nr::SIGPENDING, set.cast()) }
+}
+
+pub(in crate::sys) unsafe fn sigaction(signal: c_int, action: *const SigAction) -> isize {
+    // SAFETY: the caller's.
+    unsafe { arch::syscall3(nr::SIGACTION, word(signal as isize), action.cast_mut().cast(), null_mut()) }
 }

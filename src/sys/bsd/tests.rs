@@ -33,6 +33,9 @@ const _: () = {
     assert!(SEEK_CUR == libc::SEEK_CUR);
     assert!(SIG_BLOCK == libc::SIG_BLOCK && SIG_UNBLOCK == libc::SIG_UNBLOCK);
     assert!(SIGPIPE == 1 << (libc::SIGPIPE - 1));
+    assert!(SIGPIPE_NUMBER == libc::SIGPIPE && SIG_IGN == libc::SIG_IGN);
+    assert!(offset_of!(SigAction, handler) == offset_of!(libc::sigaction, sa_sigaction));
+    assert!(size_of::<SigAction>() >= size_of::<libc::sigaction>());
     assert!(size_of::<SigSetT>() == size_of::<libc::sigset_t>());
 };
 

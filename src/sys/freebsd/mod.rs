@@ -39,6 +39,7 @@ mod nr {
     pub(super) const SENDFILE: usize = 393;
     pub(super) const SENDMSG: usize = 28;
     pub(super) const SETSOCKOPT: usize = 105;
+    pub(super) const SIGACTION: usize = 416;
     pub(super) const SIGPENDING: usize = 343;
     pub(super) const SIGPROCMASK: usize = 340;
     pub(super) const SIGTIMEDWAIT: usize = 345;
@@ -58,7 +59,7 @@ const _: () = {
     assert!(nr::LSEEK == sc::nr::LSEEK && nr::PREAD == sc::nr::PREAD && nr::READ == sc::nr::READ);
     assert!(nr::SENDFILE == sc::nr::SENDFILE && nr::SENDMSG == sc::nr::SENDMSG && nr::WRITEV == sc::nr::WRITEV);
     assert!(nr::SIGPENDING == sc::nr::SIGPENDING && nr::SIGPROCMASK == sc::nr::SIGPROCMASK);
-    assert!(nr::SIGTIMEDWAIT == sc::nr::SIGTIMEDWAIT);
+    assert!(nr::SIGACTION == sc::nr::SIGACTION && nr::SIGTIMEDWAIT == sc::nr::SIGTIMEDWAIT);
 };
 
 /// Whether sendfile takes flags.

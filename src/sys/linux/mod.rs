@@ -478,6 +478,36 @@ pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
     Errno::check(result)
 }
 
+/// The number of SIGPIPE.
+const SIGPIPE_NUMBER: isize = 13;
+const SIG_IGN: usize = 1;
+
+/// The kernel's `struct sigaction`. The handler is its first word on every processor. The rest (flags, on most a restorer, a set of
+/// signals) is elsewhere on each, but all 0.
+#[repr(C)]
+struct SigAction {
+    handler: usize,
+    rest: [usize; 2],
+    mask: SigSet,
+}
+
+/// rt_sigaction(2): the whole process ignores SIGPIPE.
+pub(crate) fn ignore_sigpipe() -> Result<usize> {
+    let action = SigAction { handler: SIG_IGN, rest: [0; 2], mask: 0 };
+    // SAFETY: the kernel reads `action`, with a set of eight bytes, as the last argument says, and writes no old one. Nothing of
+    // this process is called by it.
+    let result = unsafe {
+        arch::syscall4(
+            nr::RT_SIGACTION,
+            word(SIGPIPE_NUMBER),
+            (&raw const action).cast_mut().cast(),
+            null_mut(),
+            word(size_of::<SigSet>() as isize),
+        )
+    };
+    Errno::check(result)
+}
+
 /// rt_sigpending(2): the blocked signals that wait for the calling thread or its process.
 pub(crate) fn pending_signals() -> Result<SigSet> {
     let mut set: SigSet = 0;

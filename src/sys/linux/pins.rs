@@ -22,6 +22,7 @@ numbers! {
     PREAD64 __NR_pread64
     PREADV2 __NR_preadv2
     READ __NR_read
+    RT_SIGACTION __NR_rt_sigaction
     RT_SIGPENDING __NR_rt_sigpending
     RT_SIGPROCMASK __NR_rt_sigprocmask
     SENDMSG __NR_sendmsg
@@ -101,6 +102,13 @@ union Words {
 }
 // SAFETY: both are numbers of any bits.
 const _: () = assert!(unsafe { Words { set: SIGPIPE }.words[0] } == 1 << (general::SIGPIPE - 1));
+
+/// The handler comes first, wherever the rest is.
+const _: () = {
+    assert!(offset_of!(general::kernel_sigaction, sa_handler_kernel) == 0 && offset_of!(SigAction, handler) == 0);
+    assert!(size_of::<SigAction>() >= size_of::<general::kernel_sigaction>());
+    assert!(SIG_IGN == libc::SIG_IGN && 1 << (SIGPIPE_NUMBER - 1) == 1 << (general::SIGPIPE - 1));
+};
 
 /// Of Android's errors `libc` has a part, and of powerpc's `linux-raw-sys` has one wrong.
 #[cfg(not(target_os = "android"))]

@@ -28,6 +28,7 @@ const NUMBERS: &[(&str, usize)] = &numbers! {
     PREAD64
     PREADV2
     READ
+    RT_SIGACTION
     RT_SIGPENDING
     RT_SIGPROCMASK
     RT_SIGTIMEDWAIT
@@ -67,8 +68,8 @@ fn a1_numbers_are_those_of_sc() {
         ($($name:ident)*) => { $(assert_eq!((stringify!($name), nr::$name), (stringify!($name), sc::nr::$name));)* };
     }
     numbers! {
-        FADVISE64 FCNTL GETSOCKOPT IOCTL LSEEK PIPE2 PPOLL PREAD64 PREADV2 READ RT_SIGPENDING RT_SIGPROCMASK
-        RT_SIGTIMEDWAIT SENDFILE SENDMSG SETSOCKOPT SPLICE STATX WRITEV
+        FADVISE64 FCNTL GETSOCKOPT IOCTL LSEEK PIPE2 PPOLL PREAD64 PREADV2 READ RT_SIGACTION RT_SIGPENDING
+        RT_SIGPROCMASK RT_SIGTIMEDWAIT SENDFILE SENDMSG SETSOCKOPT SPLICE STATX WRITEV
     }
     #[cfg(not(feature = "std"))]
     assert_eq!(nr::CLOSE, sc::nr::CLOSE);
@@ -119,6 +120,7 @@ fn constants_are_those_of_libc() {
     );
     assert_eq!(SPLICE_F_NONBLOCK, libc::SPLICE_F_NONBLOCK as isize);
     assert_eq!(SIGPIPE, 1 << (libc::SIGPIPE - 1));
+    assert_eq!((SIGPIPE_NUMBER, SIG_IGN), (libc::SIGPIPE as isize, libc::SIG_IGN));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use super::{MsgHdr, SfHdtr, SigSetT};
+use super::{MsgHdr, SfHdtr, SigAction, SigSetT};
 
 /// The functions of C.
 mod c {
@@ -29,6 +29,7 @@ mod c {
         ) -> c_int;
         pub(super) fn sendmsg(fd: c_int, message: *const MsgHdr, flags: c_int) -> isize;
         pub(super) fn setsockopt(fd: c_int, level: c_int, option: c_int, value: *const c_int, len: u32) -> c_int;
+        pub(super) fn sigaction(signal: c_int, action: *const SigAction, before: *mut SigAction) -> c_int;
         pub(super) fn sigpending(set: *mut SigSetT) -> c_int;
         pub(super) fn sigwait(set: *const SigSetT, signal: *mut c_int) -> c_int;
         pub(super) fn writev(fd: c_int, slices: *const c_void, len: c_int) -> isize;
@@ -114,6 +115,11 @@ pub(in crate::sys) unsafe fn sendfile(
 pub(in crate::sys) unsafe fn sigprocmask(how: c_int, set: *const SigSetT, before: *mut SigSetT) -> isize {
     // SAFETY: the caller's. This function and sigwait return the error number itself.
     -unsafe { c::pthread_sigmask(how, set, before) as isize }
+}
+
+pub(in crate::sys) unsafe fn sigaction(signal: c_int, action: *const SigAction) -> isize {
+    // SAFETY: the caller's.
+    check(unsafe { c::sigaction(signal, action, core::ptr::null_mut()) } as isize)
 }
 
 pub(in crate::sys) unsafe fn sigpending(set: *mut SigSetT) -> isize {

@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 
-use super::{MsgHdr, SfHdtr, SigSetT, arch};
+use super::{MsgHdr, SfHdtr, SigAction, SigSetT, arch};
 
 #[path = "../bsd/raw.rs"]
 mod common;
@@ -19,6 +19,7 @@ mod nr {
     pub(super) const SENDFILE: usize = 337;
     pub(super) const SENDMSG: usize = 28;
     pub(super) const SETSOCKOPT: usize = 105;
+    pub(super) const SIGACTION: usize = 46;
     pub(super) const SIGPENDING: usize = 52;
     /// That of the thread: `__pthread_sigmask`.
     pub(super) const SIGPROCMASK: usize = 329;
@@ -35,7 +36,7 @@ const _: () = {
     assert!(nr::LSEEK == sc::nr::LSEEK && nr::PREAD == sc::nr::PREAD && nr::READ == sc::nr::READ);
     assert!(nr::SENDFILE == sc::nr::SENDFILE && nr::SENDMSG == sc::nr::SENDMSG && nr::WRITEV == sc::nr::WRITEV);
     assert!(nr::SIGPENDING == sc::nr::SIGPENDING && nr::SIGPROCMASK == sc::nr::__PTHREAD_SIGMASK);
-    assert!(nr::SIGWAIT == sc::nr::__SIGWAIT);
+    assert!(nr::SIGACTION == sc::nr::SIGACTION && nr::SIGWAIT == sc::nr::__SIGWAIT);
 };
 
 pub(in crate::sys) unsafe fn sendfile(

@@ -18,7 +18,7 @@ from probes import STUBS, cases
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 LEVELS = ["0", "1", "2", "3", "s"]
-ELF = f"{os.environ.get('LLD', 'ld.lld')} --static --entry=0 --unresolved-symbols=ignore-all --gc-sections".split()
+ELF = f"{os.environ.get('LD', 'ld.lld')} --static --entry=0 --unresolved-symbols=ignore-all --gc-sections".split()
 MACH_O = "lld -flavor darwin -dylib -undefined dynamic_lookup -platform_version macos 11.0 11.0 -dead_strip".split()
 LINK = {
     ("linux", "x86_64"): [*ELF, "-m", "elf_x86_64"],
@@ -45,7 +45,8 @@ def build(source, output, target, level):
     library = output / target / "release/libabi_probe.a"
     program = output / f"probes-{target}-{level}"
     prefix = "_" if "darwin" in target else ""
-    roots = sorted({prefix + case.probe for case in cases(*pair(target))})
+    # The last is where a probe returns to, where QEMU runs it.
+    roots = sorted({prefix + case.probe for case in cases(*pair(target))} | {prefix + "rust_eh_personality"})
     roots = [option for root in roots for option in ("-u", root)]
     subprocess.run([*LINK[pair(target)], *roots, library, "-o", program], check=True)
     return program

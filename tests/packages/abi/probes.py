@@ -7,19 +7,19 @@ from machine import CPUS, MASK, PAGE, Call, Failure, Int, Memory, Word
 
 NUMBERS = {
     ("linux", "x86_64"): dict(sendfile=40, sendmsg=46, writev=20, pread=17, getsockopt=55, setsockopt=54, lseek=8,
-                              splice=275, read=0, close=3, preadv2=327, fadvise=221, statx=332, sigprocmask=14,
+                              splice=275, read=0, close=3, preadv2=327, fadvise=221, statx=332, sigaction=13, sigprocmask=14,
                               sigpending=127, sigtimedwait=128, ppoll=271, ioctl=16, fcntl=72, pipe2=293),
     ("linux", "aarch64"): dict(sendfile=71, sendmsg=211, writev=66, pread=67, getsockopt=209, setsockopt=208, lseek=62,
-                               splice=76, read=63, close=57, preadv2=286, fadvise=223, statx=291, sigprocmask=135,
+                               splice=76, read=63, close=57, preadv2=286, fadvise=223, statx=291, sigaction=134, sigprocmask=135,
                                sigpending=136, sigtimedwait=137, ppoll=73, ioctl=29, fcntl=25, pipe2=59),
     # arch/arm/tools/syscall.tbl: sendfile64, _llseek, arm_fadvise64_64, fcntl64
     ("linux", "arm"): dict(sendfile=239, sendmsg=296, writev=146, pread=180, getsockopt=295, setsockopt=294, lseek=140,
                            splice=340, read=3, close=6, preadv2=392, fadvise=270, statx=397, sigprocmask=175, sigpending=176,
                            sigtimedwait=177, ppoll=336, ioctl=54, fcntl=221, pipe2=359),
     ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
-                                read=3, close=6, sigprocmask=340, sigpending=343, sigtimedwait=345, ioctl=54),
+                                read=3, close=6, sigaction=416, sigprocmask=340, sigpending=343, sigtimedwait=345, ioctl=54),
     ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
-                              read=3, close=6, sigprocmask=329, sigpending=52, sigwait=330),
+                              read=3, close=6, sigaction=46, sigprocmask=329, sigpending=52, sigwait=330),
 }
 NUMBERS["linux", "riscv64"] = NUMBERS["linux", "aarch64"]
 for cpu in "aarch64", "riscv64":
@@ -323,6 +323,10 @@ def signal_cases(calls):
     yield Case("probe_sigpipe", {}, [mask(block, others), pending(others), *take, mask(block + 1, pipe)], result=0)
     yield Case("probe_sigpipe", {}, [mask(block, pipe), pending(pipe)], result=0)
     yield Case("probe_sigpipe", {}, [mask(block, empty, -1)], result=-1)
+    # SIG_IGN, and whatever follows is 0.
+    ignore = Memory(struct.pack("<Q", 1) + bytes(24))
+    for result in 0, -1:
+        yield Case("probe_ignore_sigpipe", {}, [calls.call("sigaction", [Int(13), ignore, Word(0), *size], result)], result=result)
 
 
 def linux_cases(calls, noise):

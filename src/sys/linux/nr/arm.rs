@@ -17,6 +17,7 @@ pub(crate) const PPOLL: usize = 336;
 pub(crate) const PREAD64: usize = 180;
 pub(crate) const PREADV2: usize = 392;
 pub(crate) const READ: usize = 3;
+pub(crate) const RT_SIGACTION: usize = 174;
 pub(crate) const RT_SIGPENDING: usize = 176;
 pub(crate) const RT_SIGPROCMASK: usize = 175;
 pub(crate) const RT_SIGTIMEDWAIT: usize = 177;

@@ -15,6 +15,7 @@ pub(crate) const PPOLL: usize = 73;
 pub(crate) const PREAD64: usize = 67;
 pub(crate) const PREADV2: usize = 286;
 pub(crate) const READ: usize = 63;
+pub(crate) const RT_SIGACTION: usize = 134;
 pub(crate) const RT_SIGPENDING: usize = 136;
 pub(crate) const RT_SIGPROCMASK: usize = 135;
 pub(crate) const RT_SIGTIMEDWAIT: usize = 137;

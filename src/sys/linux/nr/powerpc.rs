@@ -17,6 +17,7 @@ pub(crate) const PPOLL: usize = 281;
 pub(crate) const PREAD64: usize = 179;
 pub(crate) const PREADV2: usize = 380;
 pub(crate) const READ: usize = 3;
+pub(crate) const RT_SIGACTION: usize = 173;
 pub(crate) const RT_SIGPENDING: usize = 175;
 pub(crate) const RT_SIGPROCMASK: usize = 174;
 pub(crate) const RT_SIGTIMEDWAIT: usize = 176;

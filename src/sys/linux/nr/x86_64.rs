@@ -15,6 +15,7 @@ pub(crate) const PPOLL: usize = 271;
 pub(crate) const PREAD64: usize = 17;
 pub(crate) const PREADV2: usize = 327;
 pub(crate) const READ: usize = 0;
+pub(crate) const RT_SIGACTION: usize = 13;
 pub(crate) const RT_SIGPENDING: usize = 127;
 pub(crate) const RT_SIGPROCMASK: usize = 14;
 pub(crate) const RT_SIGTIMEDWAIT: usize = 128;

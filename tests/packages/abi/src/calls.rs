@@ -288,6 +288,11 @@ extern "C" fn probe_sigpipe(io: &mut Io) {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn probe_ignore_sigpipe(io: &mut Io) {
+    around!(io, word(bare_sendfile::ignore_sigpipe().map(|()| 0)));
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn probe_close(io: &mut Io) {
     // SAFETY: the kernel is a model, in which it is open.
     let fd = unsafe { OwnedFd::from_raw_fd(read(&io.arguments[0]) as i32) };

@@ -4,19 +4,13 @@
 //! What formats (`Display`, `Debug`) is not called. Whoever adds a function to the crate adds it here.
 #![no_std]
 #![no_main]
-// Or the compiler would make calls of memcpy out of the loops in memcpy.
-#![no_builtins]
-
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-mod relocate;
-mod start;
 
 use core::hint::black_box;
 
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{
     Count, Error, FlushOnDrop, IoSlice, Moved, Output, PipeCopy, SfFlags, SigpipeGuard, Status, Step, StreamCopy,
-    Transfer, available, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all, sendfile_raw,
+    Transfer, available, ignore_sigpipe, sendfile, sendfile_all, sendfile_hdtr, sendfile_hdtr_all, sendfile_raw,
 };
 
 type Part = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Error>;
@@ -24,8 +18,11 @@ type Part = fn(BorrowedFd<'_>, BorrowedFd<'_>) -> Result<(), Error>;
 /// Pointers in data: where a position-independent program is loaded, they are nothing until it is relocated.
 static PARTS: [Part; 5] = [first_form, second_form, steps, drivers, stream];
 
+start::main!(main);
+
 /// The status to exit with.
-fn main(arguments: usize) -> u8 {
+fn main(start: start::Start) -> u8 {
+    let arguments = start.arguments.count();
     // SAFETY: both are open, and nobody closes them.
     let (input, output) = unsafe { (BorrowedFd::borrow_raw(0), BorrowedFd::borrow_raw(1)) };
     if available().is_err() {
@@ -95,6 +92,7 @@ fn steps(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
 /// The file five times.
 fn drivers(output: BorrowedFd<'_>, input: BorrowedFd<'_>) -> Result<(), Error> {
     let mut buffer = [0; 4096];
+    ignore_sigpipe()?;
     let _guard = SigpipeGuard::new()?;
     let to_end = black_box(Count::ToEnd);
     let sent = sendfile_all(output, input, black_box(Some(0)), to_end).bytes()?;

@@ -2,12 +2,6 @@
 //! file of more than 4 GiB or a pipe, standard output a TCP socket or a pipe. The exit status is the error's number.
 #![no_std]
 #![no_main]
-// Or the compiler would make calls of memcpy out of the loops in memcpy.
-#![no_builtins]
-
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-mod relocate;
-mod start;
 
 use core::fmt::{self, Write};
 use core::hint::black_box;
@@ -22,8 +16,10 @@ use bare_sendfile::{
 const FAR: u64 = (4 << 30) + 4096;
 const BUFFER: usize = 1000;
 
+start::main!(main);
+
 /// The status to exit with.
-fn main(_: usize) -> u8 {
+fn main(_: start::Start) -> u8 {
     let outcome = available().map_err(Error::Errno).and_then(|()| {
         // Without it the program would be ended by the signal, and not by itself.
         let _guard = SigpipeGuard::new()?;

@@ -2,12 +2,6 @@
 //! linker's flags make the writable segment share a page with another one.
 #![no_std]
 #![no_main]
-// Or the compiler would make calls of memcpy out of the loops in memcpy.
-#![no_builtins]
-
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-mod relocate;
-mod start;
 
 use core::arch::global_asm;
 use core::hint::black_box;
@@ -70,8 +64,11 @@ fn from_got() -> u64 {
     from_got_of_nobody()
 }
 
+start::main!(main);
+
 /// The status to exit with.
-fn main(arguments: usize) -> u8 {
+fn main(start: start::Start) -> u8 {
+    let arguments = start.arguments.count();
     let counter = black_box(&COUNTER);
     if counter.fetch_add(black_box(1), Relaxed) != 41 || counter.load(Relaxed) != 42 {
         return 1;

@@ -110,6 +110,7 @@ functions! {
     ) -> Result<Status, Error> =
         guard.poll_send(input, head, tail, buffer);
     "FlushOnDrop::drop": (guard: FlushOnDrop<Fd<'_>>) = drop(guard);
+    "ignore_sigpipe": () -> Result<()> = bare_sendfile::ignore_sigpipe();
     "SigpipeGuard::new": () -> Result<SigpipeGuard> = SigpipeGuard::new();
     "SigpipeGuard::drop": (guard: SigpipeGuard) = drop(guard);
     "OwnedFd::drop": (fd: OwnedFd) = drop(fd);

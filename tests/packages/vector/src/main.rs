@@ -2,13 +2,6 @@
 //! and run as the only program of a real kernel, which reports the exit code of PID 1 when it dies.
 #![no_std]
 #![no_main]
-// Or the compiler would make calls of memcpy out of the loops in memcpy.
-#![no_builtins]
-
-#[path = "../../no_libc/src/relocate.rs"]
-mod relocate;
-#[path = "../../no_libc/src/start.rs"]
-mod start;
 
 use core::hint::black_box;
 
@@ -38,8 +31,11 @@ unsafe fn around(fd: BorrowedFd<'_>, input: *mut Values, output: &mut Values) ->
     result
 }
 
+start::main!(main);
+
 /// 42: all is right. 1: a value was lost. 2: the call did not do what it had to.
-fn main(arguments: usize) -> u8 {
+fn main(start: start::Start) -> u8 {
+    let arguments = start.arguments.count();
     // SAFETY: it is not open, which the call tells; nobody opens it.
     let fd = unsafe { BorrowedFd::borrow_raw(1000) };
     for round in 0..100 {

@@ -52,7 +52,7 @@ struct Relocation {
 /// # Safety
 ///
 /// `stack` is the stack as the kernel laid it out, and no reference to the program's data is alive.
-pub unsafe fn relocate(stack: *const usize) {
+pub(crate) unsafe fn relocate(stack: *const usize) {
     // SAFETY: the count of arguments, the pointers to them, a null pointer; those to the environment follow.
     let mut next = unsafe { stack.add(*stack + 2) };
     // SAFETY: a null pointer is at their end, and the auxiliary vector behind it.
@@ -108,9 +108,9 @@ pub unsafe fn relocate(stack: *const usize) {
     for i in 0..bytes / size_of::<Relocation>() {
         // SAFETY: the dynamic section says that so many bytes of relocations are there.
         let relocation = unsafe { &*at::<Relocation>(relocations).add(i) };
-        // The linker makes no others in a program that refers to no library; if it did, that would be a fault of the test.
+        // The linker makes no others in a program that refers to no library; if it did, who runs it is told by the exit code.
         if relocation.info != RELATIVE {
-            super::start::exit(100);
+            crate::exit(100);
         }
         // SAFETY: the linker names words of the program's data, which are writable, and nobody else refers to them yet.
         unsafe { *at_mut::<usize>(base + relocation.offset) = base + relocation.addend };
