@@ -32,7 +32,7 @@ pub fn filter(
     let rules: BTreeMap<i64, _> = rules.into_iter().map(|(call, rules)| (rule_number(call), rules)).collect();
     // Of <linux/audit.h>.
     let number = match std::env::consts::ARCH {
-        "arm" => Some(0x4000_0028),
+        "arm" => Some(0x4000_0028_u32),
         "x86" => Some(0x4000_0003),
         "powerpc64" => Some(0xc000_0015),
         "loongarch64" => Some(0xc000_0102),
