@@ -2,7 +2,7 @@
 //!
 //! examples/init moves the payload into the root and hands over to this as `/sbin/init`. Each file of `/programs` is run, one after the
 //! other, with the arguments and the environment that the kernel gave to init. With `/modules` (a folder of the kernel's modules) it
-//! can use what is not built in. An NVMe disk with an ext4 on it becomes /tmp, which without one is memory.
+//! can use what is not built in. A disk, NVMe or virtio, with an ext4 on it becomes /tmp, which without one is memory.
 //!
 //! Where examples/init is not to be had it is started by the kernel, in the initramfs.
 //!
@@ -55,7 +55,8 @@ fn run_all() -> Result<usize> {
     symlink("/proc/self/fd", "/dev/fd")?;
     load_modules()?;
     make("/tmp", 0o1777)?;
-    match mount("/dev/nvme0n1", "/tmp", "ext4", MountFlags::NOSUID, None) {
+    let disk = if Path::new("/dev/vda").exists() { "/dev/vda" } else { "/dev/nvme0n1" };
+    match mount(disk, "/tmp", "ext4", MountFlags::NOSUID, None) {
         Ok(()) => println!("guest: /tmp is on a disk"),
         // The second without a module for its file system.
         Err(Errno::NOENT | Errno::NODEV) => println!("guest: there is no disk"),
