@@ -115,7 +115,7 @@
 //!
 //! They are additive, with two exceptions. A crate that implements both std's `AsFd` and [`fd::AsFd`] for a type has to enable `std`, with
 //! which they are one. And where `std` is on, descriptors of rustix are lent if rustix has its own `std` (its default). Supported are Linux and FreeBSD on x86_64, aarch64 and riscv64, and macOS on x86_64 and aarch64; Linux also on
-//! arm, i686, loongarch64, s390x, powerpc, powerpc64 and riscv32, Android on those that it has. On anything else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
+//! the other processors of Rust's stable `asm!`, which `arch/README.md` lists, Android on those that it has. On anything else the crate does not compile. `docs/platforms.md` has a table of every argument and outcome on each system. On FreeBSD and macOS
 //! the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` for `TCP_CORK`. `splice`, `statx` and `TCP_ULP` are not used there.
 //!
 //! # In the repository
