@@ -10,7 +10,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "target" / "bench-report"
 PROGRAMS = ROOT / "benches" / "programs"
-CPUS = {"x86_64": "x86_64", "aarch64": "aarch64", "riscv64": "riscv64gc"}
+# The processors on which everything runs: Rust's target, QEMU's name, GNU's prefix of tools.
+CPUS = {
+    cpu: (target, emulates, tools)
+    for cpu, target, emulates, _, tools, what, *_ in (
+        line.split() for line in (ROOT / "tests" / "tools" / "processors.list").read_text().splitlines() if not line.startswith("#")
+    )
+    if what == "all"
+}
 
 
 def run(*command, **options):
@@ -25,9 +32,9 @@ def build(manifest, *arguments, cpu=None, env=None):
     env = {**os.environ, **(env or {})}
     folder = Path(manifest) / "target"
     if cpu:
-        target = f"{CPUS[cpu]}-unknown-linux-gnu"
+        target, _, tools = CPUS[cpu]
         arguments = [*arguments, "--target", target]
-        env[f"CARGO_TARGET_{target.upper().replace('-', '_')}_LINKER"] = f"{cpu}-linux-gnu-gcc"
+        env[f"CARGO_TARGET_{target.upper().replace('-', '_')}_LINKER"] = f"{tools}-gcc"
         folder /= target
     run("cargo", "build", "--quiet", "--locked", "--release", "--manifest-path", Path(manifest) / "Cargo.toml", *arguments, env=env)
     return folder / "release"

@@ -1,4 +1,4 @@
-"""The most stack that each public function can use, on three CPUs: python3 benches/stack.py prints it.
+"""The most stack that each public function can use, on each CPU: python3 benches/stack.py prints it.
 
 Nothing is run: the compiler tells the frame of each function of tests/packages/stack, the assembly says who calls whom, and the deepest
 path counts. That is a bound for every input, as there is no recursion, no call by a pointer and no frame of variable size, which
@@ -14,23 +14,28 @@ from common import CPUS, ROOT, run
 # What a program without a C library brings itself: loops, which need no frame.
 OUTSIDE = {"memcpy", "memmove", "memset", "memcmp", "bcmp"}
 # What `call` itself pushes.
-RETURN_ADDRESS = {"x86_64": 8, "aarch64": 0, "riscv64": 0}
+RETURN_ADDRESS = {"x86_64": 8, "aarch64": 0, "riscv64": 0, "armv7": 0}
+# Of ARM every instruction may have one.
+CONDITION = "(?:eq|ne|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?"
 CALL = {
     "x86_64": r"callq\s+(.+)",
     "aarch64": r"blr?\s+(.+)",
     "riscv64": r"(?:call|jalr?)\s+(.+)",
+    "armv7": rf"blx?{CONDITION}\s+(.+)",
 }
 # The way out of a function as well as the way within: the target tells.
 JUMP = {
     "x86_64": r"j[a-z]+\s+(.+)",
     "aarch64": r"(?:b|b\.[a-z]+|br|cbn?z|tbn?z)\s+(.+)",
     "riscv64": r"(?:tail|j|jr|b[a-z]+)\s+(.+)",
+    # `bx lr` is a return.
+    "armv7": rf"(?:b{CONDITION}|bx{CONDITION}(?!\s+lr)|add\s+pc,)\s+(.+)",
 }
 
 
 def assembly(cpu):
     """The text of tests/packages/stack for a CPU."""
-    target = f"{CPUS[cpu]}-unknown-linux-gnu"
+    target, *_ = CPUS[cpu]
     out = ROOT / "target" / "stack" / target
     # What other compilers left there must not be read.
     shutil.rmtree(out, ignore_errors=True)
@@ -62,8 +67,8 @@ def functions(cpu):
     name = None
     lines = iter(assembly(cpu).splitlines())
     for line in lines:
-        line = re.split(r"\s(?:#|//)\s", line)[0].strip()
-        if match := re.fullmatch(r"\.type\s+(.+),@function", line):
+        line = re.split(r"\s(?:#|//|@)\s", line)[0].strip()
+        if match := re.fullmatch(r"\.type\s+(.+),[@%]function", line):
             name, frame, calls, ends, tables, held = match[1].strip('"'), None, set(), set(), False, {}
         elif ".stack_sizes" in line:
             next(lines)  # the address
@@ -77,11 +82,11 @@ def functions(cpu):
             # By a register, in a loop, that holds the address of memcpy.
             callee = held.get(match[1].removeprefix("*"), match[1])
             callee = re.sub(r"^\*(\w+)@GOTPCREL\(%rip\)$", r"\1", callee).strip('"')
-            assert re.fullmatch(r"[A-Za-z_][\w.$:]*", callee) and not re.fullmatch(r"[axts]\d+|ra", callee), f"{name}: {line}"
+            assert re.fullmatch(r"[A-Za-z_][\w.$:]*", callee) and not re.fullmatch(r"[arxts]\d+|ra|lr|ip", callee), f"{name}: {line}"
             calls.add(callee)
         elif match := re.fullmatch(JUMP[cpu], line):
             target = match[1].split(",")[-1].strip().strip('"')
-            if re.fullmatch(r"\*%\w+|[axts]\d+", target):
+            if re.fullmatch(r"\*%\w+|[arxts]\d+", target):
                 # By a table within the function; without one it would go anywhere.
                 assert tables, f"{name}: {line}"
             elif not target.startswith(".L"):

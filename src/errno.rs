@@ -1,15 +1,15 @@
-//! What the kernel says when it refuses.
+//! The kernel's error numbers.
 
 use core::fmt;
 use core::num::NonZeroIsize;
 
 /// An error number of the target's kernel.
 ///
-/// Unknown numbers are values like any other: a kernel newer than this crate is no undefined behaviour. The range is
-/// 1 to 4095, which is all that a Linux system call can report.
+/// Unknown numbers are values like any other, because a kernel may be newer than this crate. The range is 1 to 4095, which is all that a
+/// Linux system call can return.
 ///
-/// It is kept as the kernel's own negative number in a register of its own, with a niche at zero, so that a
-/// `Result<usize, Errno>` travels in two registers and `Option<Errno>` is one word.
+/// The value is the kernel's negative number in one word, with a niche at zero. So a `Result<usize, Errno>` is returned in two registers,
+/// and `Option<Errno>` is one word.
 ///
 /// ```
 /// use bare_sendfile::Errno;
@@ -26,16 +26,16 @@ use core::num::NonZeroIsize;
 #[repr(transparent)]
 pub struct Errno(NonZeroIsize);
 
-/// What a system call returns.
+/// The result of a system call.
 pub type Result<T, E = Errno> = core::result::Result<T, E>;
 
 impl Errno {
     /// The largest error number.
     pub const MAX: i32 = 4095;
 
-    /// The error with this (positive) number, `None` unless it is in 1..=4095.
+    /// Returns the error with this (positive) number, or `None` unless it is in 1..=4095.
     pub const fn from_raw_os_error(number: i32) -> Option<Self> {
-        // A negative number is too large a one here, and 0 has no place in the type.
+        // As unsigned, a negative number is too large. `NonZeroIsize` refuses 0.
         if number as u32 > Self::MAX as u32 {
             return None;
         }
@@ -45,12 +45,12 @@ impl Errno {
         }
     }
 
-    /// The (positive) number, as errno(3) and `std::io::Error::raw_os_error` have it.
+    /// Returns the (positive) number, as in errno(3) and `std::io::Error::raw_os_error`.
     pub const fn raw_os_error(self) -> i32 {
         -(self.0.get() as i32)
     }
 
-    /// For the constants, which do not compile with a number that is none.
+    /// For the constants: a number out of range does not compile.
     pub(crate) const fn known(number: i32) -> Self {
         match Self::from_raw_os_error(number) {
             Some(errno) => errno,
@@ -58,10 +58,10 @@ impl Errno {
         }
     }
 
-    /// Reads what a system call left in its result register: −4095..=−1 is an error, all else a value.
+    /// Reads the result register of a system call: −4095..=−1 is an error, anything else a value.
     #[inline(always)]
     pub(crate) const fn check(word: isize) -> Result<usize> {
-        // The order of the tests matters: the second one is never false when the first was true, and the compiler sees it.
+        // In this order the compiler sees that the second test cannot fail, and leaves it out.
         if word as usize > -(Self::MAX as isize + 1) as usize {
             if let Some(negative) = NonZeroIsize::new(word) {
                 return Err(Self(negative));
@@ -70,7 +70,7 @@ impl Errno {
         Ok(word as usize)
     }
 
-    /// The symbolic name, `None` for a number that this crate does not know.
+    /// Returns the symbolic name, or `None` for a number that this crate does not know.
     pub const fn name(self) -> Option<&'static str> {
         match Self::table(self.raw_os_error()) {
             Some((name, _)) => Some(name),
@@ -78,7 +78,7 @@ impl Errno {
         }
     }
 
-    /// What it means, in the words of strerror(3); "Unknown error" for a number that this crate does not know.
+    /// Returns the text of strerror(3), or "Unknown error" for a number that this crate does not know.
     pub const fn description(self) -> &'static str {
         match Self::table(self.raw_os_error()) {
             Some((_, description)) => description,
@@ -121,7 +121,7 @@ impl From<Errno> for syscalls::Errno {
     }
 }
 
-/// Fails for a number outside 1..=4095 and gives it back.
+/// Fails for a number outside 1..=4095, and returns it.
 #[cfg(all(feature = "syscalls", any(target_os = "linux", target_os = "android")))]
 impl TryFrom<syscalls::Errno> for Errno {
     type Error = syscalls::Errno;
@@ -131,7 +131,7 @@ impl TryFrom<syscalls::Errno> for Errno {
     }
 }
 
-/// What is the same number everywhere. The others are the system's: `src/sys/*/errno.rs`.
+/// Numbers that are the same on every system. The others are in `src/sys/*/errno.rs`.
 impl Errno {
     /// The same as [`EAGAIN`](Self::EAGAIN).
     pub const EWOULDBLOCK: Self = Self::EAGAIN;
@@ -148,7 +148,7 @@ macro_rules! errnos {
                 pub const $name: Self = Self::known($number);
             )*
 
-            /// Name and description.
+            /// Returns name and description.
             pub(crate) const fn table(number: i32) -> Option<(&'static str, &'static str)> {
                 match number {
                     $($(#[$cfg])? $number => Some((stringify!($name), $description)),)*
@@ -159,7 +159,7 @@ macro_rules! errnos {
     };
 }
 
-/// Other names of numbers that have one.
+/// Makes constants for other names of the same numbers.
 #[allow(unused_macros)] // macOS has none
 macro_rules! same_errnos {
     ($($(#[$cfg:meta])? $name:ident = $of:ident;)*) => {

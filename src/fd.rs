@@ -1,7 +1,8 @@
-//! File descriptors: std's own types with the feature `std`, types of the same names and methods without.
+//! File descriptors. With the feature `std` they are std's own types. Without it they are types with the same names and methods.
 //!
-//! A crate that implements [`AsFd`] for its types compiles either way, if it does not implement std's beside it. Integers do not implement it: a safe function must
-//! not act on a descriptor that somebody else owns ([I/O safety](https://doc.rust-lang.org/std/os/fd/index.html)).
+//! A crate that implements [`AsFd`] for its types compiles either way, unless it implements std's trait as well. Integers do not implement
+//! it, because a safe function must not act on a descriptor that somebody else owns
+//! ([I/O safety](https://doc.rust-lang.org/std/os/fd/index.html)).
 //!
 //! ```compile_fail,E0277
 //! use bare_sendfile::fd::AsFd;
@@ -30,7 +31,7 @@ mod bare {
     use core::marker::PhantomData;
     use core::mem::ManuallyDrop;
 
-    /// A file descriptor as the kernel has it.
+    /// A file descriptor's number.
     pub type RawFd = i32;
 
     /// An open file descriptor that somebody else owns.
@@ -50,22 +51,22 @@ mod bare {
     /// Lends a file descriptor.
     #[diagnostic::on_unimplemented(
         note = "std's types implement it with the feature `std` of bare-sendfile",
-        note = "integers do not: `BorrowedFd::borrow_raw` says on what condition one is a descriptor"
+        note = "integers do not implement it: see the safety condition of `BorrowedFd::borrow_raw`"
     )]
     pub trait AsFd {
         /// Borrows the descriptor.
         fn as_fd(&self) -> BorrowedFd<'_>;
     }
 
-    /// Tells the number of a file descriptor.
+    /// Returns the number of a file descriptor.
     pub trait AsRawFd {
-        /// The number; it is valid only as long as its owner lives.
+        /// Returns the number. It is valid only while its owner lives.
         fn as_raw_fd(&self) -> RawFd;
     }
 
     /// Takes ownership of a file descriptor by its number.
     pub trait FromRawFd {
-        /// Becomes the owner of `fd`.
+        /// Makes the owner of `fd`.
         ///
         /// # Safety
         ///
@@ -73,9 +74,9 @@ mod bare {
         unsafe fn from_raw_fd(fd: RawFd) -> Self;
     }
 
-    /// Gives a file descriptor up, unclosed.
+    /// Gives up a file descriptor without closing it.
     pub trait IntoRawFd {
-        /// The number; the caller becomes the owner.
+        /// Returns the number. The caller becomes the owner.
         fn into_raw_fd(self) -> RawFd;
     }
 
@@ -84,7 +85,7 @@ mod bare {
         ///
         /// # Safety
         ///
-        /// `fd` is open and stays so for the returned value's lifetime. It is not −1.
+        /// `fd` is open, stays open for the returned value's lifetime, and is not −1.
         #[inline]
         pub const unsafe fn borrow_raw(fd: RawFd) -> Self {
             Self { fd, owner: PhantomData }

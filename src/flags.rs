@@ -1,4 +1,4 @@
-//! The flags of the second form, and what became of them.
+//! The flags of the second form, and the report of their effect.
 
 bitflags::bitflags! {
     /// The `flags` of FreeBSD's sendfile(2), with its numbers.
@@ -6,19 +6,18 @@ bitflags::bitflags! {
     /// The upper 16 bits are a number of pages to read ahead, FreeBSD's `SF_FLAGS(readahead, flags)`: see
     /// [`with_readahead`](Self::with_readahead).
     ///
-    /// Linux has no such flags; there [`sendfile_hdtr`](crate::sendfile_hdtr) does the nearest honest thing and tells in a
-    /// [`FlagsReport`] what that was:
+    /// Linux has no such flags. There [`sendfile_hdtr`](crate::sendfile_hdtr) does the nearest thing, and reports it in a [`FlagsReport`]:
     ///
     /// | flag | on Linux | reported as |
     /// |---|---|---|
-    /// | `NODISKIO` | each page is looked up in the page cache by preadv2(2) with `RWF_NOWAIT` before it is sent; `EBUSY` when the next one is not there (on Linux 5.10 also at the end of a file whose last page is full). The page may leave the cache in between. | approximated; ignored where the file system cannot tell (memfd, procfs: `EOPNOTSUPP`) |
+    /// | `NODISKIO` | looks each page up in the page cache by preadv2(2) with `RWF_NOWAIT` before it is sent. If the next page is not there, the error is `EBUSY` (on Linux 5.10 also at the end of a file whose last page is full). The page may leave the cache in between. | approximated; ignored if the file system does not support the question (memfd, procfs: `EOPNOTSUPP`) |
     /// | `MNOWAIT` | nothing: obsolete on FreeBSD too | ignored |
-    /// | `SYNC` | nothing: no call tells when the pages are no longer referenced | ignored |
+    /// | `SYNC` | nothing: no call reports when the pages are no longer referenced | ignored |
     /// | `USER_READAHEAD` | posix_fadvise(2) with `POSIX_FADV_WILLNEED` on that many pages of 4096 bytes from the offset on | approximated; ignored with 0 pages |
-    /// | `NOCACHE` | posix_fadvise(2) with `POSIX_FADV_DONTNEED` on what earlier steps sent, on each page twice at most. Pages that still wait in a socket stay. | approximated when there was an earlier step, else ignored |
+    /// | `NOCACHE` | posix_fadvise(2) with `POSIX_FADV_DONTNEED` on the pages of earlier steps, on each page twice at most. Pages that still wait in a socket stay. | approximated if there was an earlier step, else ignored |
     ///
-    /// On FreeBSD the kernel takes them, and all but `MNOWAIT` are reported as honoured; on macOS, whose kernel refuses any, all
-    /// are ignored.
+    /// On FreeBSD the kernel accepts the flags, and all except `MNOWAIT` are reported as honoured. The kernel of macOS refuses every flag, so
+    /// all are ignored there.
     ///
     /// # References
     /// - [FreeBSD sendfile(2)](https://man.freebsd.org/cgi/man.cgi?query=sendfile&sektion=2)
@@ -29,31 +28,33 @@ bitflags::bitflags! {
         const NODISKIO = 0x01;
         /// `SF_MNOWAIT`: obsolete.
         const MNOWAIT = 0x02;
-        /// `SF_SYNC`: return only when the file's pages are no longer referenced, which is when the peer has acknowledged (TCP) or read
-        /// (Unix sockets) them. On FreeBSD a **nonblocking socket waits for that as well**, without limit: use it on blocking ones. The transfer sets
-        /// no cork with it, so trailers go in segments of their own. If you have set `TCP_NOPUSH` yourself, each call waits 5 s for
-        /// the page of which it holds the end. FreeBSD 15 logs a warning, and 16 is to be without the flag.
+        /// `SF_SYNC`: return only when the file's pages are no longer referenced. That is when the peer has acknowledged (TCP) or read
+        /// (Unix sockets) them.
+        ///
+        /// On FreeBSD a **nonblocking socket waits for that as well**, without limit, so use the flag on blocking sockets. The transfer sets no
+        /// cork with it, so trailers go in segments of their own. If you have set `TCP_NOPUSH` yourself, each call waits 5 s, because the
+        /// option holds back the end of a page. FreeBSD 15 logs a warning, and 16 is to be without the flag.
         const SYNC = 0x04;
-        /// `SF_USER_READAHEAD`: read ahead exactly as many pages as asked for.
+        /// `SF_USER_READAHEAD`: read ahead exactly the number of pages given.
         const USER_READAHEAD = 0x08;
-        /// `SF_NOCACHE`: do not keep what was sent in the cache.
+        /// `SF_NOCACHE`: do not keep sent pages in the cache.
         const NOCACHE = 0x10;
 
-        // The kernel defines them and may define more: https://docs.rs/bitflags/2/bitflags/#externally-defined-flags
+        // The kernel defines the flags and may define more: https://docs.rs/bitflags/2/bitflags/#externally-defined-flags
         const _ = !0;
     }
 }
 
 impl SfFlags {
-    /// Where the number of pages begins.
+    /// The lowest bit of the number of pages.
     const READAHEAD_SHIFT: u32 = 16;
 
-    /// The largest number of pages: FreeBSD reads the upper half of a signed integer.
+    /// The largest number of pages. FreeBSD reads it from the upper half of a signed integer.
     pub const MAX_READAHEAD: u16 = 0x7fff;
 
-    /// The same flags with `pages` to read ahead; `None` above [`MAX_READAHEAD`](Self::MAX_READAHEAD).
+    /// Returns the same flags with `pages` to read ahead, or `None` above [`MAX_READAHEAD`](Self::MAX_READAHEAD).
     ///
-    /// On FreeBSD the number counts only together with [`USER_READAHEAD`](Self::USER_READAHEAD).
+    /// On FreeBSD the number has an effect only together with [`USER_READAHEAD`](Self::USER_READAHEAD).
     pub const fn with_readahead(self, pages: u16) -> Option<Self> {
         if pages > Self::MAX_READAHEAD {
             return None;
@@ -61,12 +62,12 @@ impl SfFlags {
         Some(Self::from_bits_retain(self.without_readahead().bits() | (pages as u32) << Self::READAHEAD_SHIFT))
     }
 
-    /// How many pages to read ahead.
+    /// Returns how many pages to read ahead.
     pub const fn readahead(self) -> u16 {
         (self.bits() >> Self::READAHEAD_SHIFT) as u16
     }
 
-    /// Bits that no flag has, or a number of pages that is negative on FreeBSD.
+    /// Returns the unknown bits, and a number of pages that is negative on FreeBSD.
     pub(crate) fn unknown(self) -> Option<u32> {
         let known = Self::NODISKIO | Self::MNOWAIT | Self::SYNC | Self::USER_READAHEAD | Self::NOCACHE;
         let known = known.bits() | (Self::MAX_READAHEAD as u32) << Self::READAHEAD_SHIFT;
@@ -74,19 +75,19 @@ impl SfFlags {
         (unknown != 0).then_some(unknown)
     }
 
-    /// The flags alone.
+    /// Returns the flags without the number of pages.
     pub(crate) const fn without_readahead(self) -> Self {
         Self::from_bits_retain(self.bits() & ((1 << Self::READAHEAD_SHIFT) - 1))
     }
 }
 
-/// What became of the flags: each that was given is in exactly one of the three.
+/// The effect of the flags. Each flag that was given is in exactly one of the three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlagsReport {
-    /// Did what FreeBSD documents.
+    /// Flags that did what FreeBSD documents.
     pub honoured: SfFlags,
-    /// Did the nearest thing that this system can do.
+    /// Flags for which the nearest thing was done.
     pub approximated: SfFlags,
-    /// Did nothing.
+    /// Flags that had no effect.
     pub ignored: SfFlags,
 }

@@ -1,11 +1,11 @@
-//! Slices of bytes in the kernel's own form.
+//! Slices of bytes in the kernel's own layout.
 
 use core::ffi::c_void;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 
-/// `struct iovec` of the kernel.
+/// The kernel's `struct iovec`.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Iovec {
@@ -13,11 +13,10 @@ struct Iovec {
     len: usize,
 }
 
-/// A slice of bytes to be written, laid out as the kernel's `struct iovec`: a list of them goes to the kernel as it is. The layout is
-/// promised: size, alignment and both fields are those of C's `struct iovec`, so either can be taken for the other.
+/// A slice of bytes to be written, with the layout of the kernel's `struct iovec`, so that a list goes to the kernel as it is. The layout is
+/// promised: size, alignment and both fields are those of C's `struct iovec`, so each can be cast to the other.
 ///
-/// It is the same type with and without the feature `std`. With it, `IoSlice::from_std` turns a list of std's slices into
-/// a list of these at no cost.
+/// The type is the same with and without the feature `std`. With it, `IoSlice::from_std` converts a list of std's slices at no cost.
 ///
 /// ```
 /// use bare_sendfile::IoSlice;
@@ -25,7 +24,7 @@ struct Iovec {
 /// assert_eq!(&*NEWLINE, b"\r\n");
 /// ```
 ///
-/// It borrows its bytes:
+/// The slice borrows its bytes:
 ///
 /// ```compile_fail,E0515
 /// use bare_sendfile::IoSlice;
@@ -51,25 +50,25 @@ unsafe impl Send for IoSlice<'_> {}
 unsafe impl Sync for IoSlice<'_> {}
 
 impl<'a> IoSlice<'a> {
-    /// Makes a slice of these bytes.
+    /// Returns a slice of these bytes.
     #[inline]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { iovec: Iovec { base: bytes.as_ptr().cast(), len: bytes.len() }, bytes: PhantomData }
     }
 
-    /// Returns how many bytes it has, without a look at them.
+    /// Returns the number of bytes, without reading them.
     #[inline]
     pub const fn len(&self) -> usize {
         self.iovec.len
     }
 
-    /// Whether it has no bytes.
+    /// Whether the slice has no bytes.
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.iovec.len == 0
     }
 
-    /// Returns the bytes from `start` on, at most `most` of them. It does not look at them.
+    /// Returns the bytes from `start` on, at most `most` of them, without reading them.
     ///
     /// ```
     /// use bare_sendfile::IoSlice;
@@ -81,14 +80,14 @@ impl<'a> IoSlice<'a> {
         let start = if start < self.iovec.len { start } else { self.iovec.len };
         let left = self.iovec.len - start;
         let len = if left < most { left } else { most };
-        // Wrapping, as C's may be anything.
+        // Wrapping, because a pointer from C may be anything.
         Self { iovec: Iovec { base: self.iovec.base.wrapping_byte_add(start), len }, bytes: PhantomData }
     }
 
     /// Returns the bytes, for as long as they are borrowed.
     #[inline]
     pub const fn as_slice(&self) -> &'a [u8] {
-        // C has empty ones that point nowhere.
+        // An empty slice from C may be null.
         if self.iovec.base.is_null() {
             return &[];
         }
@@ -97,17 +96,18 @@ impl<'a> IoSlice<'a> {
         unsafe { core::slice::from_raw_parts(self.iovec.base.cast(), self.iovec.len) }
     }
 
-    /// Takes a list of `len` `struct iovec`, as C has it, for a list of this crate's type. Nothing is copied.
+    /// Returns C's array of `len` `struct iovec` as a list of this type. Nothing is copied.
     ///
     /// The layout is that of the kernel's `struct iovec`: a pointer to the first byte, then the number of bytes (`size_t`).
     ///
     /// # Safety
     ///
-    /// - `list` points to `len` of them, one behind the other and aligned, which nobody changes during `'s`; it may be null if `len`
-    ///   is 0.
-    /// - Each points to as many bytes as it says, at most `isize::MAX`, which nobody changes during `'a`; it may be null if it says 0.
-    ///   In a list that is only sent, with no buffer lent, this may be left to the kernel: nothing but the kernel reads the bytes
-    ///   then, and a wrong pointer is `EFAULT`.
+    /// - `list` points to an aligned array of `len` of them, which nobody changes during `'s`. It may be null if `len` is 0.
+    /// - Each element points to as many bytes as its length, at most `isize::MAX`, which nobody changes during `'a`. Its pointer may be null
+    ///   if its length is 0.
+    ///
+    /// If the list is only sent, with no buffer lent, only the kernel reads the bytes. Then a wrong pointer in an element is not undefined
+    /// behaviour: the call fails with `EFAULT`.
     ///
     /// ```
     /// use bare_sendfile::IoSlice;
@@ -132,11 +132,11 @@ impl<'a> IoSlice<'a> {
         if len == 0 {
             return &[];
         }
-        // SAFETY: the caller's; this is transparent over `struct iovec`.
+        // SAFETY: the caller vouches for the list, and this type is transparent over `struct iovec`.
         unsafe { core::slice::from_raw_parts(list.cast(), len) }
     }
 
-    /// Returns the same list, of this crate's type. Nothing is copied.
+    /// Returns std's list as a list of this type. Nothing is copied.
     #[cfg(feature = "std")]
     #[inline]
     pub fn from_std<'s>(slices: &'s [std::io::IoSlice<'a>]) -> &'s [Self] {

@@ -1,7 +1,7 @@
-//! Misuse that does not compile, beside what the documentation itself shows of it. Each line is one mistake, and has the error
-//! that it must be; a nightly compiler checks that too.
+//! Misuse that does not compile. The documentation shows more. Each example is one mistake, and names its error, which a nightly compiler
+//! checks too.
 //!
-//! An integer is no descriptor:
+//! An integer is not a descriptor:
 //!
 //! ```compile_fail,E0277
 //! use bare_sendfile::sendfile;
@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! No count is negative:
+//! A count cannot be negative:
 //!
 //! ```compile_fail,E0600
 //! # use bare_sendfile::{fd::BorrowedFd, sendfile};
@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! Nor in the second form, where −1 has often meant "to the end":
+//! Nor can it in the second form, where other interfaces take −1 for "to the end":
 //!
 //! ```compile_fail,E0277
 //! # use bare_sendfile::{SfFlags, fd::BorrowedFd, sendfile_hdtr};
@@ -36,7 +36,7 @@
 //! # }
 //! ```
 //!
-//! The second form has no "at the position":
+//! The second form needs an offset:
 //!
 //! ```compile_fail,E0308
 //! # use bare_sendfile::{SfFlags, fd::BorrowedFd, sendfile_hdtr};
@@ -45,7 +45,7 @@
 //! # }
 //! ```
 //!
-//! Flags are no integers:
+//! Flags are not integers:
 //!
 //! ```compile_fail,E0308
 //! # use bare_sendfile::{fd::BorrowedFd, sendfile_hdtr};
@@ -54,7 +54,7 @@
 //! # }
 //! ```
 //!
-//! What was sent, and that it may not be all, is not dropped unseen:
+//! The result cannot be ignored:
 //!
 //! ```compile_fail
 //! #![deny(unused_must_use)]
@@ -72,7 +72,7 @@
 //! # }
 //! ```
 //!
-//! Nor when it was looked at, for what is got of it is a result:
+//! Nor can the `Result` that it converts to:
 //!
 //! ```compile_fail
 //! #![deny(unused_must_use)]
@@ -82,7 +82,7 @@
 //! # }
 //! ```
 //!
-//! There is no sum of it without the error:
+//! The bytes cannot be read without the error:
 //!
 //! ```compile_fail,E0599
 //! # use bare_sendfile::{fd::BorrowedFd, sendfile_all};
@@ -98,7 +98,7 @@
 //! # }
 //! ```
 //!
-//! Whether a nonblocking call is done is not dropped unseen:
+//! The status of a nonblocking call cannot be ignored:
 //!
 //! ```compile_fail
 //! #![deny(unused_must_use)]
@@ -109,13 +109,13 @@
 //! # }
 //! ```
 //!
-//! A step is performed by its transfer, which counts what came of it:
+//! A step is performed by its transfer, which counts the result:
 //!
 //! ```compile_fail,E0432
 //! use bare_sendfile::perform;
 //! ```
 //!
-//! A descriptor is not closed while it is borrowed:
+//! A descriptor cannot be closed while it is borrowed:
 //!
 //! ```compile_fail,E0505
 //! use bare_sendfile::{fd::{AsFd, OwnedFd}, sendfile};
@@ -136,13 +136,13 @@
 //! }
 //! ```
 //!
-//! Borrowing by number is a promise about the number:
+//! Borrowing by number is unsafe:
 //!
 //! ```compile_fail,E0133
 //! let stdin = bare_sendfile::fd::BorrowedFd::borrow_raw(0);
 //! ```
 //!
-//! Header bytes do not change while a slice lends them:
+//! Header bytes cannot change while a slice borrows them:
 //!
 //! ```compile_fail,E0506
 //! use bare_sendfile::IoSlice;
@@ -152,7 +152,7 @@
 //! assert_eq!(slice[0], 1);
 //! ```
 //!
-//! A step does not outlive the headers that it wants written:
+//! A step cannot outlive its headers:
 //!
 //! ```compile_fail,E0515
 //! use bare_sendfile::{IoSlice, Step, Transfer};
@@ -162,13 +162,13 @@
 //! }
 //! ```
 //!
-//! An errno is made by a constructor that knows the range:
+//! An errno cannot be made without the check of its range:
 //!
 //! ```compile_fail,E0423
 //! let errno = bare_sendfile::Errno(5000);
 //! ```
 //!
-//! A buffer that is lent to a copy from a stream holds bytes that exist nowhere else: nobody writes to it:
+//! A buffer that a `StreamCopy` borrows may hold bytes that exist nowhere else, so it cannot be written to:
 //!
 //! ```compile_fail,E0506
 //! use bare_sendfile::{Count, StreamCopy};
@@ -178,7 +178,7 @@
 //! assert!(copy.remainder().is_empty());
 //! ```
 //!
-//! And there are no two copies of it:
+//! Nor can the copy be cloned:
 //!
 //! ```compile_fail,E0599
 //! use bare_sendfile::{Count, StreamCopy};
@@ -186,7 +186,7 @@
 //! let twice = copy.clone();
 //! ```
 //!
-//! What flushes on drop does so on a descriptor that is open:
+//! A guard cannot outlive its descriptor:
 //!
 //! ```compile_fail,E0505
 //! use bare_sendfile::{FlushOnDrop, Transfer, fd::{AsFd, OwnedFd}};

@@ -1,4 +1,4 @@
-//! The first form: one call, one system call.
+//! The first form: one system call.
 
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, RawFd};
@@ -6,29 +6,28 @@ use crate::sys;
 
 /// `sendfile(out, in, offset, count)`: copies up to `count` bytes from `in_fd` to `out_fd` inside the kernel.
 ///
-/// Returns the number of bytes sent, 0 at the end of the file. It may be less than `count`: at the end of the file, when a
-/// pipe or socket is full, after a signal, and above 0x7ffff000 bytes always.
+/// Returns the number of bytes sent, 0 at the end of the file. It is less than `count` at the end of the file, if a pipe or socket is full,
+/// after a signal, and above 0x7ffff000 bytes always.
 ///
-/// - With an `offset`, reading starts there (in bytes from the start of the file), the variable is advanced by the bytes
-///   sent, and the position of `in_fd` is neither used nor changed.
-/// - With `None`, reading starts at the current position of `in_fd`, which is advanced; on an error it is unchanged.
+/// - With an `offset` (in bytes from the start of the file), reading starts there. The variable is advanced by the bytes sent. The
+///   position of `in_fd` is neither used nor changed.
+/// - With `None`, reading starts at the current position of `in_fd`, which is advanced. On an error it is unchanged.
 ///
-/// It is exactly one system call with the arguments as they are: no retry after `EINTR`, no loop, no fallback. For those see
-/// [`sendfile_all`](crate::sendfile_all), which sends all of it; for headers and trailers [`sendfile_hdtr`](crate::sendfile_hdtr) and
+/// It is exactly one system call: no retry after `EINTR`, no loop, no fallback. To send all of a file, use
+/// [`sendfile_all`](crate::sendfile_all). For headers and trailers use [`sendfile_hdtr`](crate::sendfile_hdtr) or
 /// [`Transfer`](crate::Transfer).
 ///
-/// **The pages are shared, not copied.** What is sent to a socket or pipe refers to the file's pages in the page cache: a
-/// later write to the file can still reach the receiver, on TCP even after all is acknowledged to be out of the queue. (A later kernel
-/// than Linux 6.18 may copy instead.)
+/// **The pages are shared, not copied.** A socket or pipe refers to the file's pages in the page cache. If the file is modified later, the
+/// receiver may get the new bytes, on TCP even after the send queue is empty. (A later kernel than Linux 6.18 may copy instead.)
 ///
-/// **SIGPIPE.** When nobody reads any more, the kernel raises the signal SIGPIPE beside `EPIPE`, and the call has no flag
-/// against it. Rust's std ignores the signal; a program without std that does not ignore it is ended by it.
+/// **SIGPIPE.** If nobody reads any more, the call fails with `EPIPE` and the kernel raises SIGPIPE as well. No flag prevents that. Rust's std
+/// ignores the signal. A program without std is ended by it, unless it ignores SIGPIPE or holds a [`SigpipeGuard`](crate::SigpipeGuard).
 ///
-/// **FreeBSD and macOS.** Their call starts at an offset only and takes a count of 0 for the whole file. So `None`, and a count above
-/// `i64::MAX`, are `EINVAL` there, and a count of 0 is `Ok(0)`, without a call; the output has to be a stream socket (`ENOTSOCK`), the
-/// input a regular file. Bytes that were sent before an error are the result, and the offset is advanced by them.
+/// **FreeBSD and macOS.** Their call starts at an offset only, and a count of 0 means the whole file. So `None` and a count above
+/// `i64::MAX` fail with `EINVAL`, and a count of 0 returns `Ok(0)` without a call. The output has to be a stream socket (`ENOTSOCK`), and the
+/// input a regular file. If bytes were sent before an error, they are the result, and the offset is advanced by them.
 ///
-/// System calls: `sendfile`. Linux 2.6.33 or later for outputs other than sockets, 2.2 for those.
+/// System calls: `sendfile`. Linux 2.6.33 or later; 2.2 if the output is a socket.
 ///
 /// # Errors
 ///
@@ -36,7 +35,7 @@ use crate::sys;
 /// |---|---|
 /// | `EAGAIN` | `out_fd` is nonblocking and full, or its `SO_SNDTIMEO` has passed |
 /// | `EBADF` | `in_fd` is not open for reading, or `out_fd` not for writing |
-/// | `EFBIG`, `ENOSPC`, `EDQUOT` | a file as output may not, or cannot, grow |
+/// | `EFBIG`, `ENOSPC`, `EDQUOT` | the output is a file that may not, or cannot, grow |
 /// | `EINTR` | a signal came before anything was sent |
 /// | `EINVAL` | this pair of files cannot be served (`in_fd` a directory, pipe, socket, or a file without page cache; `out_fd` open with `O_APPEND`, which GNU make leaves set on the terminal or file that it prints to), or `*offset` or `count` exceeds `i64::MAX` |
 /// | `EOVERFLOW` | `*offset` is beyond what the file system can hold, or the output's position beyond what the output can (a terminal above 2 GiB) |
@@ -80,23 +79,23 @@ pub fn sendfile(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<&mut u64>, c
     sys::sendfile(out_fd.as_fd(), in_fd.as_fd(), offset, count)
 }
 
-/// [`sendfile`] with what C has: descriptors by number, and a pointer for the offset, null for "at the position". For interfaces to other
-/// languages, which cannot vouch for what they were given.
+/// Like [`sendfile`], with C's types: descriptors by number, and a pointer for the offset, null for "at the position". It is for interfaces
+/// to other languages, which cannot vouch for their callers' arguments.
 ///
-/// On Linux the kernel alone looks at the three, and a wrong one is its `EBADF` or `EFAULT`. On FreeBSD and macOS the offset is read
-/// and written here.
+/// On Linux only the kernel looks at the arguments. It fails with `EBADF` or `EFAULT` if one is wrong. On FreeBSD and macOS this function
+/// reads and writes the offset.
 ///
 /// System calls: `sendfile`.
 ///
 /// # Safety
 ///
-/// The eight bytes at `offset` are nobody's whom it surprises that they change, if they can be written to. Elsewhere than on Linux it is null,
-/// or points to a `u64` that may be read and written.
+/// If the eight bytes at `offset` are writable, the call may change them, so nothing else may rely on them. On other systems than Linux,
+/// `offset` is null or points to a `u64` that may be read and written.
 ///
 /// # Errors
 ///
-/// Those of [`sendfile`], and `EFAULT`: `offset` points to no memory. If it points to memory that can be read and not
-/// written, the bytes have been sent nevertheless.
+/// Those of [`sendfile`], and `EFAULT` if `offset` points to no memory. If the memory is read-only, the error is the same, but the bytes
+/// have been sent.
 ///
 /// ```
 /// use bare_sendfile::{Errno, sendfile_raw};
@@ -105,19 +104,19 @@ pub fn sendfile(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<&mut u64>, c
 /// assert_eq!(unsafe { sendfile_raw(-1, -1, &raw mut offset, 1) }, Err(Errno::EBADF));
 /// ```
 pub unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
-    // SAFETY: the caller's.
+    // SAFETY: the caller keeps the condition above, which is that of `sys::sendfile_raw`.
     unsafe { sys::sendfile_raw(out_fd, in_fd, offset, count) }
 }
 
-/// Whether sendfile can be called at all here: `Err` with the reason when a seccomp filter or an old kernel refuses it.
+/// Returns whether sendfile can be called at all: `Ok`, or the error if a seccomp filter or an old kernel refuses the call.
 ///
-/// It calls sendfile on descriptors that cannot be open: `EBADF` means that the call exists.
+/// It calls sendfile on descriptors that cannot be open. `EBADF` means that the call exists.
 ///
 /// System calls: `sendfile`.
 ///
 /// # Errors
 ///
-/// `ENOSYS` or `EPERM`, as a rule; whatever the filter says.
+/// `ENOSYS` or `EPERM` as a rule, or any other error that a filter returns.
 ///
 /// ```
 /// assert_eq!(bare_sendfile::available(), Ok(()));

@@ -5,17 +5,17 @@ use core::marker::PhantomData;
 use crate::errno::{Errno, Result};
 use crate::sys::{self, SIGPIPE};
 
-/// Makes the whole process ignore SIGPIPE, as Rust's std does: `EPIPE` comes alone from then on. A program without std calls it once, at the
-/// beginning. It is the program's to decide, so a library holds a [`SigpipeGuard`] instead.
+/// Makes the whole process ignore SIGPIPE, as Rust's std does, so that calls only fail with `EPIPE`. A program without std calls this once, at
+/// the beginning. A library may not decide that for the program. It holds a [`SigpipeGuard`] instead.
 ///
-/// A SIGPIPE that is blocked and pending is dropped. Programs that this one starts begin with the signal ignored, unless somebody changes it
-/// between fork(2) and execve(2) (std's `Command` does).
+/// A SIGPIPE that is blocked and pending is discarded. Programs that this one starts ignore the signal as well, unless the action is changed
+/// between fork(2) and execve(2) (std's `Command` does that).
 ///
 /// System call: `rt_sigaction`. Linux 2.2 or later.
 ///
 /// # Errors
 ///
-/// Those of a seccomp filter; the kernel itself has none.
+/// The error of a seccomp filter. The kernel itself has none.
 ///
 /// ```
 /// # #[cfg(all(feature = "std", target_os = "linux"))]
@@ -39,13 +39,14 @@ pub fn ignore_sigpipe() -> Result<()> {
     sys::ignore_sigpipe().map(drop)
 }
 
-/// Keeps SIGPIPE from the calling thread while it lives: `EPIPE` comes alone.
+/// Keeps SIGPIPE from the calling thread while the guard lives, so that calls only fail with `EPIPE`.
 ///
-/// sendfile(2) raises the signal with `EPIPE` and has no flag against it, and so does writing to a pipe that nobody reads.
-/// Rust's std ignores SIGPIPE; a program without std is ended by it unless it does something. This is that something for a
-/// library that may not change the process's signal handlers: the signal is blocked in this thread, and on drop what was
-/// raised meanwhile is taken out and the mask put back. A SIGPIPE that was already pending, or blocked before, stays. Where a
-/// filter refuses to take it out, the signal stays blocked: the thread goes on rather than end by it.
+/// If nobody reads any more, sendfile(2) and writes to a pipe raise SIGPIPE. No flag prevents that. Rust's std ignores the signal, but it ends
+/// a program without std. This guard is for a library that may not change the process's signal handlers:
+///
+/// - The guard blocks the signal in this thread. On drop it removes a SIGPIPE that was raised meanwhile, and restores the mask.
+/// - A SIGPIPE that was already pending, or already blocked, stays so.
+/// - If a filter refuses the removal, the signal stays blocked, so that it does not end the thread.
 ///
 /// System calls: `rt_sigprocmask` and `rt_sigpending`; on drop `rt_sigtimedwait` and `rt_sigprocmask`. Linux 2.2 or later.
 ///
@@ -76,22 +77,22 @@ pub fn ignore_sigpipe() -> Result<()> {
 /// - [signal(7)](https://man7.org/linux/man-pages/man7/signal.7.html)
 /// - [rt_sigtimedwait(2)](https://man7.org/linux/man-pages/man2/sigtimedwait.2.html)
 #[derive(Debug)]
-#[must_use = "SIGPIPE is kept off only while it lives"]
+#[must_use = "SIGPIPE is blocked only while the guard lives"]
 pub struct SigpipeGuard {
-    /// It was blocked already.
+    /// Whether the signal was already blocked.
     blocked: bool,
-    /// One was pending already.
+    /// Whether one was already pending.
     pending: bool,
-    /// The mask is a thread's: neither Send nor Sync.
+    /// Neither Send nor Sync, because the mask belongs to the thread.
     thread: PhantomData<*mut ()>,
 }
 
 impl SigpipeGuard {
-    /// Blocks SIGPIPE in the calling thread. Several guards of a thread are dropped in the reverse order, as variables are.
+    /// Blocks SIGPIPE in the calling thread. Drop several guards of a thread in the reverse order, as variables are.
     ///
     /// # Errors
     ///
-    /// Those of a seccomp filter; the kernel itself has none.
+    /// Those of a seccomp filter. The kernel itself returns none.
     pub fn new() -> Result<Self> {
         let blocked = sys::block_signals(SIGPIPE)? & SIGPIPE != 0;
         let mut guard = Self { blocked, pending: true, thread: PhantomData };
@@ -107,13 +108,13 @@ impl Drop for SigpipeGuard {
             while taken == Err(Errno::EINTR) {
                 taken = sys::take_signal(SIGPIPE);
             }
-            // `EAGAIN`: none was raised. Any other error is a filter's, and then it may be pending still.
+            // `EAGAIN`: none was raised. Any other error comes from a filter, and then the signal may still be pending.
             if !matches!(taken, Ok(_) | Err(Errno::EAGAIN)) {
                 return;
             }
         }
         if !self.blocked {
-            // The kernel never refuses it.
+            // The kernel never refuses this.
             let _ = sys::unblock_signals(SIGPIPE);
         }
     }

@@ -12,39 +12,41 @@ mod pipe;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use pipe::PipeCopy;
 
-/// The most bytes that one call moves, and what one nonblocking call moves unless told otherwise.
+/// The most bytes of one call, and the default budget of `poll_send`.
 const CAP: usize = 2 << 20;
-/// What a system call takes from the budget at least, however little it moved: 512 calls use up the usual one.
+/// The least that a system call takes from the budget, so that 512 calls use up the default one.
 const PRICE: u64 = 4096;
 
-/// A copy from an input that cannot seek, which sendfile(2) refuses: by splice(2) if one of the two is a pipe, else
-/// through a buffer.
+/// A copy from an input that cannot seek, and that sendfile(2) therefore refuses. It uses splice(2) if one of the two descriptors is a
+/// pipe, and a buffer otherwise.
 ///
-/// Bytes that were read from such an input exist nowhere else. The copy therefore owns its buffer, and with it the bytes that are read and
-/// not yet written: [`remainder`](Self::remainder). It is not `Clone`. The buffer is an array, a `Vec`, a `Box<[u8]>` or, borrowed,
-/// a `&mut [u8]`.
+/// Bytes that were read from such an input exist nowhere else. So the copy owns its buffer, and with it the bytes that are read and not yet
+/// written: [`remainder`](Self::remainder). It is not `Clone`. The buffer is an array, a `Vec`, a `Box<[u8]>` or a `&mut [u8]`.
 ///
-/// [`send_all`](Self::send_all) blocks, [`poll_send`](Self::poll_send) is for an event loop. The caller writes headers before the copy, and
-/// trailers after it. Give each call the same two descriptors: the copy remembers what it learns about them.
-/// From socket to socket nothing can be spliced without a pipe between them: `PipeCopy`, on Linux, owns one.
-/// SIGPIPE can be raised as by [`sendfile`](crate::sendfile), and [`SigpipeGuard`](crate::SigpipeGuard) helps.
+/// - [`send_all`](Self::send_all) blocks. [`poll_send`](Self::poll_send) is for an event loop.
+/// - The caller writes headers before the copy, and trailers after it.
+/// - Pass the same two descriptors to each call, because the copy remembers what it learns about them.
+/// - From socket to socket, splice needs a pipe in between. On Linux, `PipeCopy` owns one.
+/// - SIGPIPE can be raised as by [`sendfile`](crate::sendfile). [`SigpipeGuard`](crate::SigpipeGuard) prevents it.
 ///
-/// **The end of the input** is where read(2) returns 0. When splice(2) moves nothing from a stream socket, a read follows: at
-/// out-of-band data, splice stops and a read goes on (and skips the urgent byte, unless `SO_OOBINLINE` is set). A message of no
-/// bytes, as of a datagram socket, is not the end and is not passed on. Such a socket ends when the peer has hung up or it was shut
-/// down, and nothing is left in it. (On FreeBSD and macOS an empty message is taken for the end.) A pipe in packet mode
-/// (`O_DIRECT`) has no empty packets, and ends when nobody writes any more.
+/// **The end of the input** is where read(2) returns 0.
 ///
-/// **Spliced pages are shared, not copied.** If a pipe was filled by splice(2), sendfile(2) or vmsplice(2), the pages of that file or
-/// memory go on as they are. A later write to them can change what the receiver gets, as with [`sendfile`](crate::sendfile). What goes
-/// through the buffer is copied.
+/// - Stream sockets: splice(2) moves nothing at out-of-band data, so a read follows. It skips the urgent byte, unless
+///   `SO_OOBINLINE` is set.
+/// - Sockets of messages, such as datagram sockets: an empty message is not the end, and is not passed on. The end is when the peer has hung
+///   up or the socket was shut down, and nothing is left in it. (On FreeBSD and macOS an empty message is taken for the end.)
+/// - Pipes in packet mode (`O_DIRECT`) have no empty packets. The end is when nobody writes any more.
 ///
-/// **The flush promise** holds for an output that is TCP: when a call returns, no byte waits in the kernel for longer than after
-/// one plain write of the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
+/// **Spliced pages are shared, not copied.** If a pipe was filled by splice(2), sendfile(2) or vmsplice(2), the same pages of the file or
+/// memory are sent on. If they are modified later, the receiver may get the new bytes, as with [`sendfile`](crate::sendfile). Bytes
+/// that pass through the buffer are copied.
 ///
-/// System calls: `splice`, `read`, `writev`; `ppoll` if a nonblocking splice would block; `getsockopt` and
-/// `fcntl` if nothing came, and `ppoll` and `ioctl` if the input is a socket of messages; `getsockopt` and `setsockopt` for the flush,
-/// tried only once if the output is not TCP. Linux 2.6.17 or later; before, everything is copied.
+/// **The flush promise** holds if the output is TCP: when a call returns, no byte waits in the kernel for longer than after one plain write of
+/// the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
+///
+/// System calls: `splice`, `read`, `writev`; `ppoll` if a nonblocking splice would block; `getsockopt` and `fcntl` if splice moved nothing,
+/// and also `ppoll` and `ioctl` if the input is a socket of messages; `getsockopt` and `setsockopt` for the flush, tried only once if the
+/// output is not TCP. Linux 2.6.17 or later; before that, everything is copied.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -72,27 +74,27 @@ pub struct StreamCopy<B> {
     count: Count,
     budget: usize,
     buffer: B,
-    /// The part of the buffer that is read and not written.
+    /// The bytes of the buffer that are read and not written yet.
     start: usize,
     end: usize,
-    /// The same of a byte that was read where there is no buffer.
+    /// Such a byte, read without a buffer.
     byte: Option<u8>,
     spliced: u64,
     copied: u64,
     at_end: bool,
-    /// splice serves this pair, or was not tried yet.
+    /// Whether splice works for this pair, or was not tried yet.
     splice: bool,
     tail: Tail,
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
-    /// Makes a copy of so many bytes, or to the end, through `buffer` if splice(2) does not work. Its length is the size of the reads.
+    /// Makes a copy of `count` bytes. If splice(2) does not work, it uses `buffer`, whose length is the size of the reads.
     ///
-    /// With an empty buffer nothing is copied and splice's refusal is the error. Only behind out-of-band data one byte is: into
-    /// a place that the copy has for it.
+    /// With an empty buffer nothing is copied, and splice's refusal is the error. The exception is the byte after out-of-band data, for
+    /// which the copy has a place of its own.
     ///
-    /// An eventfd wants to be read with 8 bytes, a signalfd with 128. Of a datagram, or a packet of a pipe with `O_DIRECT`, the
-    /// kernel throws away what a read has no room for.
+    /// Reading an eventfd needs 8 bytes, and a signalfd 128. If a datagram, or a packet of a pipe with `O_DIRECT`, is longer than the
+    /// read, the kernel discards the rest.
     pub const fn new(count: Count, buffer: B) -> Self {
         Self {
             count,
@@ -109,25 +111,25 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Limits each [`poll_send`](Self::poll_send) to so many bytes (0 counts as 1), 2 MiB unless told otherwise. A system call
-    /// that moves less than 4096 bytes counts as so many: tiny pieces hold a thread no longer than large ones.
+    /// Sets the most bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1). The default is 2 MiB. A system call that moves
+    /// fewer than 4096 bytes counts as 4096, so that tiny pieces hold a thread no longer than large ones.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { bytes };
         self
     }
 
-    /// Returns the bytes written until now.
+    /// Returns the bytes written so far.
     pub const fn sent(&self) -> u64 {
         self.spliced + self.copied
     }
 
-    /// Returns how many bytes of [`sent`](Self::sent) splice(2) moved; the rest went through the buffer.
+    /// Returns how many bytes of [`sent`](Self::sent) splice(2) moved. The others passed through the buffer.
     pub const fn spliced(&self) -> u64 {
         self.spliced
     }
 
-    /// Returns the bytes that were read from the input and not yet written to the output. Write them elsewhere when you give the copy up.
+    /// Returns the bytes that were read from the input and not yet written to the output. Before you give up the copy, write them yourself.
     pub fn remainder(&self) -> &[u8] {
         match &self.byte {
             Some(byte) => core::slice::from_ref(byte),
@@ -135,13 +137,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Copies until the count is reached or the input ends, and goes on after `EINTR`: for blocking descriptors. It never waits in poll.
+    /// Copies until the count is reached or the input ends, on blocking descriptors. It goes on after `EINTR`. It never waits in poll.
     ///
     /// # Errors
     ///
-    /// Those of splice(2), read(2) and writev(2), `EAGAIN` included, so that `SO_RCVTIMEO` and `SO_SNDTIMEO` work;
-    /// [`Error::Truncated`] if the input ended before the count; [`Error::WriteZero`]; [`Error::Unasked`] if a call claims to have
-    /// moved more than it was asked to, of which only so much is counted. Nothing is lost: call again to go on.
+    /// - Those of splice(2), read(2) and writev(2), with `EAGAIN`, so that `SO_RCVTIMEO` and `SO_SNDTIMEO` work.
+    /// - [`Error::Truncated`] if the input ended before the count.
+    /// - [`Error::WriteZero`].
+    /// - [`Error::Unasked`] if a call reports more bytes than it was asked for. Only the bytes asked for are counted.
+    ///
+    /// Nothing is lost after an error. Call again to go on.
     pub fn send_all(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<(), Error> {
         loop {
             match self.run(out_fd.as_fd(), in_fd.as_fd(), false, u64::MAX)? {
@@ -152,15 +157,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Copies until the count is reached, the input ends, the budget is used up, or it would block, and returns which of them it was. Both
+    /// Copies until the count is reached, the input ends, the budget is used up, or the call would block. Returns which of these it was. Both
     /// descriptors have to be nonblocking.
     ///
-    /// splice(2) does not say on which side it would block: ppoll(2) does, without reading.
+    /// splice(2) does not report which side would block, so ppoll(2) is asked.
     ///
     /// # Errors
     ///
-    /// Those of [`send_all`](Self::send_all); `EAGAIN` only if a filter refuses ppoll and the buffer is empty. (With a buffer, a
-    /// read into it tells.) `EFAULT` if the buffer has become shorter than what was read into it.
+    /// - Those of [`send_all`](Self::send_all), but `EAGAIN` only if a filter refuses ppoll and the buffer is empty. (With a buffer, a read
+    ///   into it decides.)
+    /// - `EFAULT` if the buffer has become shorter than the bytes read into it.
     pub fn poll_send(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<Status, Error> {
         self.run(out_fd.as_fd(), in_fd.as_fd(), true, self.budget as u64)
     }
@@ -190,7 +196,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         outcome
     }
 
-    /// Whether something is read and not written.
+    /// Whether bytes are read and not written yet.
     const fn holds(&self) -> bool {
         self.start < self.end || self.byte.is_some()
     }
@@ -199,7 +205,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         !self.holds() && (self.at_end || self.left() == 0)
     }
 
-    /// What is to be read yet.
+    /// Returns the bytes that are still to be read.
     const fn left(&self) -> u64 {
         match self.count {
             Count::Bytes(count) => count.saturating_sub(self.sent()),
@@ -207,8 +213,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// One call that moves something, `limit` bytes at the most, if it can. What is in the buffer goes first, so that the order
-    /// is kept.
+    /// Makes one call that moves at most `limit` bytes, if it can. Bytes in the buffer go first, so that the order is kept.
     fn step(
         &mut self,
         out_fd: BorrowedFd<'_>,
@@ -232,14 +237,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
                     self.spliced += moved.min(limit) as u64;
                     return asked(moved, limit);
                 }
-                // Neither is a pipe, or one of them cannot splice.
+                // Neither is a pipe, or one of the two cannot splice.
                 Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP) if self.copies() => {
                     self.splice = false;
                 }
                 Err(Errno::EAGAIN) if nonblocking => match sys::ready(in_fd, out_fd) {
                     Ok((_, false)) => return Ok(Some(Status::OutFull)),
                     Ok((false, true)) => return Ok(Some(Status::InEmpty)),
-                    // It came in between.
+                    // The bytes, or the room, came between the two calls.
                     Ok((true, true)) if !second => second = true,
                     Ok((true, true)) => return self.stuck(in_fd, limit),
                     Err(_) if self.copies() => break,
@@ -256,7 +261,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         !self.buffer.as_mut().is_empty()
     }
 
-    /// Reads into the buffer; without one, a single byte.
+    /// Reads into the buffer, or a single byte if there is none.
     fn read(&mut self, in_fd: BorrowedFd<'_>, limit: usize) -> Result<Option<Status>, Error> {
         let mut byte = [0];
         let buffer = self.buffer.as_mut();
@@ -278,8 +283,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// splice moved nothing. A read tells the end of a stream socket, where splice stops at out-of-band data, and of a pipe, whose
-    /// output may have taken nothing. Elsewhere a second look would pass the end: a terminal tells it once.
+    /// Handles a splice that moved nothing. It may not be the end of a stream socket (out-of-band data), nor of a pipe (the output may have
+    /// accepted nothing), so a read decides. Other inputs are not read again, because a terminal reports its end only once.
     fn nothing_spliced(&mut self, in_fd: BorrowedFd<'_>, limit: usize) -> Result<Option<Status>, Error> {
         match sys::socket_type(in_fd) {
             Err(Errno::ENOTSOCK) if !sys::is_pipe(in_fd) => self.end_of_input(),
@@ -288,7 +293,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// splice would block though both sides are ready: at out-of-band data, which a read passes.
+    /// Handles a splice that would block although both sides are ready. The input is at out-of-band data, which a read passes.
     fn stuck(&mut self, in_fd: BorrowedFd<'_>, limit: usize) -> Result<Option<Status>, Error> {
         match sys::socket_type(in_fd) {
             _ if self.copies() => self.read(in_fd, limit),
@@ -298,7 +303,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// A read found nothing: that is the end, or a message of no bytes.
+    /// Handles a read of 0 bytes, which is the end or an empty message.
     fn nothing_read(&mut self, in_fd: BorrowedFd<'_>) -> Result<Option<Status>, Error> {
         match sys::socket_type(in_fd) {
             Ok(SOCK_STREAM) | Err(_) => self.end_of_input(),
@@ -310,11 +315,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         if is_at_end(in_fd) { self.end_of_input() } else { Ok(None) }
     }
 
-    /// Writes what is in the buffer.
+    /// Writes the bytes in the buffer.
     fn write(&mut self, out_fd: BorrowedFd<'_>, limit: u64) -> Result<Option<Status>, Error> {
         let remainder = self.remainder();
         let limit = limit.min(remainder.len() as u64) as usize;
-        // The buffer may be of a type that gives another one each time.
+        // The caller's type may return another buffer each time.
         let bytes = remainder.get(..limit).filter(|bytes| !bytes.is_empty()).ok_or(Error::Errno(Errno::EFAULT))?;
         match sys::writev(out_fd, &[IoSlice::new(bytes)]) {
             Ok(0) => Err(Error::WriteZero),
@@ -340,27 +345,27 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     }
 }
 
-/// What a step takes from the budget. The write that follows a read pays for both.
+/// Returns what a step takes from the budget. The write after a read pays for both.
 fn price(moved: u64, holds: bool) -> u64 {
     if moved == 0 && holds { 0 } else { moved.max(PRICE) }
 }
 
-/// Whether no message can follow in a socket of messages: the peer has hung up, or it was shut down, and nothing is left in it.
+/// Whether a socket of messages is at its end: the peer has hung up or the socket was shut down, and nothing is left in it.
 fn is_at_end(in_fd: BorrowedFd<'_>) -> bool {
     sys::hung_up(in_fd).unwrap_or(true) && sys::unread(in_fd).unwrap_or(0) == 0
 }
 
-/// No kernel moves more than it was asked to, but who answers in its place may say so. (What was asked for is counted.)
+/// Fails if a call reports more bytes than it was asked for. No kernel does, but a seccomp notifier can. (The caller counts only `limit`.)
 fn asked(moved: usize, limit: usize) -> Result<Option<Status>, Error> {
     if moved > limit { Err(Error::Unasked) } else { Ok(None) }
 }
 
-/// What may wait in an output that may be TCP: the end of what was sent, behind a short segment that is on its way.
+/// Which bytes may wait in an output that may be TCP: the last ones, behind a short segment in flight.
 #[derive(Clone, Copy, Debug)]
 struct Tail {
-    /// Pieces sent of what one plain write could have sent, two at the most.
+    /// The pieces sent since the last flush, where one plain write would have sent one. It stops at 2.
     pieces: u8,
-    /// The output is not TCP.
+    /// Whether the output is not TCP.
     refused: bool,
 }
 
@@ -373,13 +378,13 @@ impl Tail {
         self.pieces = if self.pieces == 0 { 1 } else { 2 };
     }
 
-    /// The kernel makes several pieces of a splice from a pipe when the pipe is filled meanwhile, or has more than 16 parts: before
-    /// Linux 6.5 one of each part.
+    /// A splice from a pipe can make several pieces: if the pipe is filled meanwhile, if it has more than 16 parts, and before Linux 6.5 one
+    /// for each part.
     const fn spliced(&mut self) {
         self.pieces = 2;
     }
 
-    /// Sends what may wait. What follows `at_once` would have been in the same write.
+    /// Sends the bytes that may wait. `at_once`: whether more follows that one plain write would have included.
     fn flush(&mut self, out_fd: BorrowedFd<'_>, at_once: bool) {
         if self.pieces == 2 && !self.refused {
             self.refused = cork::flush(out_fd, false, true).is_err();

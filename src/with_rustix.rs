@@ -1,8 +1,8 @@
-//! The types of rustix: its descriptors are lent to this crate as they are, and its errors are those of this crate.
+//! The types of rustix: this crate accepts its descriptors, and converts its errors.
 
 use crate::errno::Errno;
 
-#[cfg(not(feature = "std"))] // with it both crates have std's types
+#[cfg(not(feature = "std"))] // with std both crates have std's types
 mod fd {
     use rustix::fd as theirs;
 
@@ -12,7 +12,7 @@ mod fd {
     impl ours::AsFd for theirs::BorrowedFd<'_> {
         #[inline]
         fn as_fd(&self) -> ours::BorrowedFd<'_> {
-            // SAFETY: it is open while this is borrowed, says its type, and not −1.
+            // SAFETY: by its type it is open while this is borrowed, and not −1.
             unsafe { ours::BorrowedFd::borrow_raw(theirs::AsRawFd::as_raw_fd(self)) }
         }
     }
@@ -28,7 +28,7 @@ mod fd {
     impl theirs::AsFd for ours::BorrowedFd<'_> {
         #[inline]
         fn as_fd(&self) -> theirs::BorrowedFd<'_> {
-            // SAFETY: it is open while this is borrowed, and not −1, says `borrow_raw`.
+            // SAFETY: by the condition of `borrow_raw` it is open while this is borrowed, and not −1.
             unsafe { theirs::BorrowedFd::borrow_raw(self.as_raw_fd()) }
         }
     }
@@ -36,21 +36,21 @@ mod fd {
     impl theirs::AsFd for ours::OwnedFd {
         #[inline]
         fn as_fd(&self) -> theirs::BorrowedFd<'_> {
-            // SAFETY: its owner keeps it open while this is borrowed; it is not −1, which nobody can own.
+            // SAFETY: its owner keeps it open while this is borrowed. It is not −1, because nobody can own that.
             unsafe { theirs::BorrowedFd::borrow_raw(self.as_raw_fd()) }
         }
     }
 
     impl From<theirs::OwnedFd> for ours::OwnedFd {
         fn from(fd: theirs::OwnedFd) -> Self {
-            // SAFETY: whose it was has given it up.
+            // SAFETY: the former owner has given it up.
             unsafe { Self::from_raw_fd(theirs::IntoRawFd::into_raw_fd(fd)) }
         }
     }
 
     impl From<ours::OwnedFd> for theirs::OwnedFd {
         fn from(fd: ours::OwnedFd) -> Self {
-            // SAFETY: whose it was has given it up.
+            // SAFETY: the former owner has given it up.
             unsafe { theirs::FromRawFd::from_raw_fd(fd.into_raw_fd()) }
         }
     }
@@ -62,7 +62,7 @@ impl From<Errno> for rustix::io::Errno {
     }
 }
 
-/// Fails for a number outside 1..=4095 and gives it back.
+/// Fails for a number outside 1..=4095, and returns it.
 impl TryFrom<rustix::io::Errno> for Errno {
     type Error = rustix::io::Errno;
 

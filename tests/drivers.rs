@@ -739,7 +739,7 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     let maps = File::open("/proc/self/maps").unwrap();
     let receiver = drain(receiver);
     let ends = [libc::SYS_exit_group, libc::SYS_exit];
-    let sockets = [libc::SYS_getsockopt, libc::SYS_setsockopt, libc::SYS_sendmsg, libc::SYS_sendfile];
+    let sockets = [libc::SYS_getsockopt, libc::SYS_setsockopt, libc::SYS_sendmsg, common::SENDFILE];
     let confined = |calls: &[libc::c_long], body: &dyn Fn() -> Result<(), Error>| {
         let filter = allowlist(&[calls, &ends].concat());
         let status = in_child(|| match seccompiler::apply_filter(&filter) {
@@ -761,7 +761,7 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
     confined(&sockets, &|| send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome);
     let copying = [&sockets[..], &[libc::SYS_pread64]].concat();
     confined(&copying, &|| send_file(out, fd(&maps), 0, Count::ToEnd, &headers, &trailers, &mut [0; 999]).outcome);
-    confined(&[&copying[..], &[libc::SYS_lseek]].concat(), &|| {
+    confined(&[&copying[..], &[common::LSEEK.0]].concat(), &|| {
         let mut transfer = Transfer::from_position(Count::ToEnd, &headers, &trailers)?;
         transfer.send_all(out, fd(&maps), &headers, &trailers, &mut [0; 999])
     });
@@ -777,7 +777,7 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
         all.store(receiver.read_exact(&mut bytes).is_ok() && bytes == whole, SeqCst);
     });
     let out = fd(&sender);
-    confined(&[libc::SYS_getsockopt, libc::SYS_writev, libc::SYS_sendfile], &|| {
+    confined(&[libc::SYS_getsockopt, libc::SYS_writev, common::SENDFILE], &|| {
         send_file(out, input, offset, message.count(), &headers, &trailers, &mut []).outcome?;
         while !arrived.load(SeqCst) {
             std::hint::spin_loop(); // to wait otherwise is another system call

@@ -21,7 +21,7 @@ use rustix::pty::OpenptFlags;
 use tempfile::TempDir;
 
 mod common;
-use common::faults::{rule_number, seccompiler};
+use common::faults::{filter, seccompiler};
 use common::pattern;
 
 /// The program's command line, under the runner of this test if it has one. Built anew each time: it is a package of its own, and an
@@ -733,12 +733,11 @@ fn a_standard_output_that_is_closed_takes_nothing() {
 
 /// Nobody can close DST without this error. The loader has one file open at a time, descriptor 3; then that is SRC.
 fn failing_to_close(errno: i32) -> seccompiler::BpfProgram {
-    use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule};
+    use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
     let above = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Gt, 3).unwrap();
-    let rules = [(rule_number(libc::SYS_close), vec![SeccompRule::new(vec![above]).unwrap()])];
-    let (arch, action) = (env::consts::ARCH.try_into().unwrap(), SeccompAction::Errno(errno as u32));
-    SeccompFilter::new(rules.into(), SeccompAction::Allow, action, arch).unwrap().try_into().unwrap()
+    let rules = [(libc::SYS_close, vec![SeccompRule::new(vec![above]).unwrap()])];
+    filter(rules, SeccompAction::Errno(errno as u32), SeccompAction::Allow)
 }
 
 #[test]

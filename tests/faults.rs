@@ -17,15 +17,12 @@ use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, Mechanisms, Output, Progress, Status, StreamCopy, Transfer, available};
 use common::calls::seen;
-use common::faults::{
-    answer, catch_signals, interrupt, refuse, refused, rule_number, seccompiler, thread_id, wait_asleep,
-};
+use common::faults::seccompiler::{self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+use common::faults::{answer, catch_signals, filter, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
 use common::{
-    Message, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe, position, sha256, tcp,
-};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    LSEEK, Message, SENDFILE, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe,
+    position, sha256, tcp,
 };
 
 /// Drives it until done or an error, as `send_all`, on the descriptors of a message.
@@ -102,7 +99,7 @@ fn from_the_nth(calls: &[libc::c_long], errno: Errno, nth: u64, socket: bool, le
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn d5_e1_sendfile_is_refused_from_the_nth_call_on() {
-    let calls = [libc::SYS_sendfile];
+    let calls = [SENDFILE];
     for errno in [Errno::ENOSYS, Errno::EPERM, Errno::EINVAL, Errno::EINTR] {
         for nth in [0, 1, 5, 9] {
             for socket in [false, true] {
@@ -130,25 +127,20 @@ fn a7_the_probe_is_a_call_on_no_descriptors() {
         let equal = (0..)
             .zip(arguments)
             .map(|(argument, (len, value))| SeccompCondition::new(argument, len, SeccompCmpOp::Eq, value).unwrap());
-        let rules = [(rule_number(libc::SYS_sendfile), vec![SeccompRule::new(equal.collect()).unwrap()])].into();
-        let refused = SeccompAction::Errno(libc::EACCES as u32);
-        let arch = std::env::consts::ARCH.try_into().unwrap();
-        let filter: BpfProgram =
-            SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap().try_into().unwrap();
+        let rules = [(SENDFILE, vec![SeccompRule::new(equal.collect()).unwrap()])];
+        let filter = filter(rules, SeccompAction::Errno(libc::EACCES as u32), SeccompAction::Allow);
         assert_eq!(available(), Ok(()));
         seccompiler::apply_filter(&filter).unwrap();
         assert_eq!(available(), Err(Errno::EACCES));
     });
 }
 
-/// A filter that refuses lseek where its distance compares so with the number.
+/// A filter that refuses lseek where its distance, of which a word counts, compares so with the number.
 fn refuse_lseek(op: SeccompCmpOp, distance: u64) {
-    let moving = SeccompCondition::new(1, SeccompCmpArgLen::Qword, op, distance).unwrap();
-    let rules = [(rule_number(libc::SYS_lseek), vec![SeccompRule::new(vec![moving]).unwrap()])].into();
-    let refused = SeccompAction::Errno(libc::EPERM as u32);
-    let arch = std::env::consts::ARCH.try_into().unwrap();
-    let filter: BpfProgram =
-        SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).unwrap().try_into().unwrap();
+    let (lseek, argument) = LSEEK;
+    let moving = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, op, distance).unwrap();
+    let rules = [(lseek, vec![SeccompRule::new(vec![moving]).unwrap()])];
+    let filter = filter(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow);
     seccompiler::apply_filter(&filter).unwrap();
 }
 
@@ -189,7 +181,7 @@ fn d5_bytes_count_though_the_position_cannot_follow() {
         rustix::pipe::fcntl_setpipe_size(&out, PAGE as usize).unwrap();
         set_nonblocking(&out);
         let start = || Transfer::from_position(Count::Bytes(5000), &[], &[]).unwrap().copying();
-        refuse_lseek(SeccompCmpOp::Gt, i64::MAX as u64);
+        refuse_lseek(SeccompCmpOp::Gt, isize::MAX as u64);
         let mut transfer = start();
         let outcome = transfer.send_all(fd(&out), fd(&source), &[], &[], &mut [0; 5000]);
         assert_eq!((outcome, transfer.progress().file), (Err(Error::Errno(Errno::EPERM)), PAGE));
@@ -260,7 +252,7 @@ fn e2_sendfile_and_the_write_are_refused() {
     let (sender, receiver) = UnixStream::pair().unwrap();
     let mut transfer = message.transfer();
     let outcome = in_a_thread(|| {
-        refuse(&[libc::SYS_sendfile], Errno::EPERM);
+        refuse(&[SENDFILE], Errno::EPERM);
         refuse(&[libc::SYS_sendmsg], Errno::EACCES);
         send(&message, &mut transfer, &sender, &mut [0; 100])
     });
@@ -274,11 +266,11 @@ fn e2_sendfile_and_the_write_are_refused() {
 fn a7_available_says_what_the_filter_says() {
     assert_eq!(available(), Ok(()));
     for errno in [Errno::ENOSYS, Errno::EPERM, Errno::EACCES] {
-        assert_eq!(refused(&[libc::SYS_sendfile], errno, available), Err(errno));
+        assert_eq!(refused(&[SENDFILE], errno, available), Err(errno));
     }
     // A filter that pretends success has taken the call away as well.
     let pretended = in_a_thread(|| {
-        answer(&[libc::SYS_sendfile], 0);
+        answer(&[SENDFILE], 0);
         available()
     });
     assert_eq!(pretended, Err(Errno::ENOSYS));
@@ -763,7 +755,7 @@ fn d11_a_sendfile_of_0_is_not_the_end_where_a_read_finds_more() {
     in_a_thread(|| {
         let message = Message::new(0, 10_000, 0);
         message.file.set_len(Message::OFFSET + 10_000).unwrap();
-        answer(&[libc::SYS_sendfile], 0);
+        answer(&[SENDFILE], 0);
         for count in [Count::ToEnd, Count::Bytes(10_000)] {
             let start = || Transfer::new(Message::OFFSET, count, &[], &[]).unwrap().with_small(0);
             let (sender, receiver) = UnixStream::pair().unwrap();
@@ -786,11 +778,12 @@ fn d11_a_sendfile_of_0_is_not_the_end_where_a_read_finds_more() {
 fn d10_a_copy_sends_nothing_that_was_not_read() {
     let (sender, receiver) = UnixStream::pair().unwrap();
     let message = Message::new(0, 100, 10);
-    for claimed in [101, 5000, i64::from(u32::MAX), i64::MAX] {
+    // In 32 bits more than half of a word would be an error.
+    for claimed in [101, 5000, u32::MAX as usize & isize::MAX as usize, isize::MAX as usize] {
         for mut transfer in [message.transfer().copying().with_small(0), message.transfer().copying()] {
             let (outcome, _) = seen(
                 &[libc::SYS_pread64],
-                |_| Some(claimed),
+                |_| Some(claimed as i64),
                 || send(&message, &mut transfer, &sender, &mut [0; 2000]),
             );
             assert_eq!((outcome, transfer.progress().total()), (Err(Error::Errno(Errno::EIO)), 0), "{claimed}");

@@ -331,7 +331,7 @@ fn g2_nocache_drops_each_page_twice_at_most() {
     let (source, start, len) = (memfd(40 << 20), 5000, 16 * STEP);
     let mut dropped = [0; 16];
     let drop = |call: &Call| {
-        let (from, bytes) = (call.arguments[1], call.arguments[2]);
+        let (from, bytes) = common::fadvised(&call.arguments);
         assert!(from >= start && from + bytes <= start + len && bytes > 0, "{from} {bytes}");
         for (index, times) in dropped.iter_mut().enumerate() {
             let step = start + index as u64 * STEP;

@@ -481,7 +481,7 @@ fn a_refused_splice_is_not_tried_again() {
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn the_system_calls_are_those_that_the_documentation_lists() {
-    let copying = [libc::SYS_splice, libc::SYS_read, libc::SYS_writev, libc::SYS_getsockopt, libc::SYS_fcntl];
+    let copying = [libc::SYS_splice, libc::SYS_read, libc::SYS_writev, libc::SYS_getsockopt, common::FCNTL];
     let filter = allowlist(&[&copying[..], &[libc::SYS_exit_group, libc::SYS_exit]].concat());
     for (from, to) in [("pipe", "unix"), ("unix", "unix")] {
         let ((mut feeder, input), (out, receiver)) = (stream(from), stream(to));
@@ -516,7 +516,7 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_ppoll,
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
-    libc::SYS_fcntl,
+    common::FCNTL,
     libc::SYS_ioctl,
 ];
 
@@ -713,7 +713,7 @@ fn d9_a_splice_of_nothing_is_not_the_end_of_a_pipe() {
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn d10_what_a_call_claims_beyond_what_was_asked_is_not_counted() {
-    for claim in [11, 4096, i64::MAX] {
+    for claim in [11, 4096, isize::MAX as i64] {
         for call in [libc::SYS_splice, libc::SYS_read, libc::SYS_writev] {
             let ((mut feeder, input), (out, _receiver)) = (stream("unix"), stream("unix"));
             feeder.write_all(b"0123456789").unwrap();

@@ -1,5 +1,5 @@
 //! The table of system calls in the crate's documentation: nothing else is called, and nothing in it for nothing.
-#![cfg(all(target_os = "linux", target_pointer_width = "64"))] // filters for a process of 32 bits cannot be made by seccompiler
+#![cfg(target_os = "linux")]
 
 use std::fs::File;
 use std::io::Write;
@@ -37,10 +37,10 @@ fn number(name: &str) -> u32 {
     let number = match name {
         "close" => libc::SYS_close,
         "fadvise64" => common::FADVISE,
-        "fcntl" => libc::SYS_fcntl,
+        "fcntl" => common::FCNTL,
         "getsockopt" => libc::SYS_getsockopt,
         "ioctl" => libc::SYS_ioctl,
-        "lseek" => libc::SYS_lseek,
+        "lseek" => common::LSEEK.0,
         "pipe2" => libc::SYS_pipe2,
         "ppoll" => libc::SYS_ppoll,
         "pread64" => libc::SYS_pread64,
@@ -50,7 +50,7 @@ fn number(name: &str) -> u32 {
         "rt_sigpending" => libc::SYS_rt_sigpending,
         "rt_sigprocmask" => libc::SYS_rt_sigprocmask,
         "rt_sigtimedwait" => libc::SYS_rt_sigtimedwait,
-        "sendfile" => libc::SYS_sendfile,
+        "sendfile" => common::SENDFILE,
         "sendmsg" => libc::SYS_sendmsg,
         "setsockopt" => libc::SYS_setsockopt,
         "splice" => libc::SYS_splice,
@@ -128,7 +128,7 @@ fn with_only(calls: &[&str], body: Body<'_>) -> ExitStatus {
         let files = ManuallyDrop::new(Files::new()); // to close them is another system call
         let on = |option, a: libc::c_ulong, b: *const libc::sock_fprog| {
             // SAFETY: the kernel copies the program, which lives as long as this closure.
-            unsafe { libc::prctl(option, a, b, 0_u64, 0_u64) == 0 }
+            unsafe { libc::prctl(option, a, b, 0 as libc::c_ulong, 0 as libc::c_ulong) == 0 }
         };
         let filtered = on(libc::PR_SET_DUMPABLE, 0, std::ptr::null()) // SIGSYS leaves no core behind
             && on(libc::PR_SET_NO_NEW_PRIVS, 1, std::ptr::null())

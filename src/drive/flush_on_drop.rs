@@ -8,8 +8,8 @@ use crate::fd::AsFd;
 use crate::iovec::IoSlice;
 use crate::transfer::{Error, Step, Transfer};
 
-/// A [`Transfer`] with its output. When it is dropped, it performs the flush that is owed: for code that can be left at any point, such as
-/// an async task.
+/// A [`Transfer`] with its output. When the guard is dropped, it performs the flush that is owed. It is for code that can be left at any
+/// point, such as an async task.
 ///
 /// System calls on drop: those of [`Step::Flush`].
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct FlushOnDrop<Fd: AsFd> {
 }
 
 impl<Fd: AsFd> FlushOnDrop<Fd> {
-    /// Guards `transfer`, whose steps are performed on `out_fd`.
+    /// Makes a guard of `transfer`, whose steps are performed on `out_fd`.
     pub const fn new(transfer: Transfer, out_fd: Fd) -> Self {
         Self { transfer, out_fd }
     }
@@ -29,7 +29,7 @@ impl<Fd: AsFd> FlushOnDrop<Fd> {
         &self.out_fd
     }
 
-    /// [`Transfer::perform`] on the guard's output.
+    /// Calls [`Transfer::perform`] on the guard's output.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl<Fd: AsFd> FlushOnDrop<Fd> {
         self.transfer.perform(step, &self.out_fd, in_fd, buffer)
     }
 
-    /// [`Transfer::poll_send`] on the guard's output.
+    /// Calls [`Transfer::poll_send`] on the guard's output.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Drives a transfer on real files: bounded, flushed on every way out.
+//! Drives a transfer on real files. Every driver is bounded, and flushes whenever it returns.
 
 mod flush_on_drop;
 mod perform;
@@ -12,9 +12,10 @@ use crate::iovec::IoSlice;
 use crate::sys::{self, hints::Hints};
 use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
 
-/// The bytes that a call sent, and the error that ended it, if one did. Each method consumes it, so that neither is dropped unseen.
+/// The bytes that a call sent, and the error that stopped it, if one did. Each method consumes the value, so that neither is dropped
+/// unseen.
 #[derive(Clone, Copy, Debug)]
-#[must_use = "the call may have failed, and less may have been sent than was asked for"]
+#[must_use = "the call may have failed or sent fewer bytes than asked for"]
 pub struct Sent {
     report: Report,
     outcome: core::result::Result<(), Error>,
@@ -32,21 +33,21 @@ pub struct Report {
 }
 
 impl Sent {
-    /// Returns the bytes of all sections if all were sent, else the error.
+    /// Returns the bytes of all sections if everything was sent, else the error.
     ///
     /// # Errors
     ///
-    /// The error that stopped the call. How much was sent before it is in [`into_parts`](Self::into_parts).
+    /// The error that stopped the call. [`into_parts`](Self::into_parts) returns the bytes that were sent before it.
     pub fn bytes(self) -> core::result::Result<u64, Error> {
         self.outcome.map(|()| self.report.progress.total())
     }
 
-    /// Returns the bytes of all sections by the rule of FreeBSD's sendfile(2) and of Python's `os.sendfile`: bytes that were sent before
-    /// `EAGAIN`, `EINTR` or `EBUSY` are a success.
+    /// Returns the bytes of all sections, like FreeBSD's sendfile(2) and Python's `os.sendfile`: if bytes were sent before `EAGAIN`, `EINTR`
+    /// or `EBUSY`, that is a success.
     ///
     /// # Errors
     ///
-    /// Any other error, and these three if nothing was sent.
+    /// Any other error; and these three if nothing was sent.
     pub fn bytes_first(self) -> core::result::Result<u64, Error> {
         match (self.report.progress.total(), self.outcome) {
             (1.., Err(Error::Errno(Errno::EAGAIN | Errno::EINTR | Errno::EBUSY))) | (_, Ok(())) => {
@@ -56,58 +57,62 @@ impl Sent {
         }
     }
 
-    /// Returns the details, and the outcome: `Ok` if all was sent, else the error.
+    /// Returns the details, and the outcome: `Ok` if everything was sent, else the error.
     pub fn into_parts(self) -> (Report, core::result::Result<(), Error>) {
         (self.report, self.outcome)
     }
 }
 
-/// How far a nonblocking call got.
+/// The state after a nonblocking call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "it may have to be called again"]
+#[must_use = "the call may have to be repeated"]
 pub enum Status {
-    /// All is sent.
+    /// Everything is sent.
     Done,
-    /// The budget is used up. Call again at once, or after the other connections: the output may still be writable, and edge-triggered
-    /// epoll does not report that again.
+    /// The budget is used up. Call again at once, or after the other connections. The output may still be writable, and edge-triggered epoll
+    /// does not report that again.
     Yielded,
-    /// Call again when the output is writable.
+    /// Call again when the output is writable. Of TCP on Linux that is only when a third of the send buffer is free, which grows to
+    /// megabytes: a slow peer that takes something all the time can need many seconds for that. If you end connections of peers that
+    /// take nothing, set `TCP_NOTSENT_LOWAT`, with which it is soon, or ask `SIOCOUTQ` what they have taken.
     OutFull,
     /// Call again when the input is readable.
     InEmpty,
 }
 
-/// `sendfile(out, in, offset, count, headers, trailers, flags)`: writes the headers, `count` bytes of `in_fd` from `offset`
-/// on, and the trailers, in this order, and returns how much of each was sent.
+/// `sendfile(out, in, offset, count, headers, trailers, flags)`: sends the headers, then `count` bytes of `in_fd` from `offset` on, then
+/// the trailers. Returns how much of each was sent.
 ///
-/// It goes on after a short count. It stops when all is sent, on `EAGAIN`, on `EINTR` and on errors; the answer has the bytes that were sent
-/// until then. To go on from there, keep a [`Transfer`] and use its drivers.
+/// It goes on after a short count. It stops when everything is sent, on `EAGAIN`, on `EINTR` and on errors. The result has the bytes sent
+/// until then. To go on from there, use a [`Transfer`] and its drivers instead.
 ///
 /// - `offset` is in bytes from the start of the file. The position of `in_fd` is neither used nor changed.
-/// - `count` is [`Count::Bytes`] (a plain `u64` will do) or [`Count::ToEnd`]. A count of 0 bytes sends headers and trailers.
-/// - `headers` and `trailers` are of any number and length, empty ones included.
-/// - `flags` are FreeBSD's; [`SfFlags`] has the effect of each on each system.
-/// - `out_fd` is a stream socket, pipe or file. Other sockets are refused before a byte is sent.
+/// - `count` is [`Count::Bytes`] (or a plain `u64`) or [`Count::ToEnd`]. With a count of 0, only headers and trailers are sent.
+/// - `headers` and `trailers` may have any number of slices of any length, also none and empty ones.
+/// - `flags` are FreeBSD's. [`SfFlags`] describes the effect of each on each system.
+/// - `out_fd` is a stream socket, pipe or file. With any other socket, the call fails before a byte is sent.
 ///
-/// **Segments.** On plain TCP, headers, file and trailers that fit one segment go out as one: the headers say "more follows" (`MSG_MORE`), and
-/// `TCP_CORK` is set before the end of a file that trailers follow. **No byte waits** in the kernel, on any way out, for longer than after
-/// one plain write of the same bytes. A `TCP_CORK` that the caller had set is left as it is, and nothing is flushed under it.
-/// On FreeBSD there is a cork only if the send buffer has room for all that is left. [`Output`](crate::Output) has what is promised on other streams.
+/// **Segments.** On plain TCP, headers, file and trailers share a segment if they fit. Headers are sent with `MSG_MORE`, and if trailers
+/// follow, `TCP_CORK` is set before the end of the file. **No byte waits** in the kernel after a return for longer than after one plain
+/// write of the same bytes. If the caller has set `TCP_CORK`, it is left alone, and nothing is flushed under it. On FreeBSD a cork is set only if
+/// the send buffer has room for all that is left. [`Output`](crate::Output) describes what is promised on other streams.
 ///
-/// **The pages are shared, not copied**: a later write to the file can still reach the receiver. [`Transfer::copying`] takes
-/// a snapshot instead.
+/// **The pages are shared, not copied.** If the file is modified later, the receiver may get the new bytes. [`Transfer::copying`]
+/// takes a snapshot instead.
 ///
-/// **SIGPIPE** can be raised while the file is sent, as by [`sendfile`](crate::sendfile); headers and trailers to a socket
-/// raise none (`MSG_NOSIGNAL`).
+/// **SIGPIPE** can be raised while the file is sent, as by [`sendfile`](crate::sendfile). Headers and trailers to a socket raise none
+/// (`MSG_NOSIGNAL`).
 ///
 /// System calls: `getsockopt`, `sendmsg` (sockets) or `writev` (others), `sendfile`, `setsockopt`; `pread64` to find the end of the file;
 /// `statx` before a file is sent to kTLS or SCTP; with flags `preadv2` and `fadvise64`. Linux 2.6.33 or later.
 ///
 /// # Errors
 ///
-/// In [`Sent`]: those of [`Transfer::new`], [`Transfer::next_step`] and [`Transfer::complete`];
-/// [`Error::UnknownFlags`]; `EBUSY` for [`SfFlags::NODISKIO`]. [`Error::Truncated`] when the file has fewer bytes than
-/// `count`: the trailers are withheld then.
+/// In [`Sent`]:
+///
+/// - those of [`Transfer::new`], [`Transfer::next_step`] and [`Transfer::complete`];
+/// - [`Error::Truncated`] if the file has fewer bytes than `count`; the trailers are then withheld;
+/// - [`Error::UnknownFlags`], and `EBUSY` for [`SfFlags::NODISKIO`].
 ///
 /// # Example
 ///
@@ -150,13 +155,13 @@ pub fn sendfile_hdtr(
     drive.run(&mut Transfer::new(offset, count, headers, trailers), false)
 }
 
-/// Sends `count` of the file, all of it, on a blocking output. It is to [`sendfile`](crate::sendfile), which is one system call, as
-/// `write_all` is to `write`. It goes on after short counts and `EINTR`.
+/// Sends all of `count` bytes of the file, on a blocking output. It goes on after short counts and `EINTR`. It is to
+/// [`sendfile`](crate::sendfile) as `write_all` is to `write`.
 ///
-/// With an `offset` (in bytes), reading starts there, and the position of `in_fd` is neither used nor changed. With `None` it starts at
-/// the position, which advances; on FreeBSD and macOS that is `EINVAL`.
+/// With an `offset` (in bytes), reading starts there, and the position of `in_fd` is neither used nor changed. With `None`, reading
+/// starts at the position, which advances. On FreeBSD and macOS `None` fails with `EINVAL`.
 ///
-/// Nothing is copied through user space: if the kernel refuses sendfile, that is the error. For headers, trailers and a buffer to fall
+/// Nothing is copied through user space. If the kernel refuses sendfile, that is the error. For headers, trailers and a buffer to fall
 /// back on, use [`sendfile_hdtr_all`].
 ///
 /// System calls: those of [`Transfer::send_all`] without a buffer.
@@ -183,11 +188,10 @@ pub fn sendfile_all(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<u64>, co
     sendfile_hdtr_all(out_fd, in_fd, offset, count, &[], &[], &mut [])
 }
 
-/// Sends headers, `count` of the file and trailers, all of it, on a blocking output. It makes a [`Transfer`] and calls
+/// Sends all of headers, `count` bytes of the file and trailers, on a blocking output. It makes a [`Transfer`] and calls
 /// [`Transfer::send_all`]. The `offset` is as for [`sendfile_all`].
 ///
-/// Lending a `buffer` (any length but 0) permits copying through it: of files that sendfile refuses, and of small bodies. An empty one permits
-/// nothing.
+/// A non-empty `buffer` permits copying through it: files that sendfile refuses, and small bodies. With an empty one nothing is copied.
 ///
 /// System calls and errors: those of [`Transfer::send_all`].
 ///
@@ -225,18 +229,18 @@ pub fn sendfile_hdtr_all(
 }
 
 impl Transfer {
-    /// Sends until all is sent or an error stops it, and goes on after `EINTR`: for blocking outputs. It has no budget. It never polls, and returns
-    /// on `EAGAIN`, so that a socket's `SO_SNDTIMEO` works. Call it again to go on.
+    /// Sends until everything is sent or an error stops it, on a blocking output. It goes on after `EINTR`, and has no budget. It never
+    /// polls, and returns on `EAGAIN`, so that a socket's `SO_SNDTIMEO` works. Call it again to go on.
     ///
-    /// `headers` and `trailers` are those that the transfer was made with. Lending a `buffer` (any length but 0) permits copying
-    /// through it: of files that sendfile refuses, and of small bodies. An empty one permits nothing.
+    /// `headers` and `trailers` are the lists that the transfer was made with. A non-empty `buffer` permits copying through it: files that
+    /// sendfile refuses, and small bodies. With an empty one nothing is copied.
     ///
     /// System calls: those of [`perform`](Self::perform).
     ///
     /// # Errors
     ///
-    /// Those of [`next_step`](Self::next_step) and [`complete`](Self::complete). [`progress`](Self::progress) has the bytes that were
-    /// sent, and the flush promise holds on every way out.
+    /// Those of [`next_step`](Self::next_step) and [`complete`](Self::complete). [`progress`](Self::progress) returns the bytes that were
+    /// sent. The flush promise holds after an error too.
     ///
     /// ```
     /// # #[cfg(feature = "std")]
@@ -268,16 +272,17 @@ impl Transfer {
         }
     }
 
-    /// Sends until all is sent, the budget is used up ([`with_budget`](Self::with_budget)), or it would block. It goes on after `EINTR`. It is
-    /// for nonblocking outputs and an event loop. Arguments and system calls are those of [`send_all`](Self::send_all).
+    /// Sends until everything is sent, the budget is used up ([`with_budget`](Self::with_budget)), or the call would block. It is for
+    /// nonblocking outputs and an event loop. It goes on after `EINTR`. Arguments and system calls are those of
+    /// [`send_all`](Self::send_all).
     ///
-    /// [`Status::InEmpty`] is rare: nearly every file is always ready. Exceptions are the kernel's log (`/proc/kmsg`, `/dev/kmsg`) and some
-    /// files of FUSE, opened with `O_NONBLOCK` and copied through a lent buffer. A file that a read consumes, such as that log, is for
-    /// [`StreamCopy`](crate::StreamCopy): bytes that a short write leaves cannot be read again.
+    /// [`Status::InEmpty`] is rare, because nearly every file is always ready. Exceptions are the kernel's log (`/proc/kmsg`, `/dev/kmsg`)
+    /// and some files of FUSE, if they are opened with `O_NONBLOCK` and copied through a lent buffer. If a read consumes the bytes, as it
+    /// does with that log, use [`StreamCopy`](crate::StreamCopy): after a short write the rest cannot be read again.
     ///
     /// # Errors
     ///
-    /// Those of [`send_all`](Self::send_all), except for `EAGAIN`, which is a [`Status`].
+    /// Those of [`send_all`](Self::send_all), but `EAGAIN` is a [`Status`].
     ///
     /// ```
     /// # #[cfg(feature = "std")]
@@ -289,7 +294,7 @@ impl Transfer {
     /// let mut transfer = Transfer::new(0, Count::ToEnd, &[], &[])?;
     /// match transfer.poll_send(&socket, &file, &[], &[], &mut [])? {
     ///     Status::Done => {}
-    ///     Status::Yielded => { /* call again when others had their turn */ }
+    ///     Status::Yielded => { /* serve the others, then call again */ }
     ///     Status::OutFull | Status::InEmpty => { /* back to epoll_wait */ }
     /// }
     /// # drop(receiver);
@@ -311,10 +316,10 @@ impl Transfer {
     }
 }
 
-/// The most steps of one `poll_send`, so that tiny ones hold a thread no longer than large ones.
+/// The most steps of one `poll_send`, so that tiny steps hold a thread no longer than large ones.
 const MOST_STEPS: u32 = 512;
 
-/// The part that the drivers have in common.
+/// The state that the drivers share.
 struct Drive<'a> {
     out_fd: BorrowedFd<'a>,
     in_fd: BorrowedFd<'a>,
@@ -325,7 +330,7 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    /// A transfer from beginning to end. It stays where it is, which saves the stack of a copy.
+    /// Drives a transfer from beginning to end. It is borrowed, because a copy would cost stack.
     fn run(mut self, transfer: &mut core::result::Result<Transfer, Error>, restart: bool) -> Sent {
         let transfer = match transfer {
             Ok(transfer) => transfer,
@@ -350,7 +355,7 @@ impl Drive<'_> {
         self.hints.as_ref().map_or(FlagsReport::default(), Hints::report)
     }
 
-    /// Steps until one of them stops it or `budget` bytes are sent, and flushes. `restart` goes on after `EINTR`.
+    /// Performs steps until one of them stops it or `budget` bytes are sent, and flushes. `restart`: whether to go on after `EINTR`.
     fn drive(&mut self, transfer: &mut Transfer, restart: bool, budget: u64) -> core::result::Result<Status, Error> {
         let before = transfer.progress().total();
         let mut steps = 0;
@@ -377,7 +382,7 @@ impl Drive<'_> {
         outcome
     }
 
-    /// Performs a step, and what the flags ask for.
+    /// Performs a step, and the work that the flags ask for.
     fn perform(&mut self, transfer: &mut Transfer, step: &Step<'_>) -> core::result::Result<(), Stop> {
         let Some(hints) = &mut self.hints else {
             return transfer.perform_with(step, self.out_fd, self.in_fd, self.buffer, 0);

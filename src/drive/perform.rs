@@ -7,9 +7,9 @@ use crate::sys::{self, cork};
 use crate::transfer::{Error, Moved, Output, Step, Transfer};
 
 impl Output {
-    /// Asks the kernel for the kind of this output. Plain TCP takes one question.
+    /// Asks the kernel for the kind of this output.
     ///
-    /// System calls: up to three `getsockopt` (`TCP_ULP`, `SO_TYPE`, `SO_PROTOCOL`).
+    /// System calls: `getsockopt`, once for plain TCP, up to three times for others (`TCP_ULP`, `SO_TYPE`, `SO_PROTOCOL`).
     ///
     /// # Errors
     ///
@@ -43,22 +43,25 @@ impl Output {
 }
 
 impl Transfer {
-    /// Performs a step and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the
-    /// lent one, empty if none is.
+    /// Performs a step, and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the lent
+    /// one, or empty.
     ///
     /// System calls: the one that [`Step`] names, except for these:
     ///
     /// - `Identify`: see [`Output::of`].
     /// - `Size` and `AtEnd` at the file's position: `lseek` as well.
     /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed; on FreeBSD `ioctl` as well.
-    /// - `Copy` and `Gather`: `pread64` and a write. `Copy` repeats a read that is refused with `EINVAL`, twice at most, by whole blocks. At the
-    ///   file's position it makes two `lseek` as well, three if the write is short.
+    /// - `Copy` and `Gather`: `pread64` and a write. If a read of `Copy` fails with `EINVAL`, it is repeated by whole blocks, at most twice. At
+    ///   the file's position `Copy` makes two `lseek` as well, three if the write is short.
     ///
     /// # Errors
     ///
-    /// Those of [`complete`](Self::complete) and [`identified`](Self::identified). On FreeBSD, where `EPIPE` can be all that is left of a file
-    /// that could not be read, `SO_ERROR` is asked then and told in its place: `EIO`, or `ECONNRESET` if the peer has gone. A write of `Copy` or `Gather` that returned 0 is `EIO`. A
-    /// copy at a position that does not move fails with `ESPIPE` before anything is written.
+    /// Those of [`complete`](Self::complete) and [`identified`](Self::identified), and these:
+    ///
+    /// - If a write of `Copy` or `Gather` returns 0, the error is `EIO`.
+    /// - If the file's position does not move, `Copy` fails with `ESPIPE` before anything is written.
+    /// - On FreeBSD, a file that cannot be read shows only as `EPIPE`. So after `EPIPE`, `SO_ERROR` is asked and its error returned: `EIO`, or
+    ///   `ECONNRESET` if the peer has gone.
     pub fn perform(
         &mut self,
         step: &Step<'_>,

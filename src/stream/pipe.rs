@@ -1,4 +1,4 @@
-//! A copy from socket to socket without a buffer: through a pipe.
+//! A copy from socket to socket through a pipe, without a buffer.
 
 use super::{CAP, StreamCopy, price};
 use crate::drive::Status;
@@ -7,17 +7,17 @@ use crate::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::sys;
 use crate::transfer::{Count, Error};
 
-/// A [`StreamCopy`] by splice(2) between two descriptors of which neither is a pipe, such as two sockets: through a pipe that it
-/// owns. Nothing is copied through user space. Linux alone.
+/// A [`StreamCopy`] between two descriptors that are not pipes, such as two sockets. It uses splice(2) through a pipe that it owns, so
+/// nothing is copied through user space. Linux only.
 ///
-/// Bytes that have left the input and not reached the output are in the pipe: [`remainder`](Self::remainder) returns how many, and
-/// [`read_remainder`](Self::read_remainder) takes them out when you give the copy up. Dropping the copy loses them.
+/// The pipe holds the bytes that have left the input and not reached the output. [`remainder`](Self::remainder) returns how many. Before
+/// you give up the copy, take them out with [`read_remainder`](Self::read_remainder). Dropping the copy loses them.
 ///
-/// The pipe is filled only when it is empty. The input's end, the flush promise, the budget, SIGPIPE, and the rule of the same two
-/// descriptors are as those of [`StreamCopy`]. An output that appends, or an input that cannot splice, is an error (`EINVAL`):
-/// [`StreamCopy`] has a buffer for them.
+/// The pipe is filled only when it is empty. The input's end, the flush promise, the budget, SIGPIPE, and the rule about the same two
+/// descriptors are those of [`StreamCopy`]. If the output appends, or the input cannot splice, the error is `EINVAL`. Use
+/// [`StreamCopy`] with a buffer then.
 ///
-/// System calls: those of [`StreamCopy`]; `pipe2` to make one, and `close` on drop. Linux 2.6.27 or later.
+/// System calls: those of [`StreamCopy`]; `pipe2` in `new`, and `close` on drop. Linux 2.6.27 or later.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -46,7 +46,7 @@ pub struct PipeCopy {
     fill: StreamCopy<[u8; 0]>,
     /// From the pipe to the output.
     drain: StreamCopy<[u8; 0]>,
-    /// Bytes that were taken out of the pipe otherwise.
+    /// Bytes that `read_remainder` has taken out.
     taken: u64,
     budget: usize,
     reader: OwnedFd,
@@ -54,7 +54,7 @@ pub struct PipeCopy {
 }
 
 impl PipeCopy {
-    /// Makes a copy of so many bytes, or to the end, through a new pipe.
+    /// Makes a copy of `count` bytes, through a new pipe.
     ///
     /// # Errors
     ///
@@ -65,14 +65,14 @@ impl PipeCopy {
         Ok(Self { fill, drain, taken: 0, budget: CAP, reader, writer })
     }
 
-    /// Limits each [`poll_send`](Self::poll_send), as [`StreamCopy::with_budget`] does.
+    /// Sets the budget of [`poll_send`](Self::poll_send), like [`StreamCopy::with_budget`].
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { bytes };
         self
     }
 
-    /// Returns the bytes written to the output until now.
+    /// Returns the bytes written to the output so far.
     pub const fn sent(&self) -> u64 {
         self.drain.sent()
     }
@@ -86,17 +86,17 @@ impl PipeCopy {
         self.fill.sent().saturating_sub(self.drain.sent()).saturating_sub(self.taken)
     }
 
-    /// Takes the next bytes of the [`remainder`](Self::remainder) out of the copy, to be written elsewhere; 0 if there are none,
-    /// or no room for one.
+    /// Takes the next bytes of the [`remainder`](Self::remainder) out of the copy, and returns how many. It returns 0 if there are none,
+    /// or if `buffer` is empty.
     ///
-    /// System calls: `read`, none if it is empty.
+    /// System calls: `read`, or none if the remainder is empty.
     ///
     /// # Errors
     ///
     /// Those of read(2).
     pub fn read_remainder(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let Some(first) = buffer.first_mut() else { return Ok(0) };
-        // A byte that came out of the pipe and was not written, or did not get into it.
+        // This byte was read from the pipe and not written, or read from the input and not put into the pipe.
         let in_pipe = self.in_pipe();
         let byte = if in_pipe > 0 { self.drain.byte.take() } else { self.fill.byte.take() };
         if let Some(byte) = byte {
@@ -116,11 +116,11 @@ impl PipeCopy {
         Ok(read)
     }
 
-    /// Copies as [`StreamCopy::send_all`] does, for blocking descriptors.
+    /// Copies like [`StreamCopy::send_all`], on blocking descriptors.
     ///
     /// # Errors
     ///
-    /// Those of [`StreamCopy::send_all`], and of splice(2) if it refuses the input or the output. Nothing is lost: call again to go on.
+    /// Those of [`StreamCopy::send_all`], and those of splice(2) if it refuses the input or the output. Nothing is lost. Call again to go on.
     pub fn send_all(&mut self, out_fd: impl AsFd, in_fd: impl AsFd) -> Result<(), Error> {
         loop {
             match self.run(out_fd.as_fd(), in_fd.as_fd(), false, u64::MAX)? {
@@ -131,7 +131,7 @@ impl PipeCopy {
         }
     }
 
-    /// Copies as [`StreamCopy::poll_send`] does, for nonblocking descriptors.
+    /// Copies like [`StreamCopy::poll_send`], on nonblocking descriptors.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl PipeCopy {
             match outcome {
                 Ok(None) | Err(Error::Errno(Errno::EINTR)) => {}
                 Ok(Some(status)) => break Ok(status),
-                // Only a filter keeps it from being told; but what the pipe holds is known.
+                // A filter refuses ppoll. The pipe's content still decides which side would block.
                 Err(Error::Errno(Errno::EAGAIN)) if nonblocking => break Ok(blocked),
                 Err(error) => break Err(error),
             }

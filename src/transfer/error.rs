@@ -4,52 +4,51 @@ use core::fmt;
 
 use super::super::errno::Errno;
 
-/// The reason why a transfer stopped before its end. [`Transfer::progress`](crate::Transfer::progress) has the bytes that were sent until
-/// then, and the transfer can go on from there.
+/// The reason why a transfer stopped before its end. [`Transfer::progress`](crate::Transfer::progress) returns the bytes sent until then,
+/// and the transfer can go on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel's error. `EAGAIN` and `EINTR` are not failures: after `EAGAIN` go on when the output is writable, after `EINTR` at once.
+    /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable, after `EINTR` at once.
     Errno(Errno),
-    /// The file ended before the count: so many bytes are missing. The trailers were withheld.
+    /// The file ended before the count, and this many bytes are missing. The trailers were withheld.
     Truncated {
-        /// Bytes of the file that were asked for and are not there.
+        /// Missing bytes of the file.
         owed: u64,
     },
-    /// sendfile(2) returned 0 twice, or the file states to have nothing, although a read finds bytes there. The output accepted nothing, or the
-    /// file system states a smaller size than the file has (FUSE does for some files). With a lent buffer the bytes are read and written instead.
+    /// sendfile(2) returned 0 twice, or statx(2) reported no more bytes, although a read finds some. Either the output accepted nothing, or the
+    /// file system reports too small a size (FUSE does for some files). If a buffer is lent, the bytes are read and written instead.
     Stuck,
     /// The offset, or the length of the headers or trailers, is above `i64::MAX`, the largest that the kernel knows.
     TooLarge(u64),
-    /// The headers have another length than at the start.
+    /// The headers do not have the length that they had at the start.
     HeadersChanged {
         /// Bytes at the start.
         expected: u64,
         /// Bytes now.
         found: u64,
     },
-    /// The trailers have another length than at the start.
+    /// The trailers do not have the length that they had at the start.
     TrailersChanged {
         /// Bytes at the start.
         expected: u64,
         /// Bytes now.
         found: u64,
     },
-    /// The output is a socket, but not a stream (`SOCK_STREAM`): it has this `SO_TYPE`.
+    /// The output is a socket, but not a stream (`SOCK_STREAM`). The number is its `SO_TYPE`.
     NotAStream(u32),
-    /// Bits that no flag has, or more pages to read ahead than [`SfFlags::MAX_READAHEAD`](crate::SfFlags::MAX_READAHEAD).
+    /// The flags have unknown bits, or more pages to read ahead than [`SfFlags::MAX_READAHEAD`](crate::SfFlags::MAX_READAHEAD).
     UnknownFlags(u32),
-    /// A write of at least one byte returned 0.
+    /// A non-empty write returned 0.
     WriteZero,
     /// [`Transfer::copying`](crate::Transfer::copying) was asked for, and no buffer was lent.
     NoBuffer,
-    /// A completion without a step, or one of more bytes than its step asked for.
+    /// A result was reported for which there was no step, or with more bytes than the step asked for.
     Unasked,
 }
 
 impl Error {
-    /// Returns the kernel's error number, or else the one that describes this error best: `EIO` where bytes are missing, `EINVAL` for a
-    /// wrong argument.
+    /// Returns the kernel's error number. If the kernel gave none, it returns `EIO` for missing bytes, and `EINVAL` for a wrong argument.
     pub const fn errno(self) -> Errno {
         match self {
             Self::Errno(errno) => errno,
@@ -58,7 +57,7 @@ impl Error {
         }
     }
 
-    /// Returns the number of [`errno`](Self::errno), as `std::io::Error::raw_os_error` has it.
+    /// Returns [`errno`](Self::errno) as a positive number, like `std::io::Error::raw_os_error`.
     pub const fn raw_os_error(self) -> i32 {
         self.errno().raw_os_error()
     }
@@ -70,7 +69,7 @@ impl From<Errno> for Error {
     }
 }
 
-/// Whether the kernel gave this number. A number that [`Error::errno`] only suggests does not count.
+/// Whether the kernel gave this number. Numbers that [`Error::errno`] chooses itself do not count.
 impl PartialEq<Errno> for Error {
     fn eq(&self, errno: &Errno) -> bool {
         *self == Self::Errno(*errno)

@@ -1,4 +1,4 @@
-//! The state machine: it says what to do next, without doing it. Headers, then the file, then trailers, from wherever it stopped.
+//! The state machine. It decides what to do next, without doing it: headers, the file, trailers, from wherever it stopped.
 
 mod error;
 mod output;
@@ -17,9 +17,10 @@ pub use step::{Moved, Slices, Step};
 
 /// How much of the file to send.
 ///
-/// "To the end" is not a number: a length computed as 0 sends nothing of the file, although FreeBSD's and macOS's own call would send all of it.
+/// "To the end" is not a number. A length computed as 0 sends nothing of the file, although FreeBSD's and macOS's own call would send
+/// all of it.
 ///
-/// A range stands for its length, and an open range for "to the end". Pass the start as the offset:
+/// A range converts to its length, and an open range to "to the end". Pass the start as the offset:
 ///
 /// ```
 /// use bare_sendfile::Count;
@@ -31,14 +32,14 @@ pub use step::{Moved, Slices, Step};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// So many bytes. If the file has fewer, the error is [`Error::Truncated`].
+    /// This many bytes. If the file has fewer, the error is [`Error::Truncated`].
     Bytes(u64),
-    /// Until the file has no more. The size that fstat(2) states is not trusted: procfs states 0.
+    /// To the end of the file. The size of fstat(2) is not trusted, because procfs reports 0.
     ToEnd,
 }
 
 impl Count {
-    /// Makes a count of so many bytes. (`From<usize>` beside `From<u64>` would leave the type of a plain `100` open.)
+    /// Returns a count of this many bytes. (With `From<usize>` beside `From<u64>`, the type of a plain `100` would be ambiguous.)
     pub const fn from_usize(bytes: usize) -> Self {
         Self::Bytes(bytes as u64)
     }
@@ -76,7 +77,7 @@ impl From<RangeFull> for Count {
     }
 }
 
-/// Bytes that the kernel took, per section.
+/// Bytes that the kernel has accepted, per section.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes of the headers.
@@ -88,7 +89,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Returns the sum of the three, as Python's `os.sendfile` does. It saturates.
+    /// Returns the sum of the three, as Python's `os.sendfile` does. The sum saturates.
     pub const fn total(&self) -> u64 {
         self.headers.saturating_add(self.file).saturating_add(self.trailers)
     }
@@ -99,15 +100,15 @@ impl Progress {
 pub struct Mechanisms {
     /// Bytes by sendfile(2).
     pub sendfile: u64,
-    /// Whether headers went with the file in one sendfile(2): FreeBSD's `sf_hdtr`. Elsewhere they are always written.
+    /// Whether headers and file shared one sendfile(2) (FreeBSD's `sf_hdtr`). On other systems headers are always written.
     pub hdtr: bool,
-    /// Bytes through the lent buffer.
+    /// Bytes that passed through the lent buffer.
     pub copy: u64,
-    /// The error for which sendfile was given up for the buffer, if it was.
+    /// The error that made the transfer use the lent buffer instead of sendfile, if one did.
     pub refused: Option<Errno>,
 }
 
-/// The step that was given and is not completed.
+/// The step that was returned and not completed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pending {
     Nothing,
@@ -119,7 +120,7 @@ enum Pending {
     Bytes(By),
 }
 
-/// What moves bytes, or tries to.
+/// The kind of a step that moves bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum By {
     Write { more: bool },
@@ -129,22 +130,22 @@ enum By {
     SendFileHdtr { lent: bool },
 }
 
-/// What is known of the file's end.
+/// Whether the file has ended, as far as the transfer knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// It is not reached.
+    /// The end is not reached.
     Ahead,
-    /// sendfile, or the stated size, says that it is here. A read will tell.
+    /// sendfile returned 0, or the file reports no more bytes. A read decides.
     Claimed,
-    /// A read found a byte here. sendfile gets one more chance.
+    /// A read found a byte here, so sendfile is tried once more.
     Denied,
 }
 
-/// A send of headers, a range of a file and trailers, that can stop anywhere and go on from there.
+/// A send of headers, a range of a file and trailers. It can stop anywhere and go on from there.
 ///
-/// It performs no I/O, and holds no slice, buffer or descriptor: it is plain data, `'static`, and takes the caller's headers
-/// and trailers with each step. Ask for the [`next_step`](Self::next_step), do it, and [`complete`](Self::complete) it.
-/// [`perform`](Self::perform) does the step and completes it:
+/// A transfer performs no I/O. It is plain data and `'static`: it holds no slice, buffer or descriptor, so the caller passes the same
+/// headers and trailers to each step. [`next_step`](Self::next_step) returns what to do. Do it, and report the result to
+/// [`complete`](Self::complete). [`perform`](Self::perform) does both:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -170,10 +171,10 @@ enum End {
 ///
 /// # Blocking, epoll, async
 ///
-/// On a blocking output the loop is [`send_all`](Self::send_all). With epoll, call [`poll_send`](Self::poll_send) whenever the
-/// socket is writable. One call moves at most a budget, so that other connections get their turn. After
-/// [`Status::Yielded`](crate::Status::Yielded) the socket may still be writable: level-triggered epoll says so again at once, but
-/// edge-triggered epoll stays silent, and the loop has to call again by itself:
+/// On a blocking output, [`send_all`](Self::send_all) is the loop. With epoll, call [`poll_send`](Self::poll_send) whenever the socket is
+/// writable. One call moves at most a budget, so that other connections get their turn. After
+/// [`Status::Yielded`](crate::Status::Yielded) the socket may still be writable. Level-triggered epoll reports that again at once.
+/// Edge-triggered epoll does not, so the loop has to call again by itself:
 ///
 /// ```
 /// # #[cfg(all(feature = "std", target_os = "linux"))]
@@ -190,8 +191,8 @@ enum End {
 /// let mut events = Vec::with_capacity(64);
 /// loop {
 ///     match transfer.poll_send(&socket, &file, &headers, &[], &mut [])? {
-///         Status::Done => break, // of many connections this one
-///         Status::Yielded => {}  // let the others have their turn, then call again
+///         Status::Done => break, // with many connections: drop this one
+///         Status::Yielded => {}  // serve the others, then call again
 ///         Status::OutFull | Status::InEmpty => {
 ///             events.clear();
 ///             epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
@@ -205,7 +206,7 @@ enum End {
 /// # fn main() {}
 /// ```
 ///
-/// In an async task, call it between two waits of the runtime. `examples/servers` has complete programs for tokio and smol:
+/// In an async task, call `poll_send` between two waits of the runtime. `examples/servers` has complete programs for tokio and smol:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -214,7 +215,7 @@ enum End {
 /// # use std::{fs::File, io, net::TcpStream};
 /// async fn serve(
 ///     socket: &TcpStream,
-///     writable: impl AsyncFn() -> io::Result<()>, // of the runtime; it lets other tasks run even if the socket is ready
+///     writable: impl AsyncFn() -> io::Result<()>, // the runtime's; lets other tasks run even if the socket is ready
 ///     file: &File,
 ///     headers: &[IoSlice<'_>],
 /// ) -> io::Result<()> {
@@ -229,75 +230,74 @@ enum End {
 ///
 /// # Leaving early
 ///
-/// The drivers ([`send_all`](Self::send_all), [`poll_send`](Self::poll_send) and the functions on top of them) flush on every way out.
-/// A loop of your own that stops early has to flush, too: perform the step that [`flush`](Self::flush) returns, or after `EAGAIN` that of
-/// [`flush_full`](Self::flush_full). Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
+/// The drivers ([`send_all`](Self::send_all), [`poll_send`](Self::poll_send) and the functions on top of them) flush whenever they return.
+/// If a loop of your own stops early, it has to flush as well: perform the step that [`flush`](Self::flush) returns. After `EAGAIN` use
+/// [`flush_full`](Self::flush_full) instead. Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
 ///
-/// A clone is a checkpoint of the same stream. Driving both sends bytes twice.
+/// A clone is a checkpoint of the same stream. If both are driven, bytes are sent twice.
 ///
-/// **The flush promise.** When `next_step` has returned [`Step::Done`], or the step of `flush` is done, no byte waits in the
-/// kernel for longer than after one plain write of the same bytes. Under a `TCP_CORK` that the caller set, nothing is flushed.
-/// "More follows" is said to plain TCP alone: [`Output`] has what is promised on other streams.
+/// **The flush promise.** After [`Step::Done`], and after the step of `flush`, no byte waits in the kernel for longer than after one
+/// plain write of the same bytes. If the caller has set `TCP_CORK`, nothing is flushed under it. `MSG_MORE` ("more follows") is used on
+/// plain TCP only; [`Output`] describes what is promised on other streams.
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// Where the file starts, or [`AT_POSITION`].
+    /// The offset of the file's first byte, or [`AT_POSITION`].
     offset: u64,
-    /// Bytes of the file; of one that is sent to its end, once that is found.
+    /// Bytes of the file. `ToEnd` becomes a number when the end is found.
     count: Count,
     headers_len: u64,
     trailers_len: u64,
     sent: Progress,
-    /// Bytes of the file that went through the lent buffer.
+    /// Bytes of the file that passed through the lent buffer.
     copied: u64,
-    /// Why sendfile was given up for the lent buffer.
+    /// The error that made the transfer use the lent buffer.
     refused: Option<Errno>,
-    /// Bytes that the file states to have from here on; asked for layered outputs only.
+    /// Bytes left in the file by statx(2); asked for layered outputs only.
     stated: u64,
-    /// The most bytes of a file step, of a gathered body, and of one `poll_send`.
+    /// Limits in bytes: of a file step, of a gathered body, and of one `poll_send`.
     cap: u32,
     small: u32,
     budget: u32,
-    /// The caller wants the file copied.
+    /// Whether the caller wants the file copied.
     snapshot: bool,
     end: End,
-    /// Whether headers can be given to sendfile with the file, and whether some were.
+    /// Whether headers can go with the file in one sendfile(2), and whether some did.
     hdtr: bool,
     used_hdtr: bool,
     queue: SendQueue,
     pending: Pending,
-    /// Bytes that the pending step asked for. One call moves no more than fits.
+    /// Bytes that the pending step asked for. One call's maximum fits in 32 bits.
     asked: u32,
 }
 
-/// No offset is as large as this.
+/// Stands for the file's position. No offset is as large as this.
 const AT_POSITION: u64 = u64::MAX;
 
-/// Segments are not shorter than the smallest path of IPv4 allows for, 576 bytes with 40 of headers.
+/// The smallest full segment: IPv4 guarantees 576 bytes, of which 40 are headers.
 const SMALLEST_SEGMENT: u64 = 536;
 
-/// A cap below this costs round trips, as each step ends with a short segment: the largest segment that TCP knows.
+/// The largest segment of TCP. With a smaller cap each step ends with a short segment, which costs round trips.
 const LARGEST_SEGMENT: u32 = 1 << 16;
 
 impl Transfer {
-    /// The most bytes of the file that one step moves, unless [`with_cap`](Self::with_cap) says otherwise: 2 MiB. A single
-    /// call of 2 GiB can hold a thread for seconds, even on a nonblocking socket, if the reader is fast.
+    /// The default of [`with_cap`](Self::with_cap): one step moves at most 2 MiB of the file. If the reader is fast, a single call of
+    /// 2 GiB can hold a thread for seconds, even on a nonblocking socket.
     pub const DEFAULT_CAP: usize = 2 << 20;
 
-    /// The largest body that goes out in one write with its headers when a buffer is lent, unless
-    /// [`with_small`](Self::with_small) says otherwise: 8 KiB, above which copying costs more than it saves (benches/small.py
-    /// measures it).
+    /// The default of [`with_small`](Self::with_small): if a buffer is lent, bodies of at most 8 KiB go out in one write with their
+    /// headers. Above that, copying costs more than it saves (benches/small.py measures it).
     pub const DEFAULT_SMALL: usize = 8 << 10;
 
-    /// The most bytes that one [`poll_send`](Self::poll_send) moves, unless [`with_budget`](Self::with_budget) says otherwise: 2 MiB.
+    /// The default of [`with_budget`](Self::with_budget): one [`poll_send`](Self::poll_send) moves at most 2 MiB.
     pub const DEFAULT_BUDGET: usize = 2 << 20;
 
-    /// Makes a transfer of headers, then `count` of the file from `offset` (in bytes) on, then trailers.
+    /// Makes a transfer of `headers`, `count` bytes of the file from `offset` (in bytes) on, and `trailers`.
     ///
-    /// It stores only the lengths of the lists: pass the same bytes to each step.
+    /// The transfer stores only the lengths of the lists. Pass the same lists to each step.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`]: the offset or the length of a list is above `i64::MAX`.
+    /// [`Error::TooLarge`] if the offset or the length of a list is above `i64::MAX`.
     pub fn new(
         offset: u64,
         count: impl Into<Count>,
@@ -310,15 +310,15 @@ impl Transfer {
         Self::start(offset, count.into(), headers, trailers)
     }
 
-    /// Makes the same from the current position of the input on, which advances with each byte sent. Linux only.
+    /// Like [`new`](Self::new), but from the current position of the input on, which advances with each byte sent. Linux only.
     ///
-    /// Other users of the same file description move the same position. sendfile reads and advances in one call. A copy through a lent buffer
-    /// does so in several, so others can come between. Such a copy refuses devices whose position does not move, with `ESPIPE`:
-    /// [`StreamCopy`](crate::StreamCopy) is for them.
+    /// Other users of the same file description move the same position. sendfile(2) reads and advances it in one call. A copy through a
+    /// lent buffer needs several calls, so other users can come between. If the position of a device does not move, such a copy fails with
+    /// `ESPIPE`; use [`StreamCopy`](crate::StreamCopy) then.
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`]: the length of a list is above `i64::MAX`.
+    /// [`Error::TooLarge`] if the length of a list is above `i64::MAX`.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn from_position(
         count: impl Into<Count>,
@@ -361,42 +361,42 @@ impl Transfer {
         })
     }
 
-    /// Limits each step to so many bytes of the file (0 counts as 1), for a progress bar or a rate limit. For fairness among connections
-    /// there is [`with_budget`](Self::with_budget). On Linux and TCP, steps of a cap below 64 KiB go out under a cork, so that they do not end in
-    /// short segments.
+    /// Sets the most bytes of the file that one step moves (0 counts as 1), for a progress bar or a rate limit. For fairness among
+    /// connections use [`with_budget`](Self::with_budget). On Linux and TCP, a cap below 64 KiB makes the steps go out under a cork, so that
+    /// they do not end in short segments.
     #[must_use]
     pub const fn with_cap(mut self, bytes: usize) -> Self {
         self.cap = if bytes == 0 { 1 } else { one_call(bytes) };
         self
     }
 
-    /// Sets the largest body that is gathered in the lent buffer with its headers and trailers, for one write instead of several calls.
-    /// All of them have to fit the buffer; only the trailers may be left for another write. 0 is for never.
+    /// Sets the largest body that is gathered in the lent buffer with its headers and trailers, so that one write replaces several calls.
+    /// Headers and body have to fit in the buffer. Trailers that do not fit are written afterwards. 0 turns gathering off.
     #[must_use]
     pub const fn with_small(mut self, bytes: usize) -> Self {
         self.small = one_call(bytes);
         self
     }
 
-    /// Limits each [`poll_send`](Self::poll_send) to so many bytes (0 counts as 1), for fairness among connections.
+    /// Sets the most bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1), for fairness among connections.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { one_call(bytes) };
         self
     }
 
-    /// Makes a snapshot: all of the file is copied through the lent buffer. A later write to the file cannot change bytes that are sent, as it can
-    /// with sendfile. Each step of the file then needs a buffer ([`Error::NoBuffer`]).
+    /// Copies all of the file through the lent buffer, instead of sharing its pages by sendfile(2). A later write to the file then cannot
+    /// change bytes that are sent. Each step of the file needs a buffer ([`Error::NoBuffer`]).
     #[must_use]
     pub const fn copying(mut self) -> Self {
         self.snapshot = true;
         self
     }
 
-    /// Takes the caller's word for the kind of the output, which saves [`Step::Identify`].
+    /// Sets the kind of the output, which saves [`Step::Identify`]. [`Output::of`] returns it.
     ///
-    /// If the word is wrong, writes to a file or pipe fail with `ENOTSOCK`. A datagram socket sends one datagram for each write. On other streams
-    /// bytes may wait or be lost, as the variants of [`Output`] say.
+    /// If the kind is wrong, writes to a file or pipe fail with `ENOTSOCK`, and a datagram socket sends one datagram for each write. On
+    /// other streams bytes may wait or be lost, as described at the variants of [`Output`].
     #[must_use]
     pub const fn with_output(mut self, output: Output) -> Self {
         self.queue = SendQueue::new(Some(output));
@@ -423,21 +423,20 @@ impl Transfer {
         self.queue.output()
     }
 
-    /// Whether the kernel may be holding bytes back in the hope of more, so that [`flush`](Self::flush) is due before the
-    /// transfer is left.
+    /// Whether the kernel may be holding bytes back, so that you have to [`flush`](Self::flush) before you leave the transfer.
     pub fn flush_owed(&self) -> bool {
         self.queue.flush().is_some()
     }
 
-    /// Returns the step that flushes, if one is owed: for leaving the transfer, for a while or for good. It takes the place of a
-    /// step that was given and not completed.
+    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer, for a while or for good. It replaces
+    /// a step that was returned and not completed.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
         self.flushes(step, false)
     }
 
-    /// Returns the same after `EAGAIN`, when the output is full. Mostly that is `None`: a full queue of TCP sends by itself. The exceptions are a cork
-    /// of the transfer's, bytes that were said to be followed by more, MPTCP, and FreeBSD and macOS.
+    /// Returns the step that flushes after `EAGAIN`, when the output is full. It is mostly `None`, because a full queue of TCP sends by
+    /// itself. The exceptions are a cork that the transfer has set, bytes sent with `MSG_MORE`, MPTCP, and FreeBSD and macOS.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step, true)
@@ -450,30 +449,30 @@ impl Transfer {
         step
     }
 
-    /// The most bytes of one `poll_send`.
+    /// Returns the most bytes of one `poll_send`.
     pub(crate) const fn budget(&self) -> u64 {
         self.budget as u64
     }
 
-    /// Bytes that are still to be sent, `u64::MAX` while that is not known.
+    /// Returns the bytes still to be sent, `u64::MAX` if that is not known yet.
     pub(crate) fn left(&self) -> u64 {
         (self.headers_len - self.sent.headers)
             .saturating_add(self.file_left())
             .saturating_add(self.trailers_len - self.sent.trailers)
     }
 
-    /// Whether all bytes are sent. Whether any of them waits is another question.
+    /// Whether all bytes are sent. Some of them may still wait in the kernel.
     pub(crate) fn is_sent(&self) -> bool {
         self.sent.headers == self.headers_len && self.file_left() == 0 && self.sent.trailers == self.trailers_len
     }
 
-    /// Returns the next step. `headers` and `trailers` are those of the start; `lent` is the length of a buffer for
-    /// [`Step::Copy`] and [`Step::Gather`], 0 for none.
+    /// Returns the next step. `headers` and `trailers` are the lists that the transfer was made with. `lent` is the length of a buffer for
+    /// [`Step::Copy`] and [`Step::Gather`], or 0.
     ///
-    /// **Lending a buffer is consent.** With one, a file that sendfile refuses is read and written instead; without one,
-    /// nothing passes through user space and the refusal is the error.
+    /// **Lending a buffer is consent.** If you lend one, a file that sendfile refuses is read and written instead. If you lend none,
+    /// nothing passes through user space, and the kernel's refusal is the error.
     ///
-    /// Called again without a completion, it returns the same step.
+    /// If the step is not completed, the next call returns the same step.
     ///
     /// # Errors
     ///
@@ -487,7 +486,7 @@ impl Transfer {
         self.next_step_within(headers, trailers, lent, u64::MAX)
     }
 
-    /// The same, of at most `most` bytes.
+    /// Like `next_step`, of at most `most` bytes.
     pub(crate) fn next_step_within<'a>(
         &mut self,
         headers: &'a [IoSlice<'a>],
@@ -508,7 +507,7 @@ impl Transfer {
         Ok(step)
     }
 
-    /// Keeps of a step what its completion has to know.
+    /// Remembers what `complete` has to know of a step.
     fn note(&mut self, step: &Step<'_>, lent: bool) {
         let (by, asked) = match *step {
             Step::Identify => return self.pending = Pending::Identify,
@@ -531,7 +530,7 @@ impl Transfer {
         self.asked = asked as u32;
     }
 
-    /// The next step, from the state alone: at most `most` bytes.
+    /// Returns the next step of at most `most` bytes, without changing the state.
     fn decide<'a>(
         &self,
         headers: &'a [IoSlice<'a>],
@@ -553,47 +552,47 @@ impl Transfer {
         Ok(if self.wants_cork(&step) { Step::Cork } else { step })
     }
 
-    /// Writes what is left of `list`, or as much as one call takes. `follows`: something does after all of it.
+    /// Returns the write of the rest of `list`, or of as much as fits in one call. `follows`: whether anything follows the list.
     fn write_step<'a>(&self, list: &'a [IoSlice<'a>], sent: u64, follows: bool, most: usize) -> Step<'a> {
         let slices = Slices::after(list, sent, most);
         let rest = sent + total_len(slices.as_slice()) < total_len(list);
         Step::Write { slices, more: self.more(rest || follows && self.fits()), socket: self.queue.is_socket() }
     }
 
-    /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, a full queue with nothing in flight can
-    /// hold the headers that say "more follows", until a timer of 200 ms.
+    /// Whether the file can share a buffer of TCP's with the headers and trailers. If it cannot, headers with `MSG_MORE` can be stuck in
+    /// a full queue with nothing in flight, until a timer of 200 ms.
     fn fits(&self) -> bool {
         let pages = match self.count {
             _ if self.copies() || !sys::HAS_MSG_MORE || self.file_left() == 0 => 0,
             Count::Bytes(_) if self.file_left() <= self.cap.into() => self.pages(self.file_left()),
-            _ => 1, // several steps: the first is made to fit
+            _ => 1, // several steps: `file_step` makes the first one fit
         };
         pages <= self.pages_that_fit()
     }
 
-    /// Pages of the file that fit into a buffer of TCP's together with the headers and trailers. Those are copied, at worst to pages as small as
-    /// the file's.
+    /// Returns how many pages of the file fit into a buffer of TCP's with the headers and trailers. Those are copied, at worst to pages as
+    /// small as the file's.
     fn pages_that_fit(&self) -> u64 {
         let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
         u64::from(MAX_SKB_FRAGS).saturating_sub(copied(self.headers_len) + copied(self.trailers_len))
     }
 
-    /// Pages in which the next `bytes` of the file lie.
+    /// Returns how many pages the next `bytes` of the file touch.
     fn pages(&self, bytes: u64) -> u64 {
         self.page_offset().saturating_add(bytes).div_ceil(PAGE)
     }
 
-    /// How far into a page the file goes on; the worst if it does so at its position.
+    /// Returns the offset within its page of the next byte, or the worst one if the position is not known.
     fn page_offset(&self) -> u64 {
         self.position().map_or(PAGE - 1, |offset| offset % PAGE)
     }
 
-    /// Whether to say "more follows" where it does.
+    /// Whether to send with `MSG_MORE`, given whether more follows.
     fn more(&self, follows: bool) -> bool {
         follows && self.queue.can_say_more()
     }
 
-    /// The headers, by themselves or in one call with the file.
+    /// Returns the step for the headers, alone or in one call with the file.
     fn headers_step<'a>(&self, headers: &'a [IoSlice<'a>], most: usize) -> Step<'a> {
         let follows = self.trailers_len > 0 || self.file_left() > 0;
         let write = self.write_step(headers, self.sent.headers, follows, most);
@@ -602,7 +601,7 @@ impl Transfer {
         let all = self.sent.headers + written == self.headers_len;
         let by_sendfile = !self.copies() && self.file_left() > 0 && self.queue.is_socket();
         match self.range(most - written as usize) {
-            // A count of 0 would mean to the end.
+            // The kernel would take a count of 0 for "to the end".
             (Some(offset), count) if self.hdtr && all && by_sendfile && count > 0 => {
                 Step::SendFileHdtr { headers: slices, offset, count }
             }
@@ -625,13 +624,13 @@ impl Transfer {
             return Ok(Step::AtEnd { offset });
         }
         if self.queue.output() != Some(Output::Layered) {
-            // The first of several, see `fits`.
+            // Makes the first of several steps fit, see `fits`.
             let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.page_offset()) as usize;
             let joined = sys::HAS_MSG_MORE && self.sent.file == 0 && self.queue.holds_more() && fitting > 0;
             return Ok(Step::SendFile { offset, count: if joined { count.min(fitting) } else { count } });
         }
-        // An open record or chunk would be lost with the socket. So no more is asked for than there is, and than sendfile moves at once:
-        // between two of its pieces it says that more follows.
+        // sendfile sets MSG_MORE between its pieces, and before Linux 6.5 also at a short file. That leaves a record or chunk open, which
+        // is lost when the socket is closed. So ask for one piece, and for no more than there is.
         let piece = PIPE_PAGES * PAGE - self.page_offset();
         Ok(match self.stated {
             0 => Step::Size { offset },
@@ -639,12 +638,12 @@ impl Transfer {
         })
     }
 
-    /// Whether the file goes through a lent buffer.
+    /// Whether the file is to be copied, through a lent buffer.
     fn copies(&self) -> bool {
         self.snapshot || self.refused.is_some() || self.end != End::Ahead
     }
 
-    /// One write for all that is left, if the file's part is small and there is something to join it with.
+    /// Returns one write for everything that is left, if the file's part is small and there are headers or trailers to join it with.
     fn gather_step<'a>(
         &self,
         headers: &'a [IoSlice<'a>],
@@ -672,32 +671,31 @@ impl Transfer {
         })
     }
 
-    /// Where the file goes on, if not at its position.
+    /// Returns the offset of the next byte, or `None` for the file's position.
     fn position(&self) -> Option<u64> {
         (self.offset != AT_POSITION).then(|| self.offset + self.sent.file)
     }
 
-    /// The same, and how many bytes one call may be asked for. No offset, and so no count, goes beyond what the kernel can
-    /// hold in a signed number.
+    /// Returns that offset, and how many bytes one call may ask for. Their sum stays within `i64`, the kernel's type.
     fn range(&self, most: usize) -> (Option<u64>, usize) {
         let offset = self.position();
         let room = i64::MAX as u64 - offset.unwrap_or(0);
         (offset, self.file_left().min(room).min(u64::from(self.cap)).min(most as u64) as usize)
     }
 
-    /// Whether the cork has to be tried before this step: what it sends must not go out alone, and it cannot say so.
+    /// Whether a cork is needed before this step, because its bytes must not go out alone and the step cannot set `MSG_MORE`.
     fn wants_cork(&self, step: &Step<'_>) -> bool {
         let wants = match *step {
-            // One write needs none.
+            // A single write needs no cork.
             Step::Write { .. } | Step::Copy { .. } | Step::Gather { .. } if self.queue.is_mptcp() => {
                 !self.ends_with(step)
             }
             Step::SendFile { .. } if self.queue.is_mptcp() => true,
             Step::Write { more, .. } | Step::Copy { more, .. } | Step::Gather { more, .. } => {
-                // What follows a short segment waits, too.
+                // Bytes behind a short segment wait as well.
                 !sys::HAS_MSG_MORE && (more || sys::CORKS_FILES && self.sent.total() > 0)
             }
-            // Only the last call can be followed by trailers; to the end, any call can be the last.
+            // Trailers can follow the last call only. With `ToEnd`, any call can be the last.
             Step::SendFile { count, .. } | Step::SendFileHdtr { count, .. } => {
                 let last = self.count == Count::ToEnd || count as u64 == self.file_left();
                 let small = sys::CORKS_SMALL_STEPS && self.cap < LARGEST_SEGMENT && (count as u64) < self.file_left();
@@ -708,7 +706,7 @@ impl Transfer {
         wants && self.queue.can_cork()
     }
 
-    /// Whether this write is the first and the last step.
+    /// Whether this write is the whole transfer.
     fn ends_with(&self, step: &Step<'_>) -> bool {
         let asked = match *step {
             Step::Write { slices, .. } => total_len(slices.as_slice()),
@@ -720,11 +718,11 @@ impl Transfer {
         asked == self.headers_len.saturating_add(count).saturating_add(self.trailers_len)
     }
 
-    /// Reports the answer to [`Step::Identify`].
+    /// Reports the result of [`Step::Identify`].
     ///
     /// # Errors
     ///
-    /// [`Error::NotAStream`]; the error of [`Output::of`]; [`Error::Unasked`] if that was not the step.
+    /// [`Error::NotAStream`]; the error of [`Output::of`]; [`Error::Unasked`] if the step was another one.
     pub fn identified(&mut self, output: Result<Output, Errno>) -> Result<(), Error> {
         if self.pending != Pending::Identify {
             return Err(Error::Unasked);
@@ -738,14 +736,14 @@ impl Transfer {
         }
     }
 
-    /// Reports the result of a step of [`next_step`](Self::next_step), [`flush`](Self::flush) or [`flush_full`](Self::flush_full): the
-    /// answer of the system call. Bytes that were moved before an error count, and the error is then returned.
+    /// Reports the result of a step that [`next_step`](Self::next_step), [`flush`](Self::flush) or [`flush_full`](Self::flush_full)
+    /// returned: the result of its system call. If bytes were moved before an error, they are counted and the error is returned.
     ///
     /// # Errors
     ///
     /// These stop the loop for now: the call's error (`EAGAIN`, `EINTR` and real ones), [`Error::Truncated`], [`Error::Stuck`],
-    /// [`Error::WriteZero`], [`Error::Unasked`]. The next step goes on from where it stopped. An error that leads to the lent buffer, or
-    /// that says that the output has no such option, is none.
+    /// [`Error::WriteZero`], [`Error::Unasked`]. The next step goes on from where the transfer stopped. Two kinds of errors are not
+    /// returned: a refusal of sendfile if a buffer is lent, and that the output has no such option.
     pub fn complete(&mut self, result: impl Into<Moved>) -> Result<(), Error> {
         let result = result.into();
         match core::mem::replace(&mut self.pending, Pending::Nothing) {
@@ -771,7 +769,7 @@ impl Transfer {
             Ok(0) if self.end == End::Denied && !lent => return Err(Error::Stuck),
             Ok(0) => self.end = End::Claimed,
             Ok(stated) => self.stated = stated as u64,
-            // Without a limit the last bytes could be lost.
+            // With no known size the last bytes could be lost, so the file is copied.
             Err(errno) if lent => self.refused = Some(errno),
             Err(errno) => return Err(Error::Errno(errno)),
         }
@@ -784,7 +782,7 @@ impl Transfer {
                 self.end = End::Denied;
                 Ok(())
             }
-            // A file that cannot be read so (one opened with O_DIRECT, say) cannot tell. What it states then counts, where that was asked.
+            // The read may be refused, as for a file opened with O_DIRECT. Then its size by statx(2) counts, if that was asked.
             Err(errno) if !self.is_refusal(errno) => Err(Error::Errno(errno)),
             Err(_) if self.stated > 0 => Err(Error::Stuck),
             _ => self.end_of_file(),
@@ -793,7 +791,7 @@ impl Transfer {
 
     fn failed(&mut self, by: By, errno: Errno) -> Result<(), Error> {
         match by {
-            // A file opened with O_DIRECT refuses to be read so, and may well be sent.
+            // A file opened with O_DIRECT refuses such a read, but sendfile may work.
             By::Gather { .. } if errno == Errno::EINVAL => self.small = 0,
             By::SendFile { lent: true } | By::SendFileHdtr { lent: true } if self.is_refusal(errno) => {
                 self.refused = Some(errno);
@@ -812,7 +810,7 @@ impl Transfer {
             By::Write { .. } => Err(Error::WriteZero),
             By::Gather { .. } if self.sent.headers < self.headers_len => Err(Error::WriteZero),
             By::Gather { .. } | By::Copy { .. } => self.end_of_file(),
-            // No byte of the file, and the kernel drops the headers then: they are written before it is asked again.
+            // The file had no bytes, so the kernel dropped the headers (FreeBSD). They are written before sendfile is tried again.
             By::SendFileHdtr { .. } => {
                 self.hdtr = false;
                 Ok(())
@@ -826,20 +824,20 @@ impl Transfer {
     }
 
     fn end_of_file(&mut self) -> Result<(), Error> {
-        self.end = End::Ahead; // for a file that has grown when it is asked again
+        self.end = End::Ahead; // the file may grow before the next call
         match self.count {
             Count::Bytes(_) => Err(Error::Truncated { owed: self.file_left() }),
             Count::ToEnd => {
-                self.count = Count::Bytes(self.sent.file); // that was its length
+                self.count = Count::Bytes(self.sent.file); // the file's length
                 Ok(())
             }
         }
     }
 
-    /// Counts bytes for the sections in their order. A step asks for no byte of a later section unless it takes all that is
-    /// left of the earlier ones.
+    /// Counts moved bytes for the sections in order. A step that asks for bytes of a later section also asks for everything that is left of
+    /// the earlier ones.
     fn moved(&mut self, by: By, moved: usize, error: Option<Errno>) -> Result<(), Error> {
-        // The kernel cannot have moved more than it was asked for; what it was asked for is counted.
+        // No kernel moves more than it was asked to, but a seccomp notifier or FUSE can report more.
         let asked = self.asked as usize;
         let bytes = moved.min(asked) as u64;
         let headers = bytes.min(self.headers_len - self.sent.headers);
@@ -863,7 +861,7 @@ impl Transfer {
             By::SendFile { .. } | By::SendFileHdtr { .. } => {
                 self.end = End::Ahead;
                 self.used_hdtr |= matches!(by, By::SendFileHdtr { .. });
-                // The file's position may be at the end of a page, and what was moved as well.
+                // If the position is not known, both its first and its last byte may be next to the end of a page.
                 let end = self.position().unwrap_or(PAGE - 1 + self.sent.file);
                 let after_piece = self.offset == AT_POSITION || end % PAGE == 0;
                 self.queue.sent_file(end, file, partial, after_piece);
@@ -876,7 +874,7 @@ impl Transfer {
         }
     }
 
-    /// Bytes of the file that are still to be sent.
+    /// Returns the bytes of the file still to be sent.
     fn file_left(&self) -> u64 {
         match self.count {
             Count::Bytes(count) => count - self.sent.file,
@@ -884,8 +882,8 @@ impl Transfer {
         }
     }
 
-    /// Whether sendfile cannot serve this pair of files, where read and write perhaps can. `EINVAL` says so because the
-    /// arguments were clamped. `EPERM` may be a seccomp filter's; the write will tell.
+    /// Whether this error means that sendfile cannot serve this pair of files, so that read and write are worth a try. The arguments were
+    /// clamped, so `EINVAL` is about the files. `EPERM` may come from a seccomp filter; the write decides.
     fn is_refusal(&self, errno: Errno) -> bool {
         match errno {
             Errno::EINVAL
@@ -901,7 +899,7 @@ impl Transfer {
     }
 }
 
-/// As many of these bytes as one call can move.
+/// Limits a number of bytes to what one call can move.
 const fn one_call(bytes: usize) -> u32 {
     if bytes < sys::MAX_RW_COUNT { bytes as u32 } else { sys::MAX_RW_COUNT as u32 }
 }

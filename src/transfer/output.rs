@@ -1,4 +1,4 @@
-//! The kind of the output, and the bytes that its send queue may be holding back: C16 to C23 of docs/semantics.md.
+//! The kind of the output, and the bytes that its send queue may hold back: C16 to C23 of docs/semantics.md.
 
 use super::super::errno::Errno;
 use super::super::sys;
@@ -6,105 +6,106 @@ use super::step::Step;
 
 /// The kind of the output, which decides how the flush promise is kept. [`Output::of`] asks the kernel.
 ///
-/// Ask once for each connection and hand the answer to [`Transfer::with_output`](crate::Transfer::with_output). A transfer that was
-/// not told asks at its start.
+/// A transfer asks at its start. To save that, ask once for each connection, and pass the answer to
+/// [`Transfer::with_output`](crate::Transfer::with_output).
 ///
-/// On FreeBSD and macOS every stream is [`Tcp`](Self::Tcp). If one refuses TCP's options there, a transfer does without them.
+/// On FreeBSD and macOS every stream is [`Tcp`](Self::Tcp). If a stream refuses TCP's options there, a transfer does without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Output {
     /// A file, pipe or device.
     NotSocket,
-    /// Plain TCP. It can be told that more follows, and made to send what it holds.
+    /// Plain TCP. It honours `MSG_MORE` ("more follows"), and it can be made to send what it holds back.
     Tcp,
-    /// Plain TCP with `TCP_NODELAY` set, so that no segment waits for an acknowledgement. [`Output::of`] never returns it: a caller
-    /// who has set the option says so.
+    /// Plain TCP with `TCP_NODELAY` set, so that no segment waits for an acknowledgement. [`Output::of`] never returns it. If you have
+    /// set the option, you may pass it.
     TcpNoDelay,
-    /// MPTCP. It ignores "more follows" and makes segments of its own. Unless all of a transfer is one write, the transfer sets a cork, sends
-    /// all under it, and clears it at the end. A push follows unless it is large. Above some hundred kilobytes MPTCP itself can let bytes
-    /// wait, after a plain write as well.
+    /// MPTCP. It ignores `MSG_MORE` and makes segments of its own. Unless a transfer is a single write, it sets a cork, sends under it, and
+    /// clears it at the end. A push follows, unless the transfer is large. Above some hundred kilobytes MPTCP itself can let bytes wait, after a
+    /// plain write as well.
     Mptcp,
-    /// Another stream, with a protocol of its own: kTLS or SCTP. "More follows" is never said to it, because nothing releases what it then
-    /// holds. Headers, file and trailers can go out in segments of their own. A lent buffer that is large enough joins them in one write.
+    /// Another stream, with a protocol of its own: kTLS or SCTP. `MSG_MORE` is never used on it, because nothing releases the bytes that it
+    /// then holds. Headers, file and trailers can go out in segments of their own. A lent buffer that is large enough joins them in one
+    /// write.
     ///
-    /// **kTLS before Linux 6.5** keeps a record open after a sendfile that finds less than it was asked for. Closing the socket loses the
-    /// bytes of an open record, although they count as sent. A transfer asks for no more than the file states to have. That does not help if the
-    /// file states more than it has, or shrinks while it is sent. Nobody can see that beforehand;
-    /// [`Transfer::copying`](crate::Transfer::copying) never leaves a record open.
+    /// **kTLS before Linux 6.5** keeps a record open if sendfile finds fewer bytes than it was asked for. Closing the socket loses the
+    /// bytes of an open record, although they count as sent. A transfer asks for no more bytes than statx(2) reports. That does not help if
+    /// statx reports too many, or if the file shrinks while it is sent. [`Transfer::copying`](crate::Transfer::copying) never leaves a
+    /// record open.
     ///
-    /// **SCTP** sends messages, one or more for each call. With Nagle's algorithm on, the second message waits up to 200 ms for the acknowledgement of the
-    /// first, and no call pushes it. Set `SCTP_NODELAY`, or lend a buffer that joins all in one message. A message that is larger than
-    /// `SO_SNDBUF` fails with `EMSGSIZE`.
+    /// **SCTP** sends messages, one or more for each call. With Nagle's algorithm on, the second message waits up to 200 ms for the
+    /// acknowledgement of the first, and no call pushes it. Set `SCTP_NODELAY`, or lend a buffer that joins everything in one message. A message
+    /// that is larger than `SO_SNDBUF` fails with `EMSGSIZE`.
     Layered,
     /// A stream that holds nothing back: a Unix or vsock socket.
     Stream,
-    /// A socket that is not a stream, with this `SO_TYPE`. Transfers refuse it with
-    /// [`Error::NotAStream`](crate::Error::NotAStream).
+    /// A socket that is not a stream, with this `SO_TYPE`. Transfers fail with [`Error::NotAStream`](crate::Error::NotAStream).
     NotAStream(u32),
 }
 
-/// Who set the cork.
+/// Whether the output has a cork, and whose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cork {
-    /// Not known: nobody was asked since the last call that moves bytes.
+    /// Not known, because the option was not read since the last call that moved bytes.
     Unknown,
-    /// This transfer, and nothing was sent under it yet.
+    /// This transfer's, and unused.
     Fresh,
-    /// This transfer.
+    /// This transfer's.
     Ours,
-    /// The next call goes without this transfer's: the caller has set one, or a flush cleared this transfer's before anything was sent under it.
+    /// The next call needs none of this transfer's: the caller has set one, or a flush cleared this transfer's before it was used.
     Without,
-    /// All that is left goes without: a full output took ours away, and each cork costs three calls; or a call could wait for room.
+    /// The rest of the transfer uses none. Either a full output made us clear it, and each cork costs three calls, or a call could wait
+    /// for room.
     Off,
 }
 
-/// The bytes that may stay in the send queue for longer than after one write of the same bytes.
+/// Which bytes may stay in the send queue for longer than after one write of the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waiting {
     Nothing,
-    /// Bytes sent with "more follows".
+    /// Bytes sent with `MSG_MORE`.
     More,
-    /// The end of a sendfile that returned less than its count. If the file ended there, kernels before 6.5 wait for more; if the output
-    /// is full, all was pushed. The next call tells.
+    /// The end of a sendfile that returned less than its count. If the file ended there, kernels before 6.5 wait for more. If the output
+    /// is full, all was pushed. The result of the next call decides.
     Short,
-    /// Bytes behind a short segment, for which Nagle's algorithm wants an acknowledgement first.
+    /// Bytes behind a short segment. Nagle's algorithm holds them until that segment is acknowledged.
     BehindShort,
 }
 
-/// How much of a write the output took.
+/// How much of a write the output accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     All,
-    /// Less: the file had less to copy, or the output is full.
+    /// Less, because the file had fewer bytes to copy or because the output is full.
     Less,
-    /// Less, and the output is full.
+    /// Less, because the output is full.
     Full,
 }
 
-/// Fragments that a buffer of TCP's (`skb`) holds. When they run out it leaves, however short of a full segment: C21. Each page of a
-/// file is one.
+/// The fragments that a buffer of TCP's (`skb`) can hold. Each page of a file is one. When they run out, the buffer leaves, even as a short
+/// segment: C21.
 pub(super) const MAX_SKB_FRAGS: u8 = 17;
 
 /// The smallest page of the page cache.
 pub(super) const PAGE: u64 = 4096;
 
-/// Fragments of half a megabyte.
+/// The fragments of half a megabyte.
 const LARGE: u8 = 128;
 
-/// Pages that sendfile moves at a time. Between them an acknowledgement can send what is short of a segment.
+/// The pages that sendfile moves at a time. Between two such pieces an acknowledgement can release a short segment.
 pub(super) const PIPE_PAGES: u64 = 16;
 
 /// The output's send queue, as far as the transfer knows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendQueue {
     output: Option<Output>,
-    /// Whether TCP's options were refused, so that nothing can be corked or flushed.
+    /// Whether the output refused TCP's options, so that nothing can be corked or flushed.
     refuses_options: bool,
     cork: Cork,
     waiting: Waiting,
-    /// Whether a short segment of this transfer may be on its way. The next one then waits.
+    /// Whether a short segment of this transfer may be in flight. The next short segment then waits.
     short: bool,
-    /// Fragments of the last buffer, if it may not have left yet, and whether the last call was a sendfile.
+    /// The fragments in the last buffer, 0 if it has left; and whether the last call was a sendfile.
     fragments: u8,
     by_sendfile: bool,
 }
@@ -131,39 +132,39 @@ impl SendQueue {
         self.output == Some(Output::Mptcp)
     }
 
-    /// Whether bytes that were sent with "more follows" wait for more.
+    /// Whether bytes that were sent with `MSG_MORE` wait for more.
     pub(super) fn holds_more(&self) -> bool {
         self.waiting == Waiting::More
     }
 
-    /// Whether "more follows" may be said: only to a kernel that can be made to send what it then holds.
+    /// Whether `MSG_MORE` may be used: only if the output can be made to send what it then holds back.
     pub(super) fn can_say_more(&self) -> bool {
         self.is_plain_tcp()
     }
 
-    /// Whether the cork can be tried before the next call.
+    /// Whether a cork can be tried before the next call.
     pub(super) fn can_cork(&self) -> bool {
         self.has_options() && self.cork == Cork::Unknown
     }
 
-    /// The answer to [`Step::Cork`].
+    /// Handles the result of [`Step::Cork`]: the option's earlier value.
     pub(super) fn corked(&mut self, before: Result<usize, Errno>) {
         match before {
             Ok(0) => {
                 self.cork = Cork::Fresh;
-                // What the receiver's window has kept back so far, the cork can keep back afterwards.
+                // The receiver's window may still hold bytes back, and then the cork does.
                 if self.short && self.nagles() && sys::HAS_MSG_MORE && self.waiting == Waiting::Nothing {
                     self.waiting = Waiting::BehindShort;
                 }
             }
             Ok(_) => self.cork = Cork::Without,
-            // Nothing else says there that more follows, so each call can end in a short segment.
+            // Without MSG_MORE and without a cork, each call can end in a short segment.
             Err(Errno::ENOBUFS) if !sys::HAS_MSG_MORE => (self.cork, self.short) = (Cork::Off, true),
             Err(_) => self.refuses_options = true,
         }
     }
 
-    /// A call that moves bytes was made. The caller may change a cork of their own before the next.
+    /// Handles a call that moves bytes. The caller may set or clear a cork of their own before the next one.
     pub(super) fn used(&mut self) {
         self.cork = match self.cork {
             Cork::Fresh | Cork::Ours => Cork::Ours,
@@ -172,38 +173,38 @@ impl SendQueue {
         };
     }
 
-    /// A write moved bytes, and said "more follows" or not. `long`: what was said to be followed can be more than one segment.
+    /// Handles a write of `bytes`, with `MSG_MORE` if `more`. `long`: whether the bytes with `MSG_MORE` can be more than one segment.
     pub(super) fn wrote(&mut self, bytes: u64, taken: Taken, more: bool, long: bool) {
         let (corked, apart, partial) = (self.is_corked(), self.is_layered(), taken != Taken::All);
-        // Linux pushes all that it has before it waits for room (wait_for_space in tcp_sendmsg_locked), whatever was said.
+        // Linux pushes everything before it waits for room, even with MSG_MORE (wait_for_space in tcp_sendmsg_locked).
         let pushed = taken == Taken::Full && sys::HAS_MSG_MORE && self.is_plain_tcp() && !corked;
-        // What is copied goes to pages, at worst as small as those of files. It begins and ends in the middle of one.
+        // Copied bytes lie in pages, at worst as small as those of files. They may begin and end in the middle of one.
         let torn = self.takes(bytes / PAGE + 2) || partial && (corked || apart) || corked && apart;
         let behind = self.nagles() && (self.short || torn) || partial && !sys::HAS_MSG_MORE;
         self.by_sendfile = false;
         let waiting = match () {
-            // Under our own cork nothing more is said where the write cannot say it.
+            // Without MSG_MORE, our own cork holds these bytes.
             () if more && (sys::HAS_MSG_MORE || !corked) => Waiting::More,
             () if behind && !pushed => Waiting::BehindShort,
             () => Waiting::Nothing,
         };
-        // The acknowledgement of a full segment sends the rest (tcp_data_snd_check), which no option remembers to be followed by more.
+        // The acknowledgement of a full segment sends the rest (tcp_data_snd_check), as MSG_MORE is not remembered after the call.
         self.took(waiting, torn || partial || !corked && (!more || long));
     }
 
-    /// sendfile moved bytes up to this end in the file. `partial`: less than the count was moved, and `after_piece`: up to the end of one
-    /// of the pieces of which sendfile is made.
+    /// Handles a sendfile of `bytes`, up to `end` in the file. `partial`: whether it moved less than its count. `after_piece`: whether it may have
+    /// stopped at the end of one of sendfile's pieces.
     pub(super) fn sent_file(&mut self, end: u64, bytes: u64, partial: bool, after_piece: bool) {
         let pages = |bytes: u64| end.div_ceil(PAGE) - (end - bytes) / PAGE;
-        // The first page has its fragment already, if the last call ended in it.
+        // If the last call ended within the first page, that page already has its fragment.
         let again = self.by_sendfile && (end - bytes) % PAGE > 0;
         let joined = self.fragments > 0;
         let full = self.takes(pages(bytes) - u64::from(again));
         let torn = full || pages(bytes) > PIPE_PAGES || self.is_layered();
         self.by_sendfile = true;
         let waiting = match () {
-            // If other bytes share its buffer, a piece can fill that. It was sent with "more follows", and no room for the next pushes
-            // nothing (splice_to_socket, since 6.5).
+            // A piece that shares its buffer can fill it. Since 6.5 the piece was sent with MSG_MORE (splice_to_socket), and if there is
+            // no room for the next piece, nothing pushes it.
             () if partial && joined && after_piece && sys::HAS_MSG_MORE => Waiting::More,
             () if partial => Waiting::Short,
             () if self.nagles() && (self.short || torn) => Waiting::BehindShort,
@@ -212,7 +213,7 @@ impl SendQueue {
         self.took(waiting, torn || partial || !self.is_corked());
     }
 
-    /// A sendfile met with a full output. So the file had not ended where the last one did.
+    /// Handles a sendfile that found the output full. So the file had not ended where the last sendfile did.
     pub(super) fn full(&mut self) {
         if self.waiting == Waiting::Short && sys::HAS_MSG_MORE && self.is_plain_tcp() && !self.is_corked() {
             self.waiting = Waiting::Nothing;
@@ -220,30 +221,30 @@ impl SendQueue {
         }
     }
 
-    /// Adds fragments to the last buffer. Whether it can be full, and so leave short, as that of one write alone would not.
+    /// Adds fragments to the last buffer. Returns whether it can be full and leave short, which one write's buffer would not.
     fn takes(&mut self, fragments: u64) -> bool {
         let joined = self.fragments > 0;
         self.fragments = fragments.saturating_add(self.fragments.into()).try_into().unwrap_or(u8::MAX);
         joined && self.fragments > MAX_SKB_FRAGS
     }
 
-    /// A call left this waiting, and perhaps a short segment on its way.
+    /// Records what a call left waiting, and whether it may have left a short segment in flight.
     fn took(&mut self, waiting: Waiting, short: bool) {
         if !self.has_options() {
             return;
         }
-        // A push of what is large makes MPTCP stall rather than not: a cork around all of it has to be enough.
+        // A push of many bytes makes MPTCP wait longer, so the cork around them has to be enough.
         if self.is_mptcp() && self.is_corked() && self.fragments > LARGE {
             self.waiting = Waiting::Nothing;
             return;
         }
         self.waiting = waiting;
-        // Each call can be a segment of its own where another protocol lies between, cork or not.
+        // With another protocol in between, each call can be a segment of its own, corked or not.
         self.short |= short || self.is_layered();
         self.forget_fragments();
     }
 
-    /// Starts another buffer if the last has left.
+    /// Starts a new buffer if the last one has left.
     fn forget_fragments(&mut self) {
         if self.waiting == Waiting::Nothing && !self.is_corked() {
             self.fragments = 0;
@@ -251,18 +252,18 @@ impl SendQueue {
         }
     }
 
-    /// The step that sends what is held back, if anything may be.
+    /// Returns the step that sends what may be held back, if anything is.
     pub(super) fn flush(&self) -> Option<Step<'static>> {
         self.flush_if(self.waiting != Waiting::Nothing)
     }
 
-    /// The same after `EAGAIN`. What waits behind a short segment of a full queue goes out with the next acknowledgement, which a full
-    /// queue has coming; FreeBSD's cork needs the push.
+    /// Like `flush`, after `EAGAIN`. A full queue has an acknowledgement coming, which sends what waits behind a short segment. FreeBSD's cork
+    /// needs the push.
     pub(super) fn flush_full(&self) -> Option<Step<'static>> {
         self.flush_if(match self.waiting {
             Waiting::Nothing => false,
             Waiting::More => true,
-            // It was not a sendfile that found the output full, so the file may have ended.
+            // No sendfile found the output full (see `full`), so the file may have ended.
             Waiting::Short if self.is_plain_tcp() && !self.is_corked() => true,
             Waiting::Short | Waiting::BehindShort => !sys::HAS_MSG_MORE || self.is_mptcp(),
         })
@@ -273,15 +274,15 @@ impl SendQueue {
         (self.has_options() && (uncork || push)).then_some(Step::Flush { uncork, push })
     }
 
-    /// The answer to [`Step::Flush`] with this `push`; `full`: the output was.
+    /// Handles the result of [`Step::Flush`] with this `push`. `full`: whether the output was full.
     pub(super) fn flushed(&mut self, push: bool, full: bool, result: Result<usize, Errno>) {
         self.refuses_options |= result.is_err();
         if push {
             self.waiting = Waiting::Nothing;
         } else if self.waiting == Waiting::Short && self.is_corked() {
-            self.waiting = Waiting::BehindShort; // what the cork let go of can wait, whatever a full output tells
+            self.waiting = Waiting::BehindShort; // bytes that the cork released can wait, even if the output is full
         }
-        // For a caller that flushes after every step, another cork would be followed by another flush for ever.
+        // If the caller flushes after every step, another cork would need another flush, for ever.
         self.cork = match self.cork {
             Cork::Off => Cork::Off,
             Cork::Fresh | Cork::Ours if full && sys::HAS_MSG_MORE => Cork::Off,
@@ -296,12 +297,12 @@ impl SendQueue {
         matches!(self.output, Some(Output::Tcp | Output::TcpNoDelay))
     }
 
-    /// Whether TCP's options may work.
+    /// Whether TCP's options may work on this output.
     fn has_options(&self) -> bool {
         (self.is_plain_tcp() || self.is_layered()) && !self.refuses_options
     }
 
-    /// Whether a short segment waits for the acknowledgement of another.
+    /// Whether Nagle's algorithm is on: a short segment waits for the acknowledgement of another one.
     fn nagles(&self) -> bool {
         self.output != Some(Output::TcpNoDelay)
     }

@@ -1,119 +1,123 @@
-//! The steps that a transfer asks its driver to do, and the results that it is told.
+//! The steps that a transfer asks its driver to do, and the results that are reported to it.
 
 use super::super::errno::Errno;
 use super::super::iovec::IoSlice;
 use super::super::sys;
 
-/// The next thing to do. Do it and report the result to [`Transfer::complete`](crate::Transfer::complete).
+/// The next thing to do. Do it, and report the result to [`Transfer::complete`](crate::Transfer::complete).
 ///
-/// [`Transfer::perform`](crate::Transfer::perform) does any of them by the calls named here.
+/// [`Transfer::perform`](crate::Transfer::perform) does any of them, by the calls named here.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Step<'a> {
-    /// Ask for the kind of the output, by [`Output::of`](crate::Output::of); report the answer to
+    /// Ask for the kind of the output by [`Output::of`](crate::Output::of). Report it to
     /// [`Transfer::identified`](crate::Transfer::identified).
     Identify,
-    /// Ask how many bytes the file has from here on, as `statx` states it; complete with their number. It comes only before a file is sent to
-    /// [`Output::Layered`](crate::Output::Layered). Kernels before 6.5 say "more follows" by themselves if sendfile is asked for more than
+    /// Ask by `statx` how many bytes the file has from here on. Report their number. This step comes only before a file is sent to
+    /// [`Output::Layered`](crate::Output::Layered), because Linux before 6.5 sets `MSG_MORE` by itself if sendfile is asked for more than
     /// there is.
     Size {
         /// Where in the file, or at its position.
         offset: Option<u64>,
     },
-    /// Ask whether the file has a byte here, by a `pread` of one byte; complete with the bytes read. It comes after a sendfile that
-    /// returned 0, or a stated size of 0. The output may have taken nothing, or the file system may state too small a size.
+    /// Ask by a `pread` of one byte whether the file has a byte here. Report the bytes read. This step comes after a sendfile that returned
+    /// 0, or a size of 0, which may not be the end: the output may have accepted nothing, or the size may be too small.
     AtEnd {
         /// Where in the file, or at its position.
         offset: Option<u64>,
     },
-    /// Write these slices, on a socket by `sendmsg(MSG_NOSIGNAL)` with `MSG_MORE` if `more`, else by `writev`; complete with
-    /// the bytes written.
+    /// Write these slices. Report the bytes written. If `socket`, use `sendmsg` with `MSG_NOSIGNAL`, and with `MSG_MORE` if `more`.
+    /// Otherwise use `writev`.
     Write {
-        /// What to write.
+        /// The slices.
         slices: Slices<'a>,
-        /// Whether more follows, so that the kernel may wait for it before it sends a short segment.
+        /// Whether more follows, so that the kernel may hold a short segment back.
         more: bool,
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Set `TCP_CORK` if it is not set; complete with its earlier value, or with the error. If it was not set, it is the transfer's until
-    /// the next `Flush`. On FreeBSD the option is `TCP_NOPUSH`, and what it holds back must not be what a later call waits for. Set it only if
-    /// the send buffer (`ioctl` with `FIONSPACE`) surely has room for all that is left, else complete with `ENOBUFS`. On macOS clearing that would send nothing, so the option is `TCP_NODELAY`, which
-    /// holds nothing.
+    /// Set `TCP_CORK` if it is not already set. Report its earlier value, or the error. If it was not set, the cork is the transfer's until
+    /// the next `Flush`.
+    ///
+    /// - On FreeBSD the option is `TCP_NOPUSH`. A later call must not wait for bytes that it holds back. So set it only if the send
+    ///   buffer surely has room for all that is left (`ioctl` with `FIONSPACE`). Otherwise report `ENOBUFS`.
+    /// - On macOS, clearing `TCP_NOPUSH` would send nothing. So the option is `TCP_NODELAY`, which holds nothing back.
     Cork,
-    /// Send this range of the file: `sendfile`; complete with the bytes sent.
+    /// Send this range of the file by `sendfile`. Report the bytes sent.
     SendFile {
         /// Where in the file, or at its position.
         offset: Option<u64>,
         /// Bytes.
         count: usize,
     },
-    /// Send these headers and this range of the file with one call: `sendfile` with an `sf_hdtr`; complete with the bytes
-    /// sent, the headers' included. On FreeBSD alone.
+    /// Send these headers and this range of the file by one `sendfile` with an `sf_hdtr`. Report the bytes sent, headers included.
+    /// FreeBSD only.
     SendFileHdtr {
-        /// What is left of the headers.
+        /// The rest of the headers.
         headers: Slices<'a>,
         /// Where in the file.
         offset: u64,
         /// Bytes of the file; never 0.
         count: usize,
     },
-    /// Read this range of the file into the lent buffer by `pread`, and write as much as was read, as for `Write`; complete
-    /// with the bytes written, 0 if there was nothing to read. What was read and not written is read again by a later step.
-    /// At the file's position: read there by `pread` too, and move it with `lseek`, by what was read before the write and back
-    /// by what was not written. If a write of at least one byte returns 0, that is an error here.
+    /// Read this range of the file into the lent buffer by `pread`, and write the bytes that were read, as for `Write`. Report the bytes
+    /// written, or 0 if the read returned none. A later step reads bytes again that were not written. If a non-empty write returns 0, report an
+    /// error.
+    ///
+    /// At the file's position, use `pread` as well. Advance the position by `lseek` before the write, and move it back after a short write.
     Copy {
         /// Where in the file, or at its position.
         offset: Option<u64>,
-        /// Bytes; no more than were lent.
+        /// Bytes, at most the length of the lent buffer.
         count: usize,
         /// Whether more follows.
         more: bool,
-        /// Whether `more` holds only if the read fills `count`. A short read is taken for the end of the file.
+        /// Whether `more` applies only if the read fills `count`. A short read is taken for the end of the file.
         if_full: bool,
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Gather the rest of the headers, this range of the file (by `pread`) and the trailers in the lent buffer. Write
-    /// it all at once, as for `Write`, and complete with the bytes written. When the file is shorter, leave the trailers out; when
-    /// there is nothing at all to write, complete with 0. If a write of at least one byte returns 0, that is an error here.
-    /// `EINVAL` (of a file opened with `O_DIRECT`, say) leads to the single steps instead.
+    /// Gather the rest of the headers, this range of the file (by `pread`) and the trailers in the lent buffer. Write them at once, as
+    /// for `Write`. Report the bytes written.
+    ///
+    /// - If the file is shorter, leave the trailers out.
+    /// - If there is nothing to write, report 0. If a non-empty write returns 0, report an error.
+    /// - After `EINVAL` (of a file opened with `O_DIRECT`, for example) the transfer returns single steps instead.
     Gather {
         /// The headers.
         headers: &'a [IoSlice<'a>],
-        /// Bytes of the headers that are gone.
+        /// Bytes of the headers that are sent already.
         sent: u64,
         /// Where in the file.
         offset: u64,
         /// Bytes of the file.
         count: usize,
-        /// The trailers, whole; none if they do not fit.
+        /// The trailers, or an empty list if they do not fit.
         trailers: &'a [IoSlice<'a>],
-        /// Whether more follows, because the trailers did not fit. It holds only if the file has all of `count`.
+        /// Whether more follows, because the trailers did not fit. It applies only if the file has all of `count`.
         more: bool,
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Send the bytes that the kernel holds back in the hope of more: clear `TCP_CORK` if `uncork`; then, if `push` and the caller has
-    /// not corked the socket, set `TCP_NODELAY` (which sends all that waits) and put it back. Complete with anything, or with
-    /// the error if the output has no such option.
+    /// Send the bytes that the kernel holds back. If `uncork`, clear `TCP_CORK`. Then, if `push` and the caller has not corked the socket,
+    /// set `TCP_NODELAY`, which sends all that waits, and restore it. Report any number, or the error if the output has no such option.
     Flush {
-        /// Whether the cork is this transfer's.
+        /// Whether this transfer has set the cork.
         uncork: bool,
         /// Whether segments may be waiting for an acknowledgement.
         push: bool,
     },
-    /// Nothing: all is sent and nothing waits.
+    /// Do nothing: all is sent and nothing waits.
     Done,
 }
 
-/// The result of one call: it moved so many bytes, and then it may have failed. FreeBSD's and macOS's sendfile do both in one call.
+/// The result of one call: the bytes that it moved, and its error. FreeBSD's and macOS's sendfile can return both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "it may have failed, and fewer bytes may have moved than were asked for"]
 pub struct Moved {
     /// Bytes moved.
     pub bytes: usize,
-    /// The error that stopped it, if it failed.
+    /// The error, if the call failed.
     pub error: Option<Errno>,
 }
 
@@ -127,7 +131,7 @@ impl From<Result<usize, Errno>> for Moved {
 }
 
 impl Moved {
-    /// Returns the bytes, or the error if there were none: the rule of FreeBSD's and Python's sendfile.
+    /// Returns the bytes, or the error if no bytes were moved, as FreeBSD's and Python's sendfile do.
     pub(crate) fn bytes_first(self) -> Result<usize, Errno> {
         match self {
             Self { bytes: 0, error: Some(errno) } => Err(errno),
@@ -136,17 +140,17 @@ impl Moved {
     }
 }
 
-/// Slices to be written with one call.
+/// The slices of one write.
 #[derive(Clone, Copy, Debug)]
 pub enum Slices<'a> {
-    /// A part of one slice: what is left of it, or as much as one call may send.
+    /// A part of one slice: its rest, or as much as one call may send.
     Rest(IoSlice<'a>),
-    /// Slices of the caller's own list, 1024 at the most.
+    /// Slices of the caller's own list, at most 1024.
     Whole(&'a [IoSlice<'a>]),
 }
 
 impl<'a> Slices<'a> {
-    /// The slices.
+    /// Returns the slices.
     pub const fn as_slice(&self) -> &[IoSlice<'a>] {
         match self {
             Self::Rest(slice) => core::slice::from_ref(slice),
@@ -154,7 +158,7 @@ impl<'a> Slices<'a> {
         }
     }
 
-    /// What one call of at most `most` bytes writes of `list` when `sent` bytes of it are gone.
+    /// Returns the slices that one call of at most `most` bytes writes, if `sent` bytes of `list` are sent already.
     pub(super) fn after(list: &'a [IoSlice<'a>], mut sent: u64, most: usize) -> Self {
         for (index, slice) in list.iter().enumerate() {
             let len = slice.len() as u64;
@@ -170,7 +174,7 @@ impl<'a> Slices<'a> {
         Self::Whole(&[])
     }
 
-    /// As many of these as one call takes and `most` bytes hold; the first is no longer than that.
+    /// Returns as many of these slices as fit in one call and in `most` bytes. The first one fits.
     fn whole(list: &'a [IoSlice<'a>], most: usize) -> Self {
         let mut room = most;
         let fitting = list.iter().take(sys::IOV_MAX).take_while(|slice| match room.checked_sub(slice.len()) {
@@ -184,7 +188,7 @@ impl<'a> Slices<'a> {
     }
 }
 
-/// Bytes in a list. It saturates: overlapping slices can add up to more than there is memory.
+/// Returns the bytes in a list. The sum saturates, because overlapping slices can add up to more than there is memory.
 pub(super) fn total_len(list: &[IoSlice<'_>]) -> u64 {
     list.iter().fold(0, |sum: u64, slice| sum.saturating_add(slice.len() as u64))
 }

@@ -20,7 +20,9 @@ impl Write for Stderr {
             let (bytes, len) = (text.as_ptr().cast_mut().cast(), without_provenance_mut(text.len()));
             // SAFETY: the kernel reads these bytes.
             let written = unsafe { crate::arch::syscall3(WRITE, without_provenance_mut(2), bytes, len) };
-            text = usize::try_from(written).ok().and_then(|written| text.get(written..)).ok_or(fmt::Error)?;
+            // A device that takes nothing, and says so without an error, would hold the program for ever.
+            let written = usize::try_from(written).ok().filter(|&written| written > 0);
+            text = written.and_then(|written| text.get(written..)).ok_or(fmt::Error)?;
         }
         Ok(())
     }

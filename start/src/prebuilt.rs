@@ -16,3 +16,13 @@ extern "C" fn _Unwind_Resume() -> ! {
 extern "C" fn getauxval(_: usize) -> usize {
     0
 }
+
+/// The tables for unwinding of 32-bit ARM name them.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr0() {}
+
+/// As above.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr1() {}

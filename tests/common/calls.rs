@@ -62,7 +62,8 @@ fn listen(calls: &[libc::c_long]) -> OwnedFd {
     let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
     // SAFETY: the kernel copies the program. The number that comes back is a descriptor that nobody else knows.
     unsafe {
-        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1_u64, 0_u64, 0_u64, 0_u64), 0);
+        let none: libc::c_ulong = 0;
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as libc::c_ulong, none, none, none), 0);
         let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
         let listener = libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program);
         assert!(listener >= 0, "{}", std::io::Error::last_os_error());

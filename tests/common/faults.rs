@@ -14,18 +14,35 @@ pub use ::seccompiler;
 #[cfg(target_endian = "big")]
 #[path = "seccompiler.rs"]
 pub mod seccompiler;
-use self::seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use self::seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch};
 
 /// The number of a system call as seccompiler has it.
 #[allow(clippy::unnecessary_cast)] // on 64 bits a c_long is an i64 already
-pub fn rule_number(call: libc::c_long) -> i64 {
+fn rule_number(call: libc::c_long) -> i64 {
     call as i64
 }
 
-fn filter(calls: &[libc::c_long], listed: SeccompAction, others: SeccompAction) -> BpfProgram {
-    let arch: TargetArch = std::env::consts::ARCH.try_into().unwrap();
-    let rules: BTreeMap<i64, _> = calls.iter().map(|&call| (rule_number(call), vec![])).collect();
-    SeccompFilter::new(rules, others, listed, arch).unwrap().try_into().unwrap()
+/// A filter of these rules for each number. Where seccompiler does not know the processor it is that of x86_64, of which in 32 bits,
+/// little-endian as well, only the processor's own number is another.
+pub fn filter(
+    rules: impl IntoIterator<Item = (libc::c_long, Vec<SeccompRule>)>,
+    listed: SeccompAction,
+    others: SeccompAction,
+) -> BpfProgram {
+    let rules: BTreeMap<i64, _> = rules.into_iter().map(|(call, rules)| (rule_number(call), rules)).collect();
+    let arch = if cfg!(target_pointer_width = "64") { std::env::consts::ARCH } else { "x86_64" };
+    let arch: TargetArch = arch.try_into().unwrap();
+    let mut program: BpfProgram = SeccompFilter::new(rules, others, listed, arch).unwrap().try_into().unwrap();
+    if cfg!(target_pointer_width = "32") {
+        // AUDIT_ARCH_X86_64, _ARM and _I386 of <linux/audit.h>.
+        assert_eq!(program[1].k, 0xc000_003e);
+        program[1].k = if cfg!(target_arch = "arm") { 0x4000_0028 } else { 0x4000_0003 };
+    }
+    program
+}
+
+fn plain(calls: &[libc::c_long]) -> impl Iterator<Item = (libc::c_long, Vec<SeccompRule>)> {
+    calls.iter().map(|&call| (call, vec![]))
 }
 
 /// From now on these system calls of the calling thread fail with this error. There is no way back.
@@ -40,7 +57,7 @@ pub fn answer(calls: &[libc::c_long], errno: i32) {
 
 /// The filter for that.
 pub fn answering(calls: &[libc::c_long], errno: i32) -> BpfProgram {
-    filter(calls, SeccompAction::Errno(errno as u32), SeccompAction::Allow)
+    filter(plain(calls), SeccompAction::Errno(errno as u32), SeccompAction::Allow)
 }
 
 /// Runs `body` in a thread of its own where these system calls fail with this error.
@@ -54,7 +71,7 @@ pub fn refused<T: Send>(calls: &[libc::c_long], errno: Errno, body: impl FnOnce(
 
 /// A filter that ends the process at any other system call than these.
 pub fn allowlist(calls: &[libc::c_long]) -> BpfProgram {
-    filter(calls, SeccompAction::Allow, SeccompAction::KillProcess)
+    filter(plain(calls), SeccompAction::Allow, SeccompAction::KillProcess)
 }
 
 /// How often the handler of SIGUSR1 ran.

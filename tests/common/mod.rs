@@ -30,6 +30,36 @@ pub const FADVISE: libc::c_long = 233;
 #[cfg(all(target_os = "linux", target_pointer_width = "64", not(target_arch = "powerpc64")))]
 pub const FADVISE: libc::c_long = libc::SYS_fadvise64;
 
+/// Offset and length, of the arguments of [`FADVISE`].
+#[cfg(target_os = "linux")]
+pub fn fadvised(arguments: &[u64; 6]) -> (u64, u64) {
+    let [_, first, second, third, fourth, last] = *arguments;
+    match std::env::consts::ARCH {
+        // The advice is before them.
+        "arm" => (second | third << 32, fourth | last << 32),
+        "x86" => (first | second << 32, third | fourth << 32),
+        _ => (first, second),
+    }
+}
+
+/// sendfile(2) with a 64-bit offset.
+#[cfg(all(target_os = "linux", target_pointer_width = "32"))]
+pub const SENDFILE: libc::c_long = libc::SYS_sendfile64;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub const SENDFILE: libc::c_long = libc::SYS_sendfile;
+
+/// fcntl(2), of which this crate asks for flags alone.
+#[cfg(all(target_os = "linux", target_pointer_width = "32"))]
+pub const FCNTL: libc::c_long = libc::SYS_fcntl64;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub const FCNTL: libc::c_long = libc::SYS_fcntl;
+
+/// lseek(2) with a 64-bit distance, and which of its arguments has the lower half of it.
+#[cfg(all(target_os = "linux", target_pointer_width = "32"))]
+pub const LSEEK: (libc::c_long, u8) = (libc::SYS__llseek, 2);
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub const LSEEK: (libc::c_long, u8) = (libc::SYS_lseek, 1);
+
 #[cfg(target_os = "linux")]
 pub mod calls;
 #[cfg(target_os = "linux")]
@@ -254,7 +284,21 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// A sparse anonymous file in memory, which every kernel serves alike: its file system's largest offset is `i64::MAX`.
+/// The size of the largest file in memory: `i64::MAX`, but a kernel of 32 bits numbers pages by a word. It is the kernel that counts, which
+/// may have 64 where the process has not.
+#[cfg(target_os = "linux")]
+pub fn largest_file() -> u64 {
+    match memfd(0).set_len(i64::MAX as u64) {
+        Ok(()) => i64::MAX as u64,
+        Err(error) => {
+            assert_eq!(error.raw_os_error(), Some(libc::EFBIG));
+            // SAFETY: it touches no memory of this process.
+            u64::from(u32::MAX) * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64
+        }
+    }
+}
+
+/// A sparse anonymous file in memory, which every kernel serves alike: its file system's largest offset is [`largest_file`].
 #[cfg(target_os = "linux")]
 pub fn memfd(len: u64) -> File {
     let file = File::from(rustix::fs::memfd_create("test", rustix::fs::MemfdFlags::CLOEXEC).unwrap());

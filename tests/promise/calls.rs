@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 use std::thread;
 
-use crate::common::faults::seccompiler::{
-    self, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-};
 use bare_sendfile::{Count, Errno, IoSlice};
 
+use super::common::faults::filter;
+use super::common::faults::seccompiler::{
+    self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule,
+};
 use super::common::streams::{Tick, deafen, ethernet, tcp_info};
 use super::common::{self, fd_of_std, memfd, pattern, set_nonblocking, tcp};
 use super::drive::{Driver, Pause, Response, drive};
@@ -136,17 +137,7 @@ fn count_option_calls() {
     let not_passing = SeccompCondition::new(5, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, PASS as u64).unwrap();
     let rule = SeccompRule::new(vec![not_passing]).unwrap();
     let calls = [libc::SYS_getsockopt, libc::SYS_setsockopt].map(|call| (call, vec![rule.clone()]));
-    apply(SeccompFilter::new(
-        calls.into_iter().collect(),
-        SeccompAction::Allow,
-        SeccompAction::Trap,
-        std::env::consts::ARCH.try_into().unwrap(),
-    ));
-}
-
-fn apply(filter: Result<SeccompFilter, seccompiler::BackendError>) {
-    let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    seccompiler::apply_filter(&program).unwrap();
+    seccompiler::apply_filter(&filter(calls, SeccompAction::Trap, SeccompAction::Allow)).unwrap();
 }
 
 /// What a full socket holds it sends as room comes, down to the last byte. The exception is a queue of next to no room, which one
@@ -243,10 +234,7 @@ fn refuse_question(option: libc::c_int) {
         SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value as u64).unwrap()
     };
     let rule = SeccompRule::new(vec![equal(1, libc::IPPROTO_TCP), equal(2, option)]).unwrap();
-    apply(SeccompFilter::new(
-        [(libc::SYS_getsockopt, vec![rule])].into_iter().collect(),
-        SeccompAction::Allow,
-        SeccompAction::Errno(Errno::EPERM.raw_os_error() as u32),
-        std::env::consts::ARCH.try_into().unwrap(),
-    ));
+    let refused = SeccompAction::Errno(Errno::EPERM.raw_os_error() as u32);
+    let filter = filter([(libc::SYS_getsockopt, vec![rule])], refused, SeccompAction::Allow);
+    seccompiler::apply_filter(&filter).unwrap();
 }

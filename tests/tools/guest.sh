@@ -52,18 +52,15 @@ kernel() {
 modules() { echo "$cache/kernel-$1-$2/modules"; }
 
 fetch_kernel() {
-    local suite=$2 folder=$3 root=$3/apt/root arch meta name image packages module
-    case $1 in
-        x86_64) arch=amd64 meta=linux-image-cloud-amd64 ;;
-        aarch64) arch=arm64 meta=linux-image-cloud-arm64 ;;
-        riscv64) arch=riscv64 meta=linux-image-riscv64 ;;
-    esac
+    local suite=$2 folder=$3 root=$3/apt/root meta name target emulates debian_arch tools image packages module
+    processor "$1"
+    meta=linux-image-$image
     say "fetching $meta of $suite"
     need kmod xz-utils
     # A mirror or a proxy can have lists that do not fit the suite's signature, and under the suite's other name some that do.
     for name in "$suite" testing stable oldstable; do
         rm -rf "$folder/apt"
-        apt_for "$folder/apt" "$arch" "$name" && grep -q "^Codename: $suite$" "$folder"/apt/lists/*Release && break
+        apt_for "$folder/apt" "$debian_arch" "$name" && grep -q "^Codename: $suite$" "$folder"/apt/lists/*Release && break
     done || return
     image=$(apt-cache depends "$meta" | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p')
     [[ -n $image ]] || return
@@ -130,10 +127,13 @@ initramfs() {
 # has a copy as /dev/nvme0n1. Fails if the machine did not end by itself within SECONDS_TO_LIVE (1800, since other things run
 # here as well). CPU_MODEL is another model of the processor.
 boot() {
-    local cpu=$1 kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 bin
-    case $cpu in
-        x86_64) machine=(-M q35 -cpu max) ;; # Without RDRAND getrandom(2) would block.
+    # shellcheck disable=SC2034 # set by processor
+    local kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 bin target emulates debian_arch tools image
+    processor "$1"
+    case $1 in
+        x86_64 | i686) machine=(-M q35 -cpu max) ;; # Without RDRAND getrandom(2) would block.
         aarch64) machine=(-M virt -cpu "${CPU_MODEL:-cortex-a72}") console=ttyAMA0 ;;
+        armv7) machine=(-M virt -cpu cortex-a15) console=ttyAMA0 ;;
         riscv64) machine=(-M virt -cpu "${CPU_MODEL:-rv64}") ;;
     esac
     bin=$(qemu) || return
@@ -143,7 +143,7 @@ boot() {
     fi
     # Its clock counts its instructions: no time limit in there runs out because this computer is busy. It takes of the
     # memory what it uses.
-    timeout "${SECONDS_TO_LIVE:-1800}" "$bin/qemu-system-$cpu" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
+    timeout "${SECONDS_TO_LIVE:-1800}" "$bin/qemu-system-$emulates" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
         "${machine[@]}" -accel tcg -icount shift=1 -m 2048 -smp 1 -nographic -nodefaults -serial stdio -monitor none -no-reboot \
         -kernel "$kernel" -initrd "$initramfs" \
         -append "console=$console panic=-1 quiet ${GUEST_ENVIRONMENT-PROMISE_SECONDS=2 STREAMS_SHARE=0.1}" </dev/null 2>&1 | sed -u 's/\r//g' >"$log"

@@ -14,27 +14,30 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # processors WHAT...: the CPUs of tests/tools/processors.list of which WHAT runs.
 processors() { awk -v what=" $* " '!/^#/ && index(what, " " $6 " ") {print $1}' tests/tools/processors.list; }
 
-# processor CPU: sets what tests/tools/processors.list has of it: target, emulates (QEMU's name), debian_arch, tools (GNU's prefix).
+# processor CPU: sets what tests/tools/processors.list has of it: target, emulates (QEMU's name), debian_arch, tools (GNU's prefix), image
+# (the package of Debian's kernel).
 # shellcheck disable=SC2034 # for the caller
 processor() {
-    read -r target emulates debian_arch tools < <(awk -v cpu="$1" '$1 == cpu {print $2, $3, $4, $5}' tests/tools/processors.list) ||
+    read -r target emulates debian_arch tools image < <(awk -v cpu="$1" '$1 == cpu {print $2, $3, $4, $5, $7}' tests/tools/processors.list) ||
         die "tests/tools/processors.list has no $1"
 }
 
 # target_of CPU: Rust's name of it.
-target_of() { local target emulates debian_arch tools; processor "$1"; printf '%s\n' "$target"; }
+target_of() { local target emulates debian_arch tools image; processor "$1"; printf '%s\n' "$target"; }
 
-# powerset: one line per combination of the crate's features, read from Cargo.toml so that none can be forgotten.
-powerset() {
-    local names combination i bits
-    mapfile -t names < <(sed -n '/^\[features\]/,/^\[[^f]/s/^\([a-z0-9_-]*\) *=.*/\1/p' Cargo.toml | grep -vx default)
-    for ((bits = 0; bits < 1 << ${#names[@]}; bits++)); do
-        combination=
-        for ((i = 0; i < ${#names[@]}; i++)); do
-            if ((bits >> i & 1)); then combination+=${combination:+,}${names[i]}; fi
-        done
-        printf '%s\n' "$combination"
-    done
+# cargo_tool NAME: puts a program of crates.io first in PATH. It is not optimised, as it runs for seconds.
+cargo_tool() {
+    PATH=$cache/$1/bin:$PATH
+    (
+        flock 9
+        command -v "$1" >/dev/null || cargo install --quiet --locked --debug --root "$cache/$1" "$1" </dev/null
+    ) 9>"$cache/$1.lock"
+}
+
+# hack COMMAND...: runs cargo's COMMAND with every combination of the crate's features.
+hack() {
+    cargo_tool cargo-hack
+    cargo hack --feature-powerset --exclude-features default "$@"
 }
 
 # test_suite [cargo test arguments]: everything, as a user has it by default and with every feature.
@@ -172,7 +175,8 @@ emulator() {
 
 # cross CPU: the environment in which `cargo test` builds for CPU and runs the result under qemu-user.
 cross() {
-    local cpu=$1 name target emulates debian_arch tools
+    # shellcheck disable=SC2034 # set by processor
+    local cpu=$1 name target emulates debian_arch tools image
     processor "$cpu"
     need qemu-user "gcc-$tools" "libc6-dev-$debian_arch-cross"
     rust_for "$target"

@@ -1,7 +1,10 @@
 # shellcheck shell=bash
 # Static programs for musl, which zig brings along for every processor. Sourced after tests/tools/lib.sh.
 
-musl_targets=({x86_64,aarch64,riscv64gc}-unknown-linux-musl)
+# musl_of CPU: Rust's name of it with musl.
+musl_of() { local target; target=$(target_of "$1"); printf '%s\n' "${target/-gnu/-musl}"; }
+
+mapfile -t musl_targets < <(for cpu in $(processors all); do musl_of "$cpu"; done)
 
 # zig: fetches zig, which has a C compiler and musl for every processor (python-zig in PATH), and cargo-zigbuild.
 zig() {

@@ -30,6 +30,6 @@ begins() {
     [[ $code == 7 && $found == "${program[-1]}"$'\none\n\nthree words\nA=two words' ]] || { echo "exit code $code: $found"; return 1; }
     code=0
     found=$("${program[@]}" panic 2>&1 >/dev/null) || code=$?
-    [[ $code == 134 && $found =~ ^'panicked at src/begins.rs:'[0-9]+:[0-9]+:$'\nas asked: '2$ ]] ||
+    [[ $code == 134 && $found =~ ^'panicked at src/begins.rs:'[0-9]+:[0-9]+:$'\nas asked: 2'$ ]] ||
         { echo "exit code $code: $found"; return 1; }
 }

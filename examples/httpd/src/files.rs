@@ -56,7 +56,7 @@ const TIMELESS: &[i64] =
 pub type FileId = u32;
 
 /// Device, inode and the time of its last change: nobody has taken the right to read it away since.
-type Identity = (u64, u64, i64, u64);
+type Identity = (u64, u64, i64, u32);
 
 struct File {
     fd: OwnedFd,
@@ -169,7 +169,7 @@ impl Files {
         }
         let file_system = match self.device {
             Some((device, file_system)) if device == stat.st_dev => file_system,
-            _ => fstatfs(&seen)?.f_type,
+            _ => i64::from(fstatfs(&seen)?.f_type as u32), // a long, of which no name of a file system has more
         };
         self.device = Some((stat.st_dev, file_system));
         if MADE.contains(&file_system) {
@@ -324,7 +324,7 @@ fn by_number(fd: &OwnedFd) -> ByNumber {
 }
 
 fn identity(stat: &Stat) -> Identity {
-    (stat.st_dev, stat.st_ino, stat.st_ctime, stat.st_ctime_nsec)
+    (stat.st_dev, stat.st_ino, stat.st_ctime, stat.st_ctime_nsec as u32)
 }
 
 fn meta(stat: &Stat, timeless: bool) -> Meta {

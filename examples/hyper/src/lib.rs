@@ -25,10 +25,11 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, RANGE};
 use hyper::{Response, StatusCode};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
-use rustix::net::sockopt::set_tcp_user_timeout;
 use slab::Slab;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
 
 /// Bytes of a frame, at most. It is what a [`Transfer`] moves before others get their turn.
 const FRAME: usize = Transfer::DEFAULT_BUDGET;
@@ -38,6 +39,12 @@ const FRAMES: usize = 1 << 15;
 
 /// So long a peer may take nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A socket with so many bytes that wait to be sent is full (`TCP_NOTSENT_LOWAT`, Linux 3.12), and has room again when the peer has taken
+/// 96 KiB at most. Without the option a third of the buffer has to be free, which grows to 4 MiB: for that, a slow peer that takes
+/// something all the time needs longer than [`PATIENCE`]. A segment is smaller (65495 bytes on loopback), so what the kernel holds back to
+/// fill one never fills the socket. `TCP_USER_TIMEOUT` is no way out: it ends connections of slow peers with small windows.
+const UNSENT: u32 = 64 << 10;
 
 /// Addresses that stand for parts of files, [`FRAME`] for each.
 struct Names {
@@ -146,18 +153,20 @@ impl Body for FileBody {
 pub struct Socket {
     socket: TcpStream,
     output: Output,
+    /// Until when the peer may take nothing, while it is waited for.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
     /// Takes a connection.
     pub fn new(socket: TcpStream) -> io::Result<Self> {
         socket.set_nodelay(true)?; // for answers without a file; the head and the file are one segment with it, too
-        set_tcp_user_timeout(&socket, PATIENCE.as_millis() as u32)?;
+        SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT)?;
         let output = match Output::of(&socket)? {
             Output::Tcp => Output::TcpNoDelay,
             output => output,
         };
-        Ok(Self { socket, output })
+        Ok(Self { socket, output, late: None })
     }
 
     /// Sends these slices, the part of the file, and those behind it. `None` if there is no room.
@@ -184,18 +193,9 @@ impl Socket {
             (sent, _) => Ok(Some(sent as usize)),
         }
     }
-}
 
-impl AsyncWrite for Socket {
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    /// Sends what there is room for.
+    fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let named = slices.iter().enumerate().find_map(|(i, slice)| Some((i, NAMES.part(slice)?)));
         let Some((i, part)) = named else {
             return Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
@@ -208,6 +208,26 @@ impl AsyncWrite for Socket {
                 return Poll::Ready(Ok(sent));
             }
         }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let sent = self.poll_send(cx, slices);
+        if sent.is_ready() {
+            self.late = None;
+            return sent;
+        }
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        late.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

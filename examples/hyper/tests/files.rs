@@ -82,8 +82,12 @@ impl Server {
 
     /// A connection with a small window, so that the sender finds it full again and again.
     fn connect(&self) -> TcpStream {
+        self.connect_with(64 << 10)
+    }
+
+    fn connect_with(&self, buffer: usize) -> TcpStream {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        socket.set_recv_buffer_size(64 << 10).unwrap();
+        socket.set_recv_buffer_size(buffer).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         socket.connect(&self.address.into()).unwrap();
         socket.into()
@@ -337,7 +341,7 @@ fn clients_that_stop_or_leave_hold_nobody() {
         assert!(server.get("").body == content);
         assert!(server.descriptors() > before);
     }
-    // The kernel ends the connection of whoever takes nothing for long.
+    // Whoever takes nothing is not waited for any longer.
     let start = Instant::now();
     while servers.each_ref().map(Server::descriptors) != before {
         assert!(start.elapsed() < Duration::from_secs(60), "a client that does not read is waited for");
@@ -349,4 +353,27 @@ fn clients_that_stop_or_leave_hold_nobody() {
         assert!(received.len() < LEN);
         assert!(server.get("").body == content);
     }
+}
+
+/// Slower than the server's kernel makes room for more, but it takes something all the time: longer than a client is waited for that does
+/// not.
+#[test]
+fn a_slow_client_gets_all() {
+    let content = &content(LEN);
+    thread::scope(|scope| {
+        for program in PROGRAMS {
+            scope.spawn(move || {
+                let server = Server::new(program, content);
+                let mut socket = server.connect_with(16 << 10);
+                ask(&mut socket, "GET", "Connection: close\r\n");
+                let mut received = Vec::new();
+                for _ in 0..80 {
+                    (&socket).take(8000).read_to_end(&mut received).unwrap();
+                    sleep(Duration::from_millis(100)); // this is what makes the client slow; nothing waits for it
+                }
+                socket.read_to_end(&mut received).unwrap();
+                assert_eq!(Sha256::digest(&received[received.len() - LEN..]), Sha256::digest(content), "{program}");
+            });
+        }
+    });
 }

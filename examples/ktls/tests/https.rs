@@ -10,8 +10,9 @@ use std::time::Duration;
 use ktls_file::{By, config, serve};
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Stream, StreamOwned};
 use sha2::{Digest, Sha256};
+use socket2::{Domain, Socket, Type};
 
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8 ^ (i / 251) as u8).collect()
@@ -42,7 +43,11 @@ fn exchange(
 ) -> (io::Result<By>, io::Result<Vec<u8>>) {
     let (server, client_config) = configs();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    // With a small window, so that the server finds it full again and again.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.connect(&listener.local_addr().unwrap().into()).unwrap();
+    let socket = TcpStream::from(socket);
     let serving = thread::spawn(move || serve(listener.accept().unwrap().0, server, &file));
     socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let tls = ClientConnection::new(client_config, "localhost".try_into().unwrap()).unwrap();
@@ -89,6 +94,40 @@ fn a_file_that_shrinks_is_no_orderly_end() {
     });
     assert_eq!(by.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     assert_eq!(received.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+}
+
+/// Slower than the server's kernel makes room for more, but it takes something all the time: longer than a client is waited for that does
+/// not.
+#[test]
+fn a_slow_client_gets_all() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let content = content(12 << 20);
+    fs::write(&file, &content).unwrap();
+    let (by, received) = exchange(file.reopen().unwrap(), |stream| {
+        let mut bytes = Vec::new();
+        for _ in 0..80 {
+            stream.take(8000).read_to_end(&mut bytes)?;
+            thread::sleep(Duration::from_millis(100)); // this is what makes the client slow; nothing waits for it
+        }
+        stream.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    let received = received.unwrap();
+    assert_eq!(Sha256::digest(&received[received.len() - content.len()..]), Sha256::digest(&content));
+    by.unwrap();
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_left() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, content(12 << 20)).unwrap();
+    let (server, client) = configs();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let serving = thread::spawn(move || serve(listener.accept().unwrap().0, server, file.as_file()));
+    let mut tls = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    Stream::new(&mut tls, &mut socket).write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert_eq!(serving.join().unwrap().unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use std::process::exit;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 /// `PROGRAM FILE CONNECTIONS`: serve FILE to so many connections, then stop.
 pub fn arguments() -> (File, usize) {
     let mut arguments = std::env::args_os().skip(1);
@@ -46,12 +48,19 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     Ok((!made).then_some(file))
 }
 
-/// Listens on loopback and says where.
+/// Listens on loopback and says where. Its connections have room again soon, see [`UNSENT`].
 pub fn listen() -> io::Result<TcpListener> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT)?; // who is accepted inherits it
     writeln!(io::stdout(), "{}", listener.local_addr()?)?;
     Ok(listener)
 }
+
+/// A socket with so many bytes that wait to be sent is full (`TCP_NOTSENT_LOWAT`, Linux 3.12), and has room again when the peer has taken
+/// 96 KiB at most. Without the option a third of the buffer has to be free, which grows to 4 MiB: for that, a slow peer that takes
+/// something all the time needs longer than [`PATIENCE`]. A segment is smaller (65495 bytes on loopback), so what the kernel holds back to
+/// fill one never fills the socket. `TCP_USER_TIMEOUT` is no way out: it ends connections of slow peers with small windows.
+const UNSENT: u32 = 64 << 10;
 
 /// So long a peer is waited for when nothing moves, and in all at the end of a connection.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -40,8 +40,12 @@ fn start(program: &str, file: &std::path::Path, connections: usize) -> (Server, 
 
 /// A connection with a small window, so that the sender finds it full again and again.
 fn connect(to: SocketAddr) -> TcpStream {
+    connect_with(64 << 10, to)
+}
+
+fn connect_with(buffer: usize, to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(64 << 10).unwrap();
+    socket.set_recv_buffer_size(buffer).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     socket.connect(&to.into()).unwrap();
     socket.into()
@@ -327,12 +331,44 @@ fn a_peer_that_goes_on_sending_holds_nobody() {
 fn a_peer_that_reads_nothing_holds_nobody() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), content()).unwrap();
-    of_each_server(|program| {
+    let ends_with = |program: &str, sends: bool| {
         let (mut server, address) = start(program, file.path(), 1);
         let mut socket = connect(address);
         socket.write_all(REQUEST).unwrap();
+        let trickling = sends.then(|| trickle(socket.try_clone().unwrap(), b"x"));
         ends(&mut server);
+        if let Some(trickling) = trickling {
+            trickling.join().unwrap();
+        }
         assert!(count_to_any_end(socket) < LEN);
+    };
+    of_each_server(|program| {
+        thread::scope(|scope| {
+            scope.spawn(|| ends_with(program, true));
+            ends_with(program, false);
+        });
+    });
+}
+
+/// Slower than the server's kernel makes room for more, but it takes something all the time: longer than a peer is waited for that does not.
+#[test]
+fn a_slow_peer_gets_all() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let content = content();
+    fs::write(file.path(), &content).unwrap();
+    of_each_server(|program| {
+        let (mut server, address) = start(program, file.path(), 1);
+        let mut socket = connect_with(16 << 10, address);
+        socket.write_all(REQUEST).unwrap();
+        let mut response = Vec::new();
+        for _ in 0..80 {
+            (&socket).take(8000).read_to_end(&mut response).unwrap();
+            thread::sleep(Duration::from_millis(100)); // this is what makes the reader slow; nothing waits for it
+        }
+        response.extend(read_slowly(socket));
+        let parts = if program.ends_with("many_files") { 3 } else { 1 };
+        assert_eq!(Sha256::digest(body(&response)), Sha256::digest(content.repeat(parts)), "{program}");
+        ends(&mut server);
     });
 }
 

@@ -483,17 +483,21 @@ const SIGPIPE_NUMBER: isize = 13;
 const SIG_IGN: usize = 1;
 
 /// The kernel's `struct sigaction`. The handler is its first word on every processor. The rest (flags, on most a restorer, a set of
-/// signals) is elsewhere on each, but all 0.
+/// signals) is elsewhere on each, but all 0. Words alone: before a number of 64 bits there could be a gap, which holds anything.
 #[repr(C)]
 struct SigAction {
     handler: usize,
-    rest: [usize; 2],
-    mask: SigSet,
+    rest: [usize; Self::REST],
+}
+
+impl SigAction {
+    /// Two words and the set.
+    const REST: usize = 2 + size_of::<SigSet>() / size_of::<usize>();
 }
 
 /// rt_sigaction(2): the whole process ignores SIGPIPE.
 pub(crate) fn ignore_sigpipe() -> Result<usize> {
-    let action = SigAction { handler: SIG_IGN, rest: [0; 2], mask: 0 };
+    let action = SigAction { handler: SIG_IGN, rest: [0; SigAction::REST] };
     // SAFETY: the kernel reads `action`, with a set of eight bytes, as the last argument says, and writes no old one. Nothing of
     // this process is called by it.
     let result = unsafe {

@@ -68,8 +68,8 @@ fn a1_numbers_are_those_of_sc() {
         ($($name:ident)*) => { $(assert_eq!((stringify!($name), nr::$name), (stringify!($name), sc::nr::$name));)* };
     }
     numbers! {
-        FADVISE64 FCNTL GETSOCKOPT IOCTL LSEEK PIPE2 PPOLL PREAD64 PREADV2 READ RT_SIGACTION RT_SIGPENDING RT_SIGPROCMASK
-        RT_SIGTIMEDWAIT SENDFILE SENDMSG SETSOCKOPT SPLICE STATX WRITEV
+        FADVISE64 FCNTL GETSOCKOPT IOCTL LSEEK PIPE2 PPOLL PREAD64 PREADV2 READ RT_SIGACTION RT_SIGPENDING
+        RT_SIGPROCMASK RT_SIGTIMEDWAIT SENDFILE SENDMSG SETSOCKOPT SPLICE STATX WRITEV
     }
     #[cfg(not(feature = "std"))]
     assert_eq!(nr::CLOSE, sc::nr::CLOSE);

@@ -1,4 +1,4 @@
-//! What one send queue owes after which calls. The simulation compiles this for FreeBSD and macOS, too.
+//! The flush that one send queue owes after each call. The simulation compiles this for FreeBSD and macOS, too.
 
 use super::*;
 
@@ -94,7 +94,7 @@ fn our_cork_is_cleared_and_tried_again() {
     queue.owes(Some(UNCORK), Some(UNCORK));
     queue.sends(0, 100).writes(8, false).owes(Some(UNCORK), Some(UNCORK)).flushes().owes(None, None);
     assert!(queue.can_cork());
-    // Who flushes after every step gets to the next one.
+    // A caller that flushes after every step gets to the next one.
     queue.corked(Ok(0));
     queue.flushes();
     assert!(!queue.can_cork());
@@ -111,7 +111,7 @@ fn the_callers_cork_is_asked_for_with_each_call() {
     assert!(queue.can_cork());
 }
 
-/// What waits behind a short segment still does when the cork is cleared without a push.
+/// If the cork is cleared without a push, bytes still wait behind a short segment.
 #[test]
 fn a_flush_that_does_not_push_leaves_what_waits() {
     let mut queue = SendQueue::of(Output::Tcp);
@@ -148,7 +148,7 @@ fn fragments_run_out() {
     let alone = |offset, bytes| torn(SendQueue::of(Output::Tcp).sends(offset, bytes));
     assert!(!alone(0, 16 * PAGE) && alone(1, 16 * PAGE) && !alone(1, 16 * PAGE - 1));
 
-    // Several calls under a cork. What goes on in a page needs no other fragment for it.
+    // Several calls under a cork. If a call goes on within a page, that page needs no second fragment.
     let corked = || {
         let mut queue = SendQueue::of(Output::Tcp);
         queue.corked(Ok(0));
@@ -165,7 +165,7 @@ fn fragments_run_out() {
     assert!(!pushes(corked().sends(0, 13 * PAGE + 1).sends(13 * PAGE + 1, 3 * PAGE)));
     assert!(pushes(corked().sends(0, 13 * PAGE + 1).writes(1, false).sends(13 * PAGE + 2, PAGE - 1)));
 
-    // What has left is not counted.
+    // Fragments that have left are not counted.
     let mut queue = SendQueue::of(Output::Tcp);
     queue.writes(14 * PAGE, true).flushes();
     assert_eq!(queue.fragments, 0);

@@ -24,6 +24,7 @@ LINK = {
     ("linux", "x86_64"): [*ELF, "-m", "elf_x86_64"],
     ("linux", "aarch64"): [*ELF, "-m", "aarch64linux"],
     ("linux", "riscv64"): [*ELF, "-m", "elf64lriscv"],
+    ("linux", "arm"): [*ELF, "-m", "armelf_linux_eabi"],
     ("linux", "s390x"): [*ELF, "-m", "elf64_s390"],
     ("linux", "powerpc64le"): [*ELF, "-m", "elf64lppc"],
     ("linux", "loongarch64"): [*ELF, "-m", "elf64loongarch"],
@@ -54,7 +55,7 @@ def build(source, output, target, level):
 def pair(target):
     """Operating system and processor."""
     cpu, _, os, *_ = target.split("-")
-    return os.replace("darwin", "macos"), cpu.replace("riscv64gc", "riscv64")
+    return os.replace("darwin", "macos"), re.sub("^(arm|thumb)v.*", "arm", cpu.replace("riscv64gc", "riscv64"))
 
 
 def failures(program, target):

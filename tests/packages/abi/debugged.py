@@ -12,7 +12,7 @@ import struct
 import subprocess
 import tempfile
 
-from machine import ABIS, IO_SIZE, MASK, Failure, Machine, numbered
+from machine import ABIS, MASK, Failure, Machine, numbered
 
 # Of the program's own stack, from its top down.
 ROOM, DEPTH = 0x4000, 0x4000

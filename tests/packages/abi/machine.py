@@ -8,16 +8,17 @@ import re
 import struct
 
 import lief
-from unicorn import UC_ARCH_ARM64, UC_ARCH_RISCV, UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INSN, UC_HOOK_INTR, UC_MODE_64
-from unicorn import UC_MODE_ARM, UC_MODE_RISCV64, Uc, UcError, arm64_const, riscv_const, x86_const
+from unicorn import UC_ARCH_ARM, UC_ARCH_ARM64, UC_ARCH_RISCV, UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INSN, UC_HOOK_INTR
+from unicorn import UC_MODE_64, UC_MODE_ARM, UC_MODE_RISCV64, Uc, UcError, arm64_const, arm_const, riscv_const, x86_const
 
 MASK = (1 << 64) - 1
 PAGE = 0x1000
 IO, STACK, STACK_SIZE, STOP = 0x7000_0000, 0x6000_0000, 0x20000, 0x5000_0000
 VALUES = 32
+# Words of the processor, and numbers of 64 bits.
+WORDS = {"number", "arguments", "number_after", "arguments_after"}
 LAYOUT = {"number": 1, "arguments": 7, "values": VALUES, "result": 1, "cell": 1, "number_after": 1,
           "arguments_after": 7, "values_after": VALUES, "flags_after": 4}
-IO_SIZE = sum(LAYOUT.values())
 
 
 class Failure(Exception):
@@ -25,8 +26,9 @@ class Failure(Exception):
 
 
 class Cpu:
-    def __init__(self, unicorn, consts, prefix, names, sp, pc, saved, io, flags):
-        self.unicorn, self.sp, self.pc, self.saved, self.io = unicorn, sp, pc, saved, io
+    def __init__(self, unicorn, consts, prefix, names, sp, pc, saved, io, flags, link=None, bits=64):
+        self.unicorn, self.sp, self.pc, self.saved, self.io, self.link = unicorn, sp, pc, saved, io, link
+        self.bits = bits
         self.ids = {name: getattr(consts, prefix + name.upper()) for name in names}
         # Register of the condition flags, those bits of it that a computation leaves, and the carry.
         self.flags = flags
@@ -43,11 +45,16 @@ CPUS = {
         sp="rsp", pc="rip", saved="rbx rbp r12 r13 r14 r15".split(), io="rdi", flags=("eflags", 0x8d5, 1)),
     "aarch64": Cpu(
         (UC_ARCH_ARM64, UC_MODE_ARM), arm64_const, "UC_ARM64_REG_", [*numbered("x", 31), "sp", "pc", "nzcv"],
-        sp="sp", pc="pc", saved=[f"x{i}" for i in range(19, 30)], io="x0", flags=("nzcv", 0xf000_0000, 0x2000_0000)),
+        sp="sp", pc="pc", saved=[f"x{i}" for i in range(19, 30)], io="x0", flags=("nzcv", 0xf000_0000, 0x2000_0000),
+        link="x30"),
+    "arm": Cpu(
+        (UC_ARCH_ARM, UC_MODE_ARM), arm_const, "UC_ARM_REG_", [*numbered("r", 13), "sp", "lr", "pc", "cpsr"],
+        sp="sp", pc="pc", saved=[f"r{i}" for i in range(4, 12)], io="r0", flags=("cpsr", 0xf000_0000, 0x2000_0000),
+        link="lr", bits=32),
     "riscv64": Cpu(
         (UC_ARCH_RISCV, UC_MODE_RISCV64), riscv_const, "UC_RISCV_REG_",
         ["ra", "sp", "gp", "tp", *numbered("t", 7), *numbered("s", 12), *numbered("a", 8), "pc"],
-        sp="sp", pc="pc", saved=["gp", "tp", *numbered("s", 12)], io="a0", flags=None),
+        sp="sp", pc="pc", saved=["gp", "tp", *numbered("s", 12)], io="a0", flags=None, link="ra"),
 }
 
 
@@ -60,12 +67,14 @@ class Abi:
         self.trap, self.flags, self.base = bytes.fromhex(trap), flags, base
 
 
-SYSCALL, SVC_0, SVC_80, ECALL = "0f05", "010000d4", "011000d4", "73000000"
+SYSCALL, SVC_0, SVC_80, ECALL, SVC_ARM, SVC_THUMB = "0f05", "010000d4", "011000d4", "73000000", "000000ef", "00df"
+THUMB = 1 << 5
 ABIS = {
     # syscall(2); arch/x86/entry/entry_64.S
     ("linux", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "negative", "rcx r11", SYSCALL),
     ("linux", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5", "negative", "", SVC_0),
     ("linux", "riscv64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", "", ECALL),
+    ("linux", "arm"): Abi("r7", "r0 r1 r2 r3 r4 r5", "negative", "", SVC_ARM),
     # arch/s390/kernel/entry.S; Documentation/arch/powerpc/syscall64-abi.rst; arch/loongarch/kernel/entry.S
     ("linux", "s390x"): Abi("r1", "r2 r3 r4 r5 r6 r7", "negative", "", "0a00"),
     ("linux", "powerpc64le"): Abi("r0", "r3 r4 r5 r6 r7 r8", "carry",
@@ -88,14 +97,15 @@ def rotate(value, by):
 
 
 class Machine:
-    order, io = "<", IO
+    order, io, bits = "<", IO, 64
 
     def __init__(self, path, os, cpu):
         self.cpu = CPUS[cpu]
+        self.bits = self.cpu.bits
         self.load(path, os, ABIS[os, cpu])
 
     def load(self, path, os, abi):
-        self.os, self.abi = os, abi
+        self.os, self.abi, self.mask = os, abi, (1 << self.bits) - 1
         image = lief.parse(str(path))
         self.symbols = {symbol.name.removeprefix("_") if os == "macos" else symbol.name: symbol.value
                         for symbol in image.symbols}
@@ -121,19 +131,23 @@ class Machine:
 
         self.noise, self.calls, self.failure = noise, list(calls), None
         for name in self.cpu.ids:
-            if name not in (self.cpu.sp, self.cpu.pc, "eflags", "nzcv"):
+            if name not in (self.cpu.sp, self.cpu.pc, "eflags", "nzcv", "cpsr"):
                 self.write(name, noise.getrandbits(64))
         if "gp" in self.cpu.ids:
             self.write("gp", self.symbols.get("__global_pointer$", 0))
+        if "cpsr" in self.cpu.ids:
+            # Floating point is on, as every kernel has it for a program.
+            uc.reg_write(arm_const.UC_ARM_REG_C1_C0_2, 0xf << 20)
+            uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
         before = self.fill(inputs, noise)
 
         self.write(self.cpu.io, IO)
         sp = STACK + STACK_SIZE - 64
-        if "rsp" in self.cpu.ids:
+        if self.cpu.link:
+            self.write(self.cpu.link, STOP)
+        else:
             sp -= 8
             uc.mem_write(sp, struct.pack("<Q", STOP))
-        else:
-            self.write("ra" if "ra" in self.cpu.ids else "x30", STOP)
         self.write(self.cpu.sp, sp)
         saved = {name: self.read(name) for name in self.cpu.saved}
 
@@ -156,16 +170,25 @@ class Machine:
             raise self.failure
         if self.read(self.cpu.pc) != STOP:
             raise Failure("it does not end")
-        return self.ended(before, {**saved, self.cpu.sp: sp + 8 if "rsp" in self.cpu.ids else sp})
+        return self.ended(before, {**saved, self.cpu.sp: sp if self.cpu.link else sp + 8})
 
     def fill(self, inputs, noise):
-        words = []
+        numbers = []
         for field, count in LAYOUT.items():
             given = inputs.get(field, [])
             given = given if isinstance(given, list) else [given]
-            words += given + [noise.getrandbits(64) for _ in range(count - len(given))]
-        self.store(self.io, struct.pack(f"{self.order}{len(words)}Q", *(word & MASK for word in words)))
+            mask = self.mask if field in WORDS else MASK
+            numbers += [number & mask for number in given + [noise.getrandbits(64) for _ in range(count - len(given))]]
+        self.store(self.io, struct.pack(self.layout(), *numbers))
         return self.fields()
+
+    @property
+    def word(self):
+        """The letter that `struct` has for it."""
+        return {64: "Q", 32: "I"}[self.bits]
+
+    def layout(self):
+        return self.order + "".join(f"{count}{self.word if field in WORDS else 'Q'}" for field, count in LAYOUT.items())
 
     def ended(self, before, saved):
         """What a probe leaves that has returned, once nothing was lost: `saved` are the registers to be restored."""
@@ -189,10 +212,11 @@ class Machine:
             raise Failure("a comparison was lost")
 
     def fields(self):
-        words, fields = self.words(self.io, IO_SIZE), {}
+        layout = self.layout()
+        numbers, fields = struct.unpack(layout, self.memory(self.io, struct.calcsize(layout))), {}
         for field, count in LAYOUT.items():
-            fields[field] = words[:count] if count > 1 else words[0]
-            words = words[count:]
+            fields[field] = list(numbers[:count]) if count > 1 else numbers[0]
+            numbers = numbers[count:]
         return fields
 
     def end(self):
@@ -202,10 +226,11 @@ class Machine:
         return self.uc.reg_read(self.cpu.ids[name])
 
     def write(self, name, value):
-        self.uc.reg_write(self.cpu.ids[name], value & MASK)
+        self.uc.reg_write(self.cpu.ids[name], value & self.mask)
 
     def words(self, address, count):
-        return list(struct.unpack(f"{self.order}{count}Q", self.memory(address, 8 * count)))
+        """Words of the processor."""
+        return list(struct.unpack(f"{self.order}{count}{self.word}", self.memory(address, self.bits // 8 * count)))
 
     def store(self, address, content):
         self.uc.mem_write(address, content)
@@ -232,9 +257,12 @@ class Machine:
             raise Failure(f"call {self.read(self.abi.number)} too many")
         call, abi = self.calls.pop(0), self.abi
         # The program counter is at `syscall`, and behind the other instructions.
-        at = self.read(self.cpu.pc) - (0 if "rax" in self.cpu.ids else len(abi.trap))
-        if self.memory(at, len(abi.trap)) != abi.trap:
-            raise Failure(f"{self.memory(at, len(abi.trap)).hex()} is another trap")
+        trap = abi.trap
+        if "cpsr" in self.cpu.ids and self.read("cpsr") & THUMB:
+            trap = bytes.fromhex(SVC_THUMB)
+        at = self.read(self.cpu.pc) - (0 if "rax" in self.cpu.ids else len(trap))
+        if self.memory(at, len(trap)) != trap:
+            raise Failure(f"{self.memory(at, len(trap)).hex()} is another trap")
         number = self.read(abi.number)
         if number != call.number | abi.base:
             raise Failure(f"{call.name} is {call.number | abi.base}, not {number}")
@@ -267,14 +295,15 @@ class Machine:
 
 
 class Word:
-    """An argument of 64 bits."""
+    """An argument that is a word."""
 
     def __init__(self, value):
-        self.value = value & MASK
+        self.value = value
 
     def check(self, machine, what, value):
-        if value != self.value:
-            raise Failure(f"{what} is {value:#x}, not {self.value:#x}")
+        expected = self.value & machine.mask
+        if value != expected:
+            raise Failure(f"{what} is {value:#x}, not {expected:#x}")
 
 
 class Int(Word):

@@ -25,6 +25,15 @@ MUTATIONS = {
         ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
         ("arguments five and six swapped", '"x4" "x5"', '"x5" "x4"'),
     ]),
+    ("linux", "arm"): mutations("linux", "arm", [
+        ("number in r6", '"mov r7, {nr}",', '"mov r6, {nr}",'),
+        ("r7 not put back", '"mov r7, {r7}",', ""),
+        ("r7 kept where an operand may be", "r7 = out(reg) _", "r7 = lateout(reg) _"),
+        ("result in r1", 'lateout("r0") result', 'lateout("r0") _, lateout("r1") result'),
+        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
+        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
+        ("arguments five and six swapped", '"r4" "r5"', '"r5" "r4"'),
+    ]),
     ("freebsd", "x86_64"): mutations("freebsd", "x86_64", [
         ("rcx not declared", 'lateout("rcx") _,', ""),
         ("r11 not declared", 'lateout("r11") _,', ""),
@@ -125,6 +134,11 @@ MUTATIONS["linux", "powerpc64le"] += [("FIONREAD of the others", "src/sys/linux/
 MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/wide64.rs", [texts]) for name, *texts in [
     ("fadvise's length and advice swapped", "word(len as isize), advice", "advice, word(len as isize)"),
     ("preadv2's offset in both halves", "[word(offset as isize), word(0)]", "[word(offset as isize), word(offset as isize)]"),
+]]
+MUTATIONS["linux", "arm"] += [(name, "src/sys/linux/wide32.rs", [texts]) for name, *texts in [
+    ("pairs at any register", 'cfg!(any(target_arch = "arm", ', "cfg!(any("),
+    ("halves swapped", "{ [low, high] }", "{ [high, low] }"),
+    ("preadv2's offset without its upper half", "word((offset >> 32) as u32 as isize)]", "word(0)]"),
 ]]
 MUTATIONS["freebsd", "x86_64"] += [
     ("sigtimedwait's second and third argument swapped", "src/sys/freebsd/mod.rs",

@@ -3,7 +3,7 @@
 import random
 import struct
 
-from machine import MASK, PAGE, Call, Failure, Int, Memory, Word
+from machine import CPUS, MASK, PAGE, Call, Failure, Int, Memory, Word
 
 NUMBERS = {
     ("linux", "x86_64"): dict(sendfile=40, sendmsg=46, writev=20, pread=17, getsockopt=55, setsockopt=54, lseek=8,
@@ -18,6 +18,10 @@ NUMBERS = {
     ("linux", "s390x"): dict(sendfile=187, sendmsg=370, writev=146, pread=180, getsockopt=365, setsockopt=366, lseek=19,
                              splice=306, read=3, close=6, preadv2=376, fadvise=253, statx=379, sigaction=174, sigprocmask=175,
                              sigpending=176, sigtimedwait=177, ppoll=302, ioctl=54, fcntl=55, pipe2=325),
+    # arch/arm/tools/syscall.tbl: sendfile64, _llseek, arm_fadvise64_64, fcntl64
+    ("linux", "arm"): dict(sendfile=239, sendmsg=296, writev=146, pread=180, getsockopt=295, setsockopt=294, lseek=140,
+                           splice=340, read=3, close=6, preadv2=392, fadvise=270, statx=397, sigaction=174, sigprocmask=175,
+                           sigpending=176, sigtimedwait=177, ppoll=336, ioctl=54, fcntl=221, pipe2=359),
     ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
                                 read=3, close=6, sigaction=416, sigprocmask=340, sigpending=343, sigtimedwait=345, ioctl=54),
     ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
@@ -64,23 +68,28 @@ class Case:
                 raise Failure(f"{field} is {found}, not {expected}")
 
 
-def results(noise):
+def bits_of(cpu):
+    return CPUS[cpu].bits if cpu in CPUS else 64
+
+
+def results(noise, bits):
     """Counts of all sizes, the smallest and the largest error and one between."""
-    return [0, 1, 0x7fff_f000, noise.getrandbits(62), -1, -11, -4095]
+    return [0, 1, 0x7fff_f000, noise.getrandbits(bits - 2), -1, -11, -4095]
 
 
 def stub_cases(os, cpu, noise):
+    bits = bits_of(cpu)
     for stub, count in STUBS[os].items():
-        for result in results(noise):
+        for result in results(noise, bits):
             # Numbers of this size fit a move that clears the upper half, others do not.
-            for number in noise.getrandbits(9), noise.getrandbits(63):
-                arguments = [noise.getrandbits(64) for _ in range(7)]
+            for number in noise.getrandbits(9), noise.getrandbits(bits - 1):
+                arguments = [noise.getrandbits(bits) for _ in range(7)]
                 kinds = [Int if stub.endswith("int2") and i < 2 else Word for i in range(count)]
                 call = Call(stub, number, [kind(a) for kind, a in zip(kinds, arguments)], result)
                 yield Case(f"probe_{stub}", dict(number=number, arguments=arguments), [call], result=result,
                            number_after=number, arguments_after=arguments[:count])
     number, old, new = noise.getrandbits(9), noise.getrandbits(64), noise.getrandbits(64)
-    arguments = [noise.getrandbits(64) for _ in range(7)]
+    arguments = [noise.getrandbits(bits) for _ in range(7)]
     order = ORDER.get(cpu, "<")
     memory = Memory(struct.pack(f"{order}Q", old), struct.pack(f"{order}Q", new))
     call = Call("syscall3", number, [Word(arguments[0]), memory, Word(arguments[2])], 8)
@@ -105,6 +114,8 @@ class Message(Slices):
 
     def check(self, machine, what, value):
         layout = f"{machine.order}QIxxxxQQQQi" if machine.os == "linux" else "<QIxxxxQixxxxQIi"
+        if machine.bits == 32:
+            layout = "<IIIIIIi"
         fields = struct.unpack(layout, machine.memory(value, struct.calcsize(layout)))
         if fields[:2] + fields[3:] != (0, 0, self.count, 0, 0, 0):
             raise Failure(f"{what} has the fields {fields}")
@@ -136,7 +147,7 @@ class Calls:
     """Expected system calls of an operating system, on two files."""
 
     def __init__(self, os, cpu, out_fd, in_fd):
-        self.os, self.number, self.constant = os, NUMBERS[os, cpu], CONSTANTS[os]
+        self.os, self.number, self.constant, self.bits = os, NUMBERS[os, cpu], CONSTANTS[os], bits_of(cpu)
         self.out_fd, self.in_fd = out_fd, in_fd
         self.order = ORDER.get(cpu, "<")
         self.dont_need = 6 if cpu == "s390x" else 4
@@ -154,6 +165,27 @@ class Calls:
         else:
             arguments = [*files, Memory(word(count + (8 if headers else 0)), then), headers or Word(0), Int(flags)]
         return self.call("sendfile", arguments, -error)
+
+    def halves(self, number):
+        """An argument of 64 bits: a register, or two, lower half first."""
+        return [Word(number)] if self.bits == 64 else [Word(number), Word(number >> 32)]
+
+    def pread(self, buffer, count, offset, result):
+        """In 32 bits the pair of registers begins at an even one."""
+        even = [] if self.bits == 64 else [Word(0)]
+        return self.call("pread", [Int(self.in_fd), buffer, Word(count), *even, *self.halves(offset)], result)
+
+    def seek(self, distance, answer):
+        """From the position. _llseek has the upper half first, and a variable for the answer."""
+        if self.bits == 64:
+            return self.call("lseek", [Int(self.in_fd), Word(distance), Int(1)], answer)
+        position = Memory(bytes(8), struct.pack("<Q", max(answer, 0)))
+        return self.call("lseek", [Int(self.in_fd), *self.halves(distance)[::-1], position, Int(1)], min(answer, 0))
+
+    def advise(self, start, length, advice):
+        """arm_fadvise64_64 has the advice where it fills the gap before a pair."""
+        wide = [*self.halves(start), *self.halves(length)]
+        return self.call("fadvise", [Int(self.in_fd), *([*wide, Int(advice)] if self.bits == 64 else [Int(advice), *wide])], 0)
 
     def option(self, name, level, option, value, answer=None, size=4, error=0):
         memory = Memory(struct.pack(f"{self.order}i", value), None if answer is None else struct.pack(f"{self.order}i", answer))
@@ -186,7 +218,8 @@ def counted(result, asked, too_much=-EINVAL):
 
 
 def call_cases(os, cpu, noise):
-    for result in [*results(noise), 3]:
+    bits = bits_of(cpu)
+    for result in [*results(noise, bits), 3]:
         out_fd, in_fd = noise.getrandbits(31), noise.getrandbits(31)
         calls = Calls(os, cpu, out_fd, in_fd)
         offset = noise.getrandbits(62)
@@ -199,21 +232,19 @@ def call_cases(os, cpu, noise):
         yield Case("probe_write", inputs, [sent], **counted(result, 8))
 
         content, copied = noise.randbytes(16), dict(arguments=[out_fd, in_fd, 0, 16], cell=offset)
-        read = [Int(in_fd), Fill(content), Word(16), Word(offset)]
+        read = lambda answer: calls.pread(Fill(content), 16, offset, answer)
         sent = calls.send(Message(1, content), result)
-        yield Case("probe_copy", copied, [calls.call("pread", read, 16), sent], **counted(result, 16, -EIO))
-        yield Case("probe_copy", copied, [calls.call("pread", read, -EIO)], result=-EIO, cell=0)
+        yield Case("probe_copy", copied, [read(16), sent], **counted(result, 16, -EIO))
+        yield Case("probe_copy", copied, [read(-EIO)], result=-EIO, cell=0)
         # Of a file to its end: a short read is taken for the end, so that no more follows.
         sent = calls.send(Message(1, content), result, more=True)
-        yield Case("probe_copy_more", copied, [calls.call("pread", read, 16), sent], **counted(result, 16, -EIO))
+        yield Case("probe_copy_more", copied, [read(16), sent], **counted(result, 16, -EIO))
         sent = calls.send(Message(1, content[:15]), 15)
-        yield Case("probe_copy_more", copied, [calls.call("pread", read, 15), sent], result=0, cell=15)
+        yield Case("probe_copy_more", copied, [read(15), sent], result=0, cell=15)
 
         # At the position, which moves before, and back by what was not sent; if it cannot move, nothing is sent.
-        def seek(distance, answer):
-            return calls.call("lseek", [Int(in_fd), Word(distance), Int(1)], answer)
-
-        before = [seek(0, offset), calls.call("pread", read, 16)]
+        seek = calls.seek
+        before = [seek(0, offset), read(16)]
         moved = max(result, 0)
         back = [] if moved >= 16 else [seek(moved - 16, offset)]
         sent = calls.send(Message(1, content), result)
@@ -223,7 +254,7 @@ def call_cases(os, cpu, noise):
 
         # Headers, file and trailers; without the trailers if the file is shorter.
         def read_file(bytes):
-            return calls.call("pread", [Int(in_fd), Fill(content[:bytes]), Word(7), Word(offset)], bytes)
+            return calls.pread(Fill(content[:bytes]), 7, offset, bytes)
 
         sent = calls.send(Message(1, b"onethree" + content[:7] + b"end"), result)
         yield Case("probe_gather", inputs, [read_file(7), sent], **counted(result, 18, -EIO))
@@ -232,7 +263,7 @@ def call_cases(os, cpu, noise):
 
         # sendfile has returned 0: a byte that is read after all, the end of a file that is too short, a signal.
         for found, outcome in ((1, 0), (0, -EIO), (-EINTR, -EINTR), (-EBADF, -EBADF)):
-            read_byte = calls.call("pread", [Int(in_fd), Fill(content[:1]), Word(1), Word(offset)], found)
+            read_byte = calls.pread(Fill(content[:1]), 1, offset, found)
             yield Case("probe_at_end", inputs, [read_byte], result=outcome, cell=0)
 
         # What splice refuses is read and written.
@@ -300,20 +331,20 @@ def signal_cases(calls):
     if calls.os == "macos":
         take = [pending(pipe), calls.call("sigwait", [Memory(pipe), Memory(bytes(4), struct.pack(f"{calls.order}i", 13))], 0)]
     else:
-        take = [calls.call("sigtimedwait", [Memory(pipe), Word(0), Memory(bytes(16)), *size], 13)]
+        take = [calls.call("sigtimedwait", [Memory(pipe), Word(0), Memory(bytes(calls.bits // 4)), *size], 13)]
     yield Case("probe_sigpipe", {}, [mask(block, others), pending(others), *take, mask(block + 1, pipe)], result=0)
     yield Case("probe_sigpipe", {}, [mask(block, pipe), pending(pipe)], result=0)
     yield Case("probe_sigpipe", {}, [mask(block, empty, -1)], result=-1)
     # SIG_IGN, and whatever follows is 0.
-    ignore = Memory(struct.pack(f"{calls.order}Q", 1) + bytes(24))
+    ignore = Memory(struct.pack(f"{calls.order}{'Q' if calls.bits == 64 else 'I'}", 1) + bytes(2 * calls.bits // 8 + 8))
     for result in 0, -1:
         yield Case("probe_ignore_sigpipe", {}, [calls.call("sigaction", [Int(13), ignore, Word(0), *size], result)], result=result)
 
 
 def linux_cases(calls, noise):
     fds = [calls.out_fd, calls.in_fd]
-    for result in results(noise):
-        count, offset, moved = noise.getrandbits(64), noise.getrandbits(63), noise.getrandbits(63)
+    for result in results(noise, calls.bits):
+        count, offset, moved = noise.getrandbits(calls.bits), noise.getrandbits(63), noise.getrandbits(63)
         inputs = dict(arguments=[*fds, 0, count], cell=offset)
         files = [Int(fd) for fd in fds]
         advanced = Memory(struct.pack(f"{calls.order}Q", offset), struct.pack(f"{calls.order}Q", moved))
@@ -346,8 +377,10 @@ def linux_cases(calls, noise):
 
     # Pages ahead, a page that is there, a short call, and what it has sent is let go of.
     start, place = offset & ~(PAGE - 1), lambda n: Memory(struct.pack(f"{calls.order}Q", start + n))
-    advise = lambda length, advice: calls.call("fadvise", [files[1], Word(start), Word(length), Int(advice)], 0)
-    there = lambda n: calls.call("preadv2", [files[1], Slices(1, bytes(1)), Int(1), Word(start + n), Word(0), Int(8)], 1)
+    advise = lambda length, advice: calls.advise(start, length, advice)
+    # Two words for the offset, whatever their size.
+    upper = lambda n: Word(0 if calls.bits == 64 else start + n >> 32)
+    there = lambda n: calls.call("preadv2", [files[1], Slices(1, bytes(1)), Int(1), Word(start + n), upper(n), Int(8)], 1)
     hints = [advise(3 * PAGE, 3), calls.identify(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3),
              there(3), advise(3, calls.dont_need), calls.call("sendfile", [*files, place(3), Word(4)], 4),
              calls.get("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
@@ -360,7 +393,7 @@ def linux_cases(calls, noise):
     def asked(events, happened, result):
         fds = [struct.pack(f"{calls.order}ihh", fd, event, 0) for fd, event in events]
         then = [struct.pack(f"{calls.order}ihh", fd, event, found) for (fd, event), found in zip(events, happened)]
-        arguments = [Memory(b"".join(fds), b"".join(then)), Word(len(fds)), Memory(bytes(16)), Word(0), Word(8)]
+        arguments = [Memory(b"".join(fds), b"".join(then)), Word(len(fds)), Memory(bytes(calls.bits // 4)), Word(0), Word(8)]
         return calls.call("ppoll", arguments, result)
 
     def spliced(result):
@@ -388,7 +421,7 @@ def linux_cases(calls, noise):
                result=-24)
 
     # Exactly -4095 to -1 are errors.
-    for result, number in ((-4096, 0), (-4095, 4095), (-1, 1), (0, 0), (1 << 63, 0)):
+    for result, number in ((-4096, 0), (-4095, 4095), (-1, 1), (0, 0), (1 << calls.bits - 1, 0)):
         sends = calls.call("sendfile", [*files, Memory(bytes(8)), Word(1)], result)
         yield Case("probe_error", inputs, [sends], result=number)
 

@@ -56,6 +56,7 @@ library!(
     |out, r#in, offset, count| ::rustix::fs::sendfile(out, r#in, Some(offset), count),
     ::rustix::io::Result<usize>
 );
+#[cfg(target_pointer_width = "64")]
 library!(
     by_nix,
     |out, r#in, offset, count| {
@@ -70,7 +71,7 @@ library!(
     by_libc,
     |out, r#in, offset, count| {
         // SAFETY: the offset is borrowed mutably, and every bit pattern is one.
-        match unsafe { ::libc::sendfile(out.as_raw_fd(), r#in.as_raw_fd(), (&raw mut *offset).cast(), count) } {
+        match unsafe { ::libc::sendfile64(out.as_raw_fd(), r#in.as_raw_fd(), (&raw mut *offset).cast(), count) } {
             -1 => Err(()), // and errno
             sent => Ok(sent),
         }
@@ -80,11 +81,16 @@ library!(
 library!(
     by_syscalls,
     |out, r#in, offset, count| {
+        #[cfg(target_pointer_width = "32")]
+        use ::syscalls::Sysno::sendfile64 as number;
+        #[cfg(target_pointer_width = "64")]
+        use ::syscalls::Sysno::sendfile as number;
         // SAFETY: as above.
-        unsafe { ::syscalls::syscall!(::syscalls::Sysno::sendfile, out.as_raw_fd(), r#in.as_raw_fd(), &raw mut *offset, count) }
+        unsafe { ::syscalls::syscall!(number, out.as_raw_fd(), r#in.as_raw_fd(), &raw mut *offset, count) }
     },
     Result<usize, ::syscalls::Errno>
 );
+#[cfg(target_pointer_width = "64")]
 library!(
     by_sc,
     |out, r#in, offset, count| {
@@ -95,6 +101,7 @@ library!(
     },
     Result<usize, usize>
 );
+#[cfg(target_pointer_width = "64")]
 library!(
     by_nc,
     |out, r#in, offset, count| {
@@ -118,10 +125,13 @@ fn main() {
     let run = match library.as_str() {
         "bare-sendfile" => by_bare_sendfile::run,
         "rustix" => by_rustix::run,
+        #[cfg(target_pointer_width = "64")]
         "nix" => by_nix::run,
         "libc" => by_libc::run,
         "syscalls" => by_syscalls::run,
+        #[cfg(target_pointer_width = "64")]
         "sc" => by_sc::run,
+        #[cfg(target_pointer_width = "64")]
         "nc" => by_nc::run,
         "nothing" => by_nothing::run,
         _ => panic!("no library {library}"),

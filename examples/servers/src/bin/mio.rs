@@ -36,9 +36,13 @@ impl Connection {
     /// Goes on as far as it can, or as its turn lasts.
     fn ready(&mut self, file: &File) -> io::Result<Status> {
         if !self.sent {
-            self.end = Instant::now() + PATIENCE; // something moves
             let headers = [IoSlice::new(self.head.as_bytes())];
-            match self.transfer.poll_send(&self.socket, file, &headers, &[], &mut [])? {
+            let before = self.transfer.progress();
+            let status = self.transfer.poll_send(&self.socket, file, &headers, &[], &mut [])?;
+            if self.transfer.progress() != before {
+                self.end = Instant::now() + PATIENCE; // something moves
+            }
+            match status {
                 Status::Done => self.sent = true,
                 status => return Ok(status),
             }
