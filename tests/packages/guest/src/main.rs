@@ -2,7 +2,9 @@
 //!
 //! examples/init moves the payload into the root and hands over to this as `/sbin/init`. Each file of `/programs` is run, one after the
 //! other, with the arguments and the environment that the kernel gave to init. With `/modules` (a folder of the kernel's modules) it
-//! can use what is not built in. An NVMe disk with an ext4 on it becomes /tmp, which without one is memory.
+//! can use what is not built in. A disk, NVMe or virtio, with an ext4 on it becomes /tmp, which without one is memory.
+//!
+//! Where examples/init is not to be had it is started by the kernel, in the initramfs.
 //!
 //! Its last words are `guest: exit N`: 0 if all went well, 1 if a program failed or a line `guest: FAILED` tells what went wrong.
 
@@ -42,6 +44,10 @@ fn main() {
 
 /// Returns how many programs failed.
 fn run_all() -> Result<usize> {
+    if !Path::new("/proc/self").exists() {
+        make("/proc", 0o755)?;
+        mount("proc", "/proc", "proc", MountFlags::NOSUID, None).map_err(|errno| format!("mount /proc: {errno}"))?;
+    }
     for (folder, kind) in [("/sys", "sysfs"), ("/dev", "devtmpfs"), ("/dev/pts", "devpts"), ("/dev/shm", "tmpfs")] {
         make(folder, 0o755)?;
         mount(kind, folder, kind, MountFlags::NOSUID, None).map_err(|errno| format!("mount {folder}: {errno}"))?;
@@ -49,7 +55,8 @@ fn run_all() -> Result<usize> {
     symlink("/proc/self/fd", "/dev/fd")?;
     load_modules()?;
     make("/tmp", 0o1777)?;
-    match mount("/dev/nvme0n1", "/tmp", "ext4", MountFlags::NOSUID, None) {
+    let disk = if Path::new("/dev/vda").exists() { "/dev/vda" } else { "/dev/nvme0n1" };
+    match mount(disk, "/tmp", "ext4", MountFlags::NOSUID, None) {
         Ok(()) => println!("guest: /tmp is on a disk"),
         // The second without a module for its file system.
         Err(Errno::NOENT | Errno::NODEV) => println!("guest: there is no disk"),
