@@ -1,6 +1,6 @@
-//! No processor: the error, and what the rest is compiled against so that it is the only one.
+//! For any other processor: the error, and stubs for the rest of the crate, so that it is the only error.
 
-// What has not even the interfaces of Unix is refused as a system, in src/sys/none.rs.
+// A system without the interfaces of Unix is refused in src/sys/none.rs.
 #[cfg(unix)]
 compile_error!(
     "bare-sendfile has no system calls for this processor: arch/README.md lists those that it knows on each system. Where Rust has \
@@ -9,11 +9,11 @@ compile_error!(
 
 macro_rules! stubs {
     ($($name:ident($($argument:ty),*);)*) => {$(
-        /// A system call that there is not.
+        /// Stands for a system call.
         ///
         /// # Safety
         ///
-        /// None: it cannot be compiled.
+        /// None, because the crate does not compile.
         pub(crate) unsafe fn $name(_: usize, $(_: $argument),*) -> isize {
             unreachable!()
         }

@@ -2,7 +2,7 @@
 //!
 //! - [`sendfile`]`(out, in, offset, count)` is the first form. It is one system call, and the arguments go to the kernel as they are.
 //! - [`sendfile_hdtr`]`(out, in, offset, count, headers, trailers, flags)` is the second form: headers, file and trailers. FreeBSD and
-//!   macOS do this in the kernel. Linux does not; there the crate makes several calls.
+//!   macOS do this in the kernel. Linux does not, so the crate makes several calls there.
 //!
 //! The kernel moves the bytes from a file to a socket, pipe or other file. They do not pass through the program.
 //!
@@ -37,7 +37,7 @@
 //! | input that cannot be read twice: a pipe, a socket, a terminal, `/proc/kmsg` | [`StreamCopy`] |
 //! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux only) |
 //!
-//! `docs/guide.md` in the repository has an example for each.
+//! `docs/guide.md` in the repository has examples.
 //!
 //! # The layers
 //!
@@ -49,26 +49,27 @@
 //! | transfer | decides what to do next, without doing it: headers, file, trailers; resume, fallback, flush |
 //! | sys | knows the system: numbers, C structures, how errors are returned |
 //! | vocabulary | [`Errno`], descriptors, [`IoSlice`], flags |
-//! | arch | makes the trap; the only files with `asm!` |
+//! | arch | makes the trap, the instruction that enters the kernel; the only files with `asm!` |
 //!
-//! Each layer uses only those below it. A [`Transfer`] is a state machine that performs no I/O: it returns the next step, and the caller
-//! reports what happened. It holds neither slices nor descriptors, so it can live in the connection that it serves.
+//! Each layer uses only those below it. A [`Transfer`] is a state machine that performs no I/O. It returns the next step, and the caller
+//! performs it and reports the result. It holds neither slices nor descriptors, so it can live in the connection that it serves.
 //!
 //! # What is promised
 //!
-//! - **No byte is lost, doubled or reordered.** After an error too, the result has the bytes sent of each section.
+//! - **No byte is lost, doubled or reordered.** Even after an error you get the number of bytes sent of headers, file and trailers.
 //! - **The flush promise: no byte waits** in the kernel for longer than after one plain write of the same bytes. The drivers
 //!   keep it whenever they return. A loop of your own has to call [`Transfer::flush`] if it stops early. If the caller has set
 //!   `TCP_CORK`, it is left alone, and nothing is flushed under it. [`Output`] describes the streams on which less is promised.
 //! - **A byte that counts as sent survives an orderly shutdown and close**, on kTLS, MPTCP and SCTP too. The one exception is kTLS before
 //!   Linux 6.5: see [`Output::Layered`].
 //! - **[`Transfer::poll_send`] returns** after a budget of bytes, however fast the reader is.
-//! - **Nothing is copied through user space** unless a buffer is lent. Without one, the kernel's refusal is the error.
+//! - **Nothing is copied through user space** unless you lend a buffer for it, which is an argument (`&mut [u8]`). With an empty one, the
+//!   kernel's refusal is the error.
 //! - **A count of 0 sends nothing of the file.** "To the end" is [`Count::ToEnd`].
 //! - **A file that is shorter than the count** is [`Error::Truncated`], and its trailers are withheld.
 //! - No function panics, allocates, or makes a system call that is not listed here.
 //!
-//! The flush promise has two more limits, both on TCP with Nagle's algorithm on. A response that is queued behind unsent bytes of an
+//! The flush promise has two other limits, both on TCP with Nagle's algorithm on. A response that is queued behind unsent bytes of an
 //! earlier one (pipelining) can leave a short segment, whose end waits for an acknowledgement. So can a response on a system whose
 //! `net.core.max_skb_frags` is lowered.
 //!
@@ -118,7 +119,7 @@
 //! # Systems
 //!
 //! - Linux and FreeBSD on x86_64, aarch64 and riscv64; macOS on x86_64 and aarch64.
-//! - Linux on arm, i686, loongarch64, s390x, powerpc, powerpc64 and riscv32 as well; Android on those that it has.
+//! - Linux also on every other processor for which Rust's `asm!` is stable, which `arch/README.md` lists; Android on those that it has.
 //! - On anything else the crate does not compile.
 //!
 //! On FreeBSD and macOS the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` in place of `TCP_CORK`. `splice`, `statx` and
@@ -126,7 +127,7 @@
 //!
 //! # In the repository
 //!
-//! - `docs/guide.md`: the functions, with an example for each.
+//! - `docs/guide.md`: the functions, with examples.
 //! - `docs/semantics.md`: the numbered requirements, with the tests that cover each.
 //! - `docs/platforms.md`: every argument and outcome on each system.
 //! - `docs/embedding.md`: what a program without libc has to bring, and the flags of the linker.
@@ -144,6 +145,9 @@ compile_error!(
     "bare-sendfile does not support x32 and the ILP32 variants of aarch64: many kernels refuse their system calls"
 );
 
+// First, so that the page of `Transfer` begins with `new`.
+mod transfer;
+
 mod drive;
 #[macro_use]
 mod errno;
@@ -156,7 +160,6 @@ mod sendfile;
 mod sigpipe;
 mod stream;
 mod sys;
-mod transfer;
 #[cfg(all(feature = "rustix", any(target_os = "linux", target_os = "android")))]
 mod with_rustix;
 
@@ -173,8 +176,8 @@ pub use stream::StreamCopy;
 pub use sys::native::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
-/// Compiles and runs the code in the README and the guide.
-#[cfg(all(doctest, feature = "std"))]
+/// Compiles and runs the code in the README and the guide. One piece uses `syscalls`, which is Linux's.
+#[cfg(all(doctest, feature = "std", feature = "syscalls", target_os = "linux"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/guide.md")]
 struct Readme;

@@ -1,8 +1,8 @@
-//! What an error says, which error number it has, and what std makes of it.
+//! The text of each error, its error number, and its conversion to std's error.
 
 use bare_sendfile::{Errno, Error};
 
-/// Every kind, its error number, its words.
+/// Every kind, its error number, its text.
 fn all() -> [(Error, Errno, &'static str); 11] {
     [
         (Error::Errno(Errno::EPIPE), Errno::EPIPE, "Broken pipe (EPIPE, os error 32)"),
@@ -27,7 +27,7 @@ fn all() -> [(Error, Errno, &'static str); 11] {
         (Error::Stuck, Errno::EIO, "sendfile returned 0 before the end of the file"),
         (Error::WriteZero, Errno::EIO, "a write returned 0"),
         (Error::NoBuffer, Errno::EINVAL, "copying needs a buffer"),
-        (Error::Unasked, Errno::EINVAL, "a completion that no step asked for"),
+        (Error::Unasked, Errno::EINVAL, "a result that no step asked for"),
     ]
 }
 

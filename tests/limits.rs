@@ -80,7 +80,7 @@ fn file_of_i64_max_bytes() {
     let end = largest_file();
     let source = memfd(end);
     assert_eq!(first(&source, end - 5, 5), (Ok(5), end));
-    // What is asked for behind the last page that there can be is no end but an error.
+    // A page behind the last possible one is not the end, but an error.
     let beyond = |outcome| beyond().map_or_else(|errno| Err(errno.into()), |_| outcome);
     let sent = second(&source, end - 5, Count::ToEnd);
     assert_eq!((sent.progress.file, sent.outcome), (5, beyond(Ok(()))));

@@ -3,7 +3,7 @@
 //!
 //! Requests and responses take turns on one connection, so that Nagle's algorithm and delayed acknowledgements meet as they do
 //! between servers and clients. No time is asserted: the judge (promise/link.rs) looks for bytes that stay with the sender while
-//! the reader has taken all that came. What is found there counts if a plain write leaves nothing in twenty attempts.
+//! the reader has taken all that came. A finding counts if a plain write leaves nothing in twenty attempts.
 //!
 //! Each connection has a number, from which all that happens on it follows. `PROMISE_SEED` is the first one's, and
 //! `PROMISE_SECONDS` says how long connections are made.

@@ -9,11 +9,11 @@
 //! | x2, x3, x4, x5, x6 | arguments 3 to 7, preserved |
 //! | nzcv | overwritten |
 //! | v0–v31 | the low 128 bits are preserved |
-//! | z0–z31, p0–p15, ffr | not promised: taken as overwritten, the low 128 bits apart |
+//! | z0–z31, p0–p15, ffr | not promised: treated as overwritten, except for the low 128 bits |
 //! | stack | not touched |
 //!
-//! The result is what Linux would give: an error number comes negated. The stubs are never inlined, for the reason that
-//! Linux's are not: SVE state is the caller's to save around a call, and there is no clobber for it.
+//! The result is as on Linux: an error number is negated. The stubs are never inlined, for the same
+//! reason as Linux's: the caller saves SVE state around a call, and there is no clobber for it.
 //!
 //! # References
 //! - [FreeBSD sys/arm64/arm64/trap.c](https://github.com/freebsd/freebsd-src/blob/main/sys/arm64/arm64/trap.c), `cpu_fetch_syscall_args`
@@ -22,8 +22,7 @@
 
 use core::arch::asm;
 
-/// Enters the kernel. Memory is clobbered: there is neither `nomem` nor `readonly`. So are the flags: there is no
-/// `preserves_flags`.
+/// Enters the kernel. Memory and the flags are clobbered: there is no `nomem`, `readonly` or `preserves_flags`.
 macro_rules! trap {
     ($nr:ident; $($argument:tt)*) => {{
         let result: isize;

@@ -6,11 +6,11 @@
 //! | a0 | argument 1 in, result or error number out |
 //! | a1 | argument 2 in, overwritten with the second half of a result |
 //! | a2, a3, a4, a5, a6 | arguments 3 to 7, preserved |
-//! | v0–v31, vl, vtype, vstart, vcsr | not promised: taken as unspecified, as on Linux |
+//! | v0–v31, vl, vtype, vstart, vcsr | not promised: treated as unspecified, as on Linux |
 //! | f0–f31, fcsr | preserved, but `preserves_flags` covers fcsr together with vl and vtype, so it cannot be claimed |
 //! | stack | not touched |
 //!
-//! The result is what Linux would give: an error number comes negated.
+//! The result is as on Linux: an error number is negated.
 //!
 //! # References
 //! - [FreeBSD sys/riscv/riscv/trap.c](https://github.com/freebsd/freebsd-src/blob/main/sys/riscv/riscv/trap.c), `cpu_fetch_syscall_args`

@@ -6,12 +6,12 @@
 //! | carry flag | set: rax is an error number |
 //! | rdi, rsi | arguments 1 and 2, preserved |
 //! | rdx | argument 3 in, overwritten |
-//! | r10, r8, r9 | arguments 4 to 6 in (the fourth in r10, as `syscall` overwrites rcx), zeroed |
-//! | \[rsp + 8\] | argument 7: the kernel skips a word, where C's function has its return address |
+//! | r10, r8, r9 | arguments 4 to 6 in (the fourth in r10, because `syscall` overwrites rcx), zeroed |
+//! | \[rsp + 8\] | argument 7: the kernel skips a word, which in C is the return address |
 //! | rcx, r11 | overwritten by the instruction itself: return address and flags |
 //! | xmm, ymm, zmm, k, x87 | preserved |
 //!
-//! The result is what Linux would give: an error number comes negated.
+//! The result is as on Linux: an error number is negated.
 //!
 //! # References
 //! - [FreeBSD sys/amd64/amd64/exception.S](https://github.com/freebsd/freebsd-src/blob/main/sys/amd64/amd64/exception.S), `fast_syscall`
@@ -20,8 +20,7 @@
 
 use core::arch::asm;
 
-/// Enters the kernel. Memory is clobbered: there is neither `nomem` nor `readonly`. So are the flags: there is no
-/// `preserves_flags`.
+/// Enters the kernel. Memory and the flags are clobbered: there is no `nomem`, `readonly` or `preserves_flags`.
 macro_rules! trap {
     ($nr:ident; $($argument:tt)*) => {{
         let result: isize;
@@ -64,13 +63,13 @@ pub(crate) unsafe fn syscall7(
     a6: *mut (),
 ) -> isize {
     let result: isize;
-    // SAFETY: what the call does is vouched for by the caller. Every register that it changes is declared; the stack
-    // pointer is put back, by an instruction that leaves the carry flag alone. All operands are registers, none of them
-    // relative to the stack pointer, and without `nostack` nothing of the caller's lies where the pushes write.
+    // SAFETY: the caller vouches for the effects of the call. Every register that it changes is declared. The stack pointer is
+    // restored, by an instruction that does not change the carry flag. All operands are registers, none of them relative to the
+    // stack pointer. Without `nostack` the compiler keeps nothing where the pushes write.
     unsafe {
         asm!(
             "push {a6}",
-            "push {a6}",                    // in place of a return address; its value is of no matter
+            "push {a6}",                    // in place of a return address; the value is ignored
             "syscall",
             "lea rsp, [rsp + 16]",
             "jnc 2f",

@@ -10,10 +10,10 @@
 //! | z0–z31, p0–p15, ffr | on a CPU with SVE the kernel zeroes the predicates, the first-fault register and all above bit 127 |
 //! | stack | not touched |
 //!
-//! The stubs are never inlined (of the first form, the function around it is not). What the kernel zeroes is, by the procedure
-//! call standard, the caller's to save around any call, so a call is all that has to be declared. Inlined, the trap could come
-//! to stand in a function with `#[target_feature(enable = "sve")]` whatever this crate was compiled for, and the compiler would
-//! keep Z registers across it, since there is no clobber for their upper part.
+//! The stubs are never inlined. (The first form's stub is, but the function around it is not.) By the procedure call standard the caller
+//! saves the registers that the kernel zeroes, around any call. So nothing else has to be declared. If the trap were inlined, it could end up
+//! in a function with `#[target_feature(enable = "sve")]`, whatever this crate was compiled for. There the compiler would keep Z registers
+//! across it, because there is no clobber for their upper part.
 //!
 //! # References
 //! - [Procedure Call Standard for the Arm 64-bit Architecture](https://github.com/ARM-software/abi-aa/blob/main/aapcs64/aapcs64.rst),

@@ -10,8 +10,8 @@
 //! | d0–d31 | preserved |
 //! | stack | not touched |
 //!
-//! In Thumb mode r7 is the frame pointer, which the compiler lets nobody name as an operand. So it is kept in another register
-//! meanwhile; a compiler knows the mode of a function, but its source does not.
+//! In Thumb mode r7 is the frame pointer, and the compiler accepts it in no operand. So r7 is saved in another register around the trap. The
+//! source does not know the mode of a function, so this is done in ARM mode too.
 //!
 //! # References
 //! - [Procedure Call Standard for the Arm Architecture](https://github.com/ARM-software/abi-aa/blob/main/aapcs32/aapcs32.rst)

@@ -11,7 +11,7 @@
 //! | f0–f31, v0–v31, vs0–vs63 | preserved |
 //! | stack | not touched |
 //!
-//! The result is what other processors give: an error number comes negated. The instruction `scv 0` of newer processors is not used.
+//! The result is as on other processors: an error number is negated. The instruction `scv 0` of newer processors is not used.
 //!
 //! # References
 //! - [Linux Documentation/arch/powerpc/syscall64-abi.rst](https://docs.kernel.org/arch/powerpc/syscall64-abi.html)

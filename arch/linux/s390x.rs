@@ -1,4 +1,4 @@
-//! Linux on s390x: the `svc 0` instruction, which takes the number from a register.
+//! Linux on s390x: the `svc 0` instruction, which reads the number from a register.
 //!
 //! | register | role |
 //! |---|---|

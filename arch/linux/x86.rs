@@ -11,8 +11,8 @@
 //! | xmm, x87 | preserved |
 //! | stack | not touched by the kernel |
 //!
-//! The compiler keeps esi and ebp for itself and lets nobody name them as operands. Of four arguments the last is exchanged with esi
-//! around the trap; with five and six, for which the registers do not suffice, the rest is in memory, behind eax.
+//! The compiler reserves esi and ebp and accepts them in no operand. With four arguments, the last is exchanged with esi around the trap. With five
+//! and six the registers do not suffice, so the rest is in memory, and eax points to it.
 //!
 //! # References
 //! - [System V ABI, Intel386 supplement](https://gitlab.com/x86-psABIs/i386-ABI)
@@ -35,7 +35,7 @@ macro_rules! trap {
     }};
 }
 
-/// The same, with `$a3` in esi.
+/// Enters the kernel with `$a3` in esi.
 macro_rules! trap_esi {
     ($nr:ident, $a3:ident; $($argument:tt)*) => {{
         let result: isize;
@@ -62,7 +62,7 @@ stub! { inline(always) syscall3(a0 "ebx", a1 "ecx", a2 "edx") }
 /// The call `nr`, with these arguments, must not break memory that Rust relies on.
 #[inline(always)]
 pub(crate) unsafe fn syscall4(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap_esi`.
+    // SAFETY: the caller vouches for the effects of the call, and `trap_esi` declares the registers that it changes.
     unsafe { trap_esi!(nr, a3; in("ebx") a0, in("ecx") a1, in("edx") a2) }
 }
 
@@ -73,7 +73,7 @@ pub(crate) unsafe fn syscall4(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), 
 /// The call `nr`, with these arguments, must not break memory that Rust relies on.
 #[inline(always)]
 pub(crate) unsafe fn syscall4_int2(nr: usize, a0: i32, a1: i32, a2: *mut (), a3: *mut ()) -> isize {
-    // SAFETY: what the call does is vouched for by the caller; the registers it changes are declared by `trap_esi`.
+    // SAFETY: the caller vouches for the effects of the call, and `trap_esi` declares the registers that it changes.
     unsafe { trap_esi!(nr, a3; in("ebx") a0, in("ecx") a1, in("edx") a2) }
 }
 
@@ -86,8 +86,8 @@ pub(crate) unsafe fn syscall4_int2(nr: usize, a0: i32, a1: i32, a2: *mut (), a3:
 pub(crate) unsafe fn syscall5(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), a3: *mut (), a4: *mut ()) -> isize {
     let result: isize;
     let rest: [*mut (); 2] = [core::ptr::without_provenance_mut(nr), a3];
-    // SAFETY: what the call does is vouched for by the caller. esi is put back from the stack, and without `nostack` nothing of
-    // the caller's lies where the push writes.
+    // SAFETY: the caller vouches for the effects of the call. esi is restored from the stack. Without `nostack` the compiler keeps
+    // nothing where the push writes.
     unsafe {
         asm!(
             "push esi",
@@ -95,7 +95,7 @@ pub(crate) unsafe fn syscall5(nr: usize, a0: *mut (), a1: *mut (), a2: *mut (), 
             "mov eax, dword ptr [eax]",
             "int 0x80",
             "pop esi",
-            inlateout("eax") &raw const rest => result, // where the rest is, then result
+            inlateout("eax") &raw const rest => result, // pointer to the rest, then result
             in("ebx") a0,
             in("ecx") a1,
             in("edx") a2,
@@ -123,9 +123,9 @@ pub(crate) unsafe fn syscall6(
 ) -> isize {
     let result: isize;
     let rest: [*mut (); 3] = [core::ptr::without_provenance_mut(nr), a3, a5];
-    // SAFETY: what the call does is vouched for by the caller. esi and ebp are put back from the stack, and without `nostack`
-    // nothing of the caller's lies where the pushes write. All operands are registers, and `rest` is read before ebp, by which the
-    // compiler may find it, is changed.
+    // SAFETY: the caller vouches for the effects of the call. esi and ebp are restored from the stack. Without `nostack` the compiler
+    // keeps nothing where the pushes write. All operands are registers. `rest` is read before ebp changes, because the compiler may
+    // address it by ebp.
     unsafe {
         asm!(
             "push ebp",
@@ -136,7 +136,7 @@ pub(crate) unsafe fn syscall6(
             "int 0x80",
             "pop esi",
             "pop ebp",
-            inlateout("eax") &raw const rest => result, // where the rest is, then result
+            inlateout("eax") &raw const rest => result, // pointer to the rest, then result
             in("ebx") a0,
             in("ecx") a1,
             in("edx") a2,

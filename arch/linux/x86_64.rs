@@ -3,7 +3,7 @@
 //! | register | role |
 //! |---|---|
 //! | rax | number in, result out |
-//! | rdi, rsi, rdx, r10, r8, r9 | arguments 1 to 6, preserved (the kernel takes the fourth in r10, as `syscall` overwrites rcx) |
+//! | rdi, rsi, rdx, r10, r8, r9 | arguments 1 to 6, preserved (the fourth in r10, because `syscall` overwrites rcx) |
 //! | rcx, r11 | overwritten by the instruction itself: return address and flags |
 //! | rflags | restored from r11 on return |
 //! | xmm, ymm, zmm, k, x87 | preserved |

@@ -11,8 +11,8 @@
 //! | nzcv | overwritten |
 //! | stack | not touched |
 //!
-//! The result is what Linux would give: an error number comes negated. No more is taken as preserved than by a function of
-//! C, as the vendor promises only the functions of libSystem.
+//! The result is as on Linux: an error number is negated. Every register that a C function may overwrite is
+//! clobbered, because the vendor promises only the functions of libSystem.
 //!
 //! # References
 //! - [xnu bsd/dev/arm/systemcalls.c](https://github.com/apple-oss-distributions/xnu/blob/main/bsd/dev/arm/systemcalls.c), `arm_prepare_u64_syscall_return`
@@ -21,8 +21,7 @@
 
 use core::arch::asm;
 
-/// Enters the kernel. Memory is clobbered: there is neither `nomem` nor `readonly`. So are the flags: there is no
-/// `preserves_flags`.
+/// Enters the kernel. Memory and the flags are clobbered: there is no `nomem`, `readonly` or `preserves_flags`.
 macro_rules! trap {
     ($nr:ident; $($argument:tt)*) => {{
         let result: isize;

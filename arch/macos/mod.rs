@@ -1,4 +1,4 @@
-//! The stubs of the processor. This list is the only one: who needs a stub includes this file.
+//! The stubs of the processor. Everything that needs a stub includes this file, so this is the only list.
 
 #[macro_use]
 #[path = "../stubs.rs"]

@@ -5,13 +5,13 @@
 //! |---|---|
 //! | rax | number in, with the class of BSD calls in bits 24 and up; result or error number out |
 //! | carry flag | set: rax is an error number |
-//! | rdi, rsi, rdx, r10, r8, r9 | arguments 1 to 6 (the fourth in r10, as `syscall` overwrites rcx) |
+//! | rdi, rsi, rdx, r10, r8, r9 | arguments 1 to 6 (the fourth in r10, because `syscall` overwrites rcx) |
 //! | rdx | second half of a result out |
 //! | rcx, r11 | overwritten by the instruction itself: return address and flags |
 //! | stack | not touched |
 //!
-//! The result is what Linux would give: an error number comes negated. No more is taken as preserved than by a function of
-//! C, as the vendor promises only the functions of libSystem.
+//! The result is as on Linux: an error number is negated. Every register that a C function may overwrite is
+//! clobbered, because the vendor promises only the functions of libSystem.
 //!
 //! # References
 //! - [xnu bsd/dev/i386/systemcalls.c](https://github.com/apple-oss-distributions/xnu/blob/main/bsd/dev/i386/systemcalls.c), `unix_syscall64`
@@ -23,8 +23,7 @@ use core::arch::asm;
 /// `SYSCALL_CLASS_UNIX` in its place.
 const CLASS: usize = 2 << 24;
 
-/// Enters the kernel. Memory is clobbered: there is neither `nomem` nor `readonly`. So are the flags: there is no
-/// `preserves_flags`.
+/// Enters the kernel. Memory and the flags are clobbered: there is no `nomem`, `readonly` or `preserves_flags`.
 macro_rules! trap {
     ($nr:ident; $($argument:tt)*) => {{
         let result: isize;

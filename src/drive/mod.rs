@@ -72,9 +72,11 @@ pub enum Status {
     /// The budget is used up. Call again at once, or after the other connections. The output may still be writable, and edge-triggered epoll
     /// does not report that again.
     Yielded,
-    /// Call again when the output is writable. Of TCP on Linux that is only when a third of the send buffer is free, which grows to
-    /// megabytes: a slow peer that takes something all the time can need many seconds for that. If you end connections of peers that
-    /// take nothing, set `TCP_NOTSENT_LOWAT`, with which it is soon, or ask `SIOCOUTQ` what they have taken.
+    /// Call again when the output is writable.
+    ///
+    /// On Linux a TCP socket is writable only when a third of its send buffer is free, and the buffer grows to megabytes. A slow peer that
+    /// reads all the time can need many seconds for that. If you close connections of peers that read nothing, set `TCP_NOTSENT_LOWAT`,
+    /// which makes the socket writable earlier, or read `SIOCOUTQ` to see their progress.
     OutFull,
     /// Call again when the input is readable.
     InEmpty,

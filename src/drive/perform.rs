@@ -72,7 +72,7 @@ impl Transfer {
         self.perform_with(step, out_fd.as_fd(), in_fd.as_fd(), buffer, 0).map_err(|stop| stop.error)
     }
 
-    /// The same, compiled once. `flags` are for the kernel, where it takes any.
+    /// Like `perform`, compiled only once. `flags` are for kernels that accept them.
     pub(super) fn perform_with(
         &mut self,
         step: &Step<'_>,
@@ -130,7 +130,7 @@ impl Transfer {
 /// Why a step stopped the loop.
 pub(super) struct Stop {
     pub(super) error: Error,
-    /// `EAGAIN` is the input's.
+    /// Whether an `EAGAIN` is about the input.
     pub(super) in_empty: bool,
 }
 
@@ -140,16 +140,16 @@ impl From<Error> for Stop {
     }
 }
 
-/// Performs the flush of a transfer, if one is owed. `full`: the output is.
+/// Performs the flush of a transfer, if one is owed. `full`: whether the output is full.
 pub(super) fn flush(transfer: &mut Transfer, full: bool, out_fd: BorrowedFd<'_>) {
     let step = if full { transfer.flush_full() } else { transfer.flush() };
     if let Some(Step::Flush { uncork, push }) = step {
-        // A flush that fails has nothing to flush: the output is not TCP, or gone. The completion reports it to the transfer.
+        // If a flush fails, the output is not TCP, or gone, and nothing is left to flush. The transfer learns it from `complete`.
         let _ = transfer.complete(cork::flush(out_fd, uncork, push));
     }
 }
 
-/// sendfile(2), with headers where the system's takes them.
+/// sendfile(2), with headers if the system's call accepts them.
 fn send(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,
@@ -162,13 +162,13 @@ fn send(
     Moved { bytes, error }
 }
 
-/// The stated number of bytes from here on.
+/// Returns how many bytes the file reports from `offset` on.
 fn size(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
     let size = sys::file_size(in_fd)?;
     Ok(size.saturating_sub(position(in_fd, offset)?).try_into().unwrap_or(usize::MAX))
 }
 
-/// Reads a byte and throws it away: 1 if there is one.
+/// Reads a byte and discards it. Returns 1 if there was one.
 fn read_byte(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
     pread(in_fd, &mut [0], position(in_fd, offset)?)
 }
@@ -177,7 +177,7 @@ fn position(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<u64> {
     offset.map_or_else(|| sys::seek_by(in_fd, 0), Ok)
 }
 
-/// Moves the file's position back to what was written of `read` bytes.
+/// Moves the file's position back by the bytes that were read and not written.
 fn seek_back(in_fd: BorrowedFd<'_>, read: usize, written: Moved) -> Moved {
     if written.bytes == read {
         return written;
@@ -188,7 +188,7 @@ fn seek_back(in_fd: BorrowedFd<'_>, read: usize, written: Moved) -> Moved {
     }
 }
 
-/// Reads at the file's position and advances it before anything is written: where that fails, nothing is sent that would be read again.
+/// Reads at the file's position, and advances the position before anything is written. If that fails, no bytes were sent that would be read again.
 fn read_at_position<'a>(
     in_fd: BorrowedFd<'_>,
     buffer: &'a mut [u8],
@@ -197,14 +197,15 @@ fn read_at_position<'a>(
 ) -> Result<&'a [u8]> {
     let at = sys::seek_by(in_fd, 0)?;
     let bytes = read_at(in_fd, buffer, count, at, in_empty)?;
-    // Some devices accept the order to move, and stay where they are.
+    // Some devices accept the seek and do not move.
     if !bytes.is_empty() && sys::seek_by(in_fd, bytes.len() as isize)? == at {
         return Err(Errno::ESPIPE);
     }
     Ok(bytes)
 }
 
-/// pread(2). One that claims more than it was asked for (a seccomp notifier can) has read nobody knows what: `EIO`.
+/// pread(2). Fails with `EIO` if it reports more bytes than it was asked for (a seccomp notifier can), because the buffer's content is then
+/// unknown.
 fn pread(in_fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize> {
     match sys::pread(in_fd, buffer, offset)? {
         read if read > buffer.len() => Err(Errno::EIO),
@@ -212,8 +213,8 @@ fn pread(in_fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize>
     }
 }
 
-/// Reads up to `count` bytes into the lent buffer. A file that was opened with `O_DIRECT`, or a raw disk, accepts whole blocks alone: if
-/// the read is refused, it is repeated from the start of a block on, for as many blocks as the buffer holds.
+/// Reads up to `count` bytes into the lent buffer. A file that was opened with `O_DIRECT`, or a raw disk, needs reads of whole blocks. So if the
+/// read fails with `EINVAL`, it is repeated from the start of a block, for as many blocks as fit in the buffer.
 fn read_at<'a>(
     in_fd: BorrowedFd<'_>,
     buffer: &'a mut [u8],
@@ -229,7 +230,7 @@ fn read_at<'a>(
     if refused != Errno::EINVAL {
         return Err(refused);
     }
-    // Most devices have the smaller block, some want the larger one.
+    // Most devices have the smaller block, some need the larger one.
     for block in [512, 4096] {
         let into_block = (offset % block as u64) as usize;
         let start = buffer.as_ptr().align_offset(block).min(buffer.len());
@@ -249,8 +250,8 @@ fn read_at<'a>(
     Err(refused)
 }
 
-/// Gathers what a write is to carry in the lent buffer; the trailers only behind the whole range of the file. Returns also whether
-/// it was there.
+/// Gathers the bytes of one write in the lent buffer. Returns them, and whether the file had its whole range. If it had not, the trailers are
+/// left out.
 fn gather<'a>(
     buffer: &'a mut [u8],
     headers: &[IoSlice<'_>],
@@ -268,7 +269,7 @@ fn gather<'a>(
     Ok((buffer.get(..len).unwrap_or(&[]), all))
 }
 
-/// Writes, unless there is nothing to write: that alone is 0. What claims to have written more has written no more than there was.
+/// Writes, and returns 0 only if there is nothing to write. If the write reports more bytes than it was given, only those are counted, with `EIO`.
 fn write_some(out_fd: BorrowedFd<'_>, bytes: &[u8], more: bool, socket: bool) -> Moved {
     if bytes.is_empty() {
         return Moved::default();
@@ -284,8 +285,8 @@ fn write(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], more: bool, socket: boo
     if socket { sys::sendmsg(out_fd, slices, more) } else { sys::writev(out_fd, slices) }
 }
 
-/// Copies the slices, of which `sent` bytes are gone, into the buffer from `at` on; returns the end.
-/// `EFAULT` if they do not fit: the buffer is smaller than the one that was lent.
+/// Copies the slices, without their first `sent` bytes, into the buffer from `at` on. Returns the end. Fails with `EFAULT` if they do not fit,
+/// because the buffer is then smaller than the one that was lent.
 fn fill(buffer: &mut [u8], mut at: usize, slices: &[IoSlice<'_>], mut sent: u64) -> Result<usize> {
     for slice in slices {
         let gone = sent.min(slice.len() as u64);

@@ -1,5 +1,5 @@
-//! The operating system: its numbers, structures and error convention, each in a folder of its own. One function a system call, named
-//! as it is. This file alone selects: all else asks `sys`.
+//! The operating system: its numbers, structures and error convention. Each system has a folder. Each system call is a function of its name.
+//! Only this file selects the system; everything else uses `sys`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[path = "linux/mod.rs"]
@@ -16,7 +16,7 @@ mod os;
 
 pub(crate) use os::*;
 
-/// The other half of [`fd`](crate::fd): a descriptor is closed by the system.
+/// Belongs to [`fd`](crate::fd), but closing needs the system.
 #[cfg(not(feature = "std"))]
 impl Drop for crate::fd::OwnedFd {
     fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! No system: the error, and what the rest is compiled against so that it is the only one.
+//! For any other system: the error, and stubs for the rest of the crate, so that it is the only error.
 
 compile_error!("bare-sendfile supports Linux, Android, FreeBSD and macOS");
 

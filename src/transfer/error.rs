@@ -93,7 +93,7 @@ impl fmt::Display for Error {
             Self::UnknownFlags(bits) => write!(f, "unknown flags {bits:#x}"),
             Self::WriteZero => f.write_str("a write returned 0"),
             Self::NoBuffer => f.write_str("copying needs a buffer"),
-            Self::Unasked => f.write_str("a completion that no step asked for"),
+            Self::Unasked => f.write_str("a result that no step asked for"),
         }
     }
 }

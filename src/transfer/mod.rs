@@ -215,7 +215,8 @@ enum End {
 /// # use std::{fs::File, io, net::TcpStream};
 /// async fn serve(
 ///     socket: &TcpStream,
-///     writable: impl AsyncFn() -> io::Result<()>, // the runtime's; lets other tasks run even if the socket is ready
+///     // The runtime's. It has to let other tasks run even if the socket is ready.
+///     writable: impl AsyncFn() -> io::Result<()>,
 ///     file: &File,
 ///     headers: &[IoSlice<'_>],
 /// ) -> io::Result<()> {
@@ -328,7 +329,7 @@ impl Transfer {
         Self::at_position(count.into(), headers, trailers)
     }
 
-    /// The same, for what knows whether the system's sendfile can.
+    /// Like `from_position`, for callers that have checked `sys::HAS_POSITION`.
     pub(crate) fn at_position(count: Count, headers: &[IoSlice<'_>], trailers: &[IoSlice<'_>]) -> Result<Self, Error> {
         Self::start(AT_POSITION, count, headers, trailers)
     }

@@ -52,6 +52,9 @@ struct Relocation {
 /// # Safety
 ///
 /// `stack` is the stack as the kernel laid it out, and no reference to the program's data is alive.
+// Without a call, even when it is not optimised: on x86_64 calls go by the global offset table, which is not relocated yet. So it is
+// inlined, and has no `for`.
+#[inline(always)]
 pub(crate) unsafe fn relocate(stack: *const usize) {
     // SAFETY: the count of arguments, the pointers to them, a null pointer; those to the environment follow.
     let mut next = unsafe { stack.add(*stack + 2) };
@@ -81,7 +84,8 @@ pub(crate) unsafe fn relocate(stack: *const usize) {
     }
 
     let (mut base, mut dynamic) = (0, None);
-    for i in 0..count {
+    let mut i = 0;
+    while i < count {
         // SAFETY: the kernel passes the address of so many headers, which are mapped with the program and never change.
         let header = unsafe { &*at::<ProgramHeader>(headers).add(i) };
         match header.kind {
@@ -89,6 +93,7 @@ pub(crate) unsafe fn relocate(stack: *const usize) {
             PT_DYNAMIC => dynamic = Some(header.address),
             _ => {}
         }
+        i += 1;
     }
     let Some(dynamic) = dynamic else { return };
 
@@ -105,7 +110,8 @@ pub(crate) unsafe fn relocate(stack: *const usize) {
         // SAFETY: as above.
         entry = unsafe { entry.add(1) };
     }
-    for i in 0..bytes / size_of::<Relocation>() {
+    let mut i = 0;
+    while i < bytes / size_of::<Relocation>() {
         // SAFETY: the dynamic section says that so many bytes of relocations are there.
         let relocation = unsafe { &*at::<Relocation>(relocations).add(i) };
         // The linker makes no others in a program that refers to no library; if it did, who runs it is told by the exit code.
@@ -114,5 +120,6 @@ pub(crate) unsafe fn relocate(stack: *const usize) {
         }
         // SAFETY: the linker names words of the program's data, which are writable, and nobody else refers to them yet.
         unsafe { *at_mut::<usize>(base + relocation.offset) = base + relocation.addend };
+        i += 1;
     }
 }

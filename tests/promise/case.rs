@@ -16,7 +16,7 @@ const FILE: usize = 4 << 20;
 const HEAD: usize = 40 << 10;
 const PAGE: usize = 4096;
 
-/// The file, and behind it the heads and trailers: no two places of it are alike.
+/// The file, and behind it the heads and trailers. All places differ.
 static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut bytes = vec![0; FILE + 2 * HEAD];
     Rng::with_seed(0).fill(&mut bytes);

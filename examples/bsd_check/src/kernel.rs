@@ -109,7 +109,7 @@ pub fn say(text: fmt::Arguments<'_>) {
     let _ = Stdout.write_fmt(text);
 }
 
-/// Ends this process by a signal, should it still be there after so many seconds.
+/// Ends this process by a signal if it still runs after so many seconds.
 pub fn die_after(seconds: i64) {
     const ITIMER_REAL: usize = 0;
     // struct itimerval: no interval, then the time.

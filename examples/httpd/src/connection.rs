@@ -27,8 +27,8 @@ const BUDGET: usize = 8 << 20;
 /// Of include/uapi/linux/sockios.h.
 const SIOCOUTQ: Opcode = 0x5411;
 
-/// Pages that a connection has, and uses only if it has to: what came in and was not looked at at their start, a head that was
-/// not sent at their end. A query is in one of the two.
+/// Pages that a connection has, and uses only if it has to. At their start are bytes that came in and are not parsed yet, at their end a
+/// head that is not sent yet. A query is in one of the two.
 pub const KEPT: usize = (Inbox::SIZE + head::MAX_PLAIN).next_multiple_of(PAGE);
 
 /// What the connections share: the machinery, and room for what is rarely kept from one event to the next.

@@ -7,8 +7,7 @@
 //! The payload arrives as it is: links, devices, FIFOs and sockets are made anew, with their owners, modes and times. What cannot be
 //! made is reported and passed over.
 //!
-//! Its last words are `init: exit N`: 0 if all went well, 1 if a line `init: FAILED` tells what went wrong; or `init: starting
-//! /sbin/init`.
+//! Its last words are `init: starting /sbin/init`, or `init: exit N`. N is 0 if all went well, and 1 if a line `init: FAILED` names an error.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What becomes of the flags where the kernel takes them itself, as FreeBSD's does, or takes none, as macOS's.
+//! The flags of FreeBSD and macOS. FreeBSD's kernel accepts them itself. macOS's accepts none.
 
 use super::super::TAKES_FLAGS;
 use crate::errno::Result;
@@ -11,7 +11,7 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    /// `flags` holds no unknown bits.
+    /// `flags` has no unknown bits.
     pub(crate) fn new(flags: SfFlags, _start: u64) -> Self {
         Self { flags }
     }
@@ -19,17 +19,17 @@ impl Hints {
     /// The kernel reads ahead by itself.
     pub(crate) fn read_ahead(&mut self, _in: BorrowedFd<'_>) {}
 
-    /// How many of the `count` bytes go out in the next step: the kernel decides that.
+    /// Returns how many of the `count` bytes the next step may send. The kernel decides that.
     pub(crate) fn before_step(&mut self, _in: BorrowedFd<'_>, _offset: u64, count: usize) -> Result<usize> {
         Ok(count)
     }
 
-    /// Whether the output may be corked. With `SYNC` the call would wait for pages of which the cork holds the last.
+    /// Whether the output may be corked. With `SYNC` the call would wait for pages, and the cork would hold the last one back.
     pub(crate) fn may_cork(&self) -> bool {
         self.native() & SfFlags::SYNC.bits() == 0
     }
 
-    /// What goes to the kernel.
+    /// Returns the flags for the kernel.
     pub(crate) fn native(&self) -> u32 {
         if TAKES_FLAGS { self.flags.bits() } else { 0 }
     }

@@ -1,5 +1,5 @@
-//! What FreeBSD and macOS have in common. Every function here is one system call and turns the machine word that comes back
-//! into a `Result`.
+//! The part that FreeBSD and macOS share. Every function here makes one system call, and converts the machine word that it returns to a
+//! `Result`.
 //!
 //! # References
 //! - [FreeBSD sys/sys/socket.h](https://github.com/freebsd/freebsd-src/blob/main/sys/sys/socket.h)
@@ -21,22 +21,22 @@ mod tests;
 
 /// The most that one call moves. The kernels' own limit is no smaller.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
-/// The most slices that one call takes: `UIO_MAXIOV`.
+/// The most slices of one call: `UIO_MAXIOV`.
 pub(crate) const IOV_MAX: usize = 1024;
-/// `SOCK_STREAM`, the answer of [`socket_type`] for TCP and stream sockets of the Unix domain.
+/// `SOCK_STREAM`, which [`socket_type`] returns for TCP and stream sockets of the Unix domain.
 pub(crate) const SOCK_STREAM: usize = 1;
-/// Whether sendmsg(2) can be told that more follows.
+/// Whether sendmsg(2) has `MSG_MORE`.
 pub(crate) const HAS_MSG_MORE: bool = false;
 /// Whether sendfile can begin at the file's position.
 pub(crate) const HAS_POSITION: bool = false;
-/// Whether the cork may span calls that wait for room: here what it holds back can be what they wait for.
+/// Whether a cork may span calls that wait for room. Here they could wait for bytes that it holds back.
 pub(crate) const CORKS_SMALL_STEPS: bool = false;
 
 pub(super) const SOL_SOCKET: c_int = 0xffff;
 const SO_TYPE: c_int = 0x1008;
-/// The answer of [`socket_protocol`].
+/// The result of [`socket_protocol`].
 pub(crate) const IPPROTO_TCP: usize = 6;
-/// Not here.
+/// Does not exist here.
 pub(crate) const IPPROTO_MPTCP: usize = 262;
 pub(crate) const NO_ULP: u32 = 0;
 pub(crate) const ULP_MPTCP: u32 = 1;
@@ -66,7 +66,7 @@ pub(super) struct SfHdtr {
 }
 
 impl SfHdtr {
-    /// An empty list is null, for a pointer that is not null has to be followed by a count that is not 0.
+    /// An empty list is null, because a pointer that is not null needs a count that is not 0.
     pub(super) fn new(headers: &[IoSlice<'_>], trailers: &[IoSlice<'_>]) -> Self {
         let list = |list: &[IoSlice<'_>]| if list.is_empty() { null() } else { list.as_ptr().cast() };
         Self {
@@ -78,14 +78,14 @@ impl SfHdtr {
     }
 }
 
-/// The bytes of `count` that lie below the largest offset, behind which no file has any: FreeBSD's kernel adds the two, and
-/// when the sum overflows, a file that changes its size meanwhile is sent beyond its end.
+/// Limits `count` to the bytes below the largest offset. FreeBSD's kernel adds the two. If the sum overflows, a file that changes its size
+/// meanwhile is sent beyond its end.
 pub(crate) fn below_limit(offset: u64, count: usize) -> usize {
     count.min((i64::MAX as u64).saturating_sub(offset) as usize)
 }
 
-/// sendfile(2) as Linux has it. It is one system call, or none where the kernel's would mean another thing: without an offset
-/// there is no such call, a count of 0 would send the whole file, and one above `i64::MAX` nothing.
+/// sendfile(2) with Linux's meaning. It makes no call where the kernel's has another meaning: there is no call without an offset, a count of 0
+/// would send the whole file, and a count above `i64::MAX` nothing.
 #[inline]
 pub(crate) fn sendfile(
     out_fd: BorrowedFd<'_>,
@@ -102,7 +102,7 @@ pub(crate) fn sendfile(
     }
     let count = below_limit(*offset, count);
     if count == 0 {
-        return Ok(0); // the end
+        return Ok(0); // at the end of the file
     }
     let (moved, errno) = super::sendfile_hdtr(out_fd, in_fd, *offset, count, &[], &[], 0);
     *offset += moved as u64;
@@ -112,8 +112,8 @@ pub(crate) fn sendfile(
     }
 }
 
-/// sendfile(2) with headers, if there are any, from the offset on. A count of 0 would tell the kernel to send to the end, one above
-/// `i64::MAX` nothing.
+/// sendfile(2) with headers, if there are any, from `offset` on. The kernel would take a count of 0 for "to the end", and send nothing for a
+/// count above `i64::MAX`.
 pub(crate) fn send(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,
@@ -128,29 +128,29 @@ pub(crate) fn send(
     }
     let asked = headers.iter().fold(count, |sum, slice| sum.saturating_add(slice.len()));
     match super::sendfile_hdtr(out_fd, in_fd, offset, count, headers, &[], flags) {
-        // Having sent all, macOS looks for room before it finds that there is nothing more to send.
+        // After the last byte, macOS waits for room before it finds that nothing is left to send.
         (bytes, Some(Errno::EAGAIN | Errno::EINTR)) if bytes == asked => (bytes, None),
         sent => sent,
     }
 }
 
-/// The same with numbers and a pointer that nobody vouches for.
+/// Like `sendfile`, with numbers and a pointer that nobody vouches for.
 ///
 /// # Safety
 ///
 /// `offset` is null, or points to a `u64` that may be read and written.
 pub(crate) unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
-    // For which std's type has no place.
+    // std's type cannot hold −1.
     if out_fd == -1 || in_fd == -1 {
         return Err(Errno::EBADF);
     }
-    // SAFETY: neither is −1. One that is not open is given to the kernel, which says so, and to nobody else.
+    // SAFETY: neither is −1. If one is not open, only the kernel gets it, and fails with `EBADF`.
     let (out_fd, in_fd) = unsafe { (BorrowedFd::borrow_raw(out_fd), BorrowedFd::borrow_raw(in_fd)) };
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     sendfile(out_fd, in_fd, unsafe { offset.as_mut() }, count)
 }
 
-/// sendmsg(2) without SIGPIPE. These kernels cannot be told that more follows.
+/// sendmsg(2) without SIGPIPE. These kernels have no `MSG_MORE`.
 pub(crate) fn sendmsg(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], _more: bool) -> Result<usize> {
     let message = MsgHdr {
         name: null(),
@@ -184,12 +184,12 @@ pub(crate) fn read(in_fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     Errno::check(unsafe { kernel::read(in_fd.as_raw_fd(), buffer.as_mut_ptr(), buffer.len()) })
 }
 
-/// splice(2) is Linux's: the answer is that of a kernel without it.
+/// splice(2) is Linux's. This fails like a kernel without it.
 pub(crate) fn splice(_in: BorrowedFd<'_>, _out: BorrowedFd<'_>, _count: usize, _nonblocking: bool) -> Result<usize> {
     Err(Errno::ENOSYS)
 }
 
-/// ppoll(2) is asked on behalf of splice, and for a datagram of no bytes, which is taken for the end here.
+/// ppoll(2) is needed for splice, and for empty datagrams, which are taken for the end here.
 pub(crate) fn ready(_in: BorrowedFd<'_>, _out: BorrowedFd<'_>) -> Result<(bool, bool)> {
     Err(Errno::ENOSYS)
 }
@@ -204,12 +204,12 @@ pub(crate) fn unread(_in: BorrowedFd<'_>) -> Result<usize> {
     Err(Errno::ENOSYS)
 }
 
-/// Whether it is a pipe: asked after a splice.
+/// Whether `fd` is a pipe; asked after a splice only.
 pub(crate) fn is_pipe(_in: BorrowedFd<'_>) -> bool {
     false
 }
 
-/// lseek(2) from the current position: the new position.
+/// lseek(2) from the current position. Returns the new position.
 pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
     // SAFETY: it touches no memory of this process.
     let result = unsafe { kernel::lseek(in_fd.as_raw_fd(), distance as i64, SEEK_CUR) };
@@ -232,27 +232,27 @@ pub(super) fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, va
     Errno::check(result)
 }
 
-/// What kind of socket it is: `SO_TYPE`. `ENOTSOCK` if it is none.
+/// Returns the kind of the socket, `SO_TYPE`, or fails with `ENOTSOCK`.
 pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
 }
 
-/// What lies on top of TCP is not told from TCP.
+/// Protocols on top of TCP are treated as TCP.
 pub(crate) fn tcp_ulp(_out: BorrowedFd<'_>) -> Result<u32> {
     Err(Errno::ENOPROTOOPT)
 }
 
-/// Every stream is taken for TCP; one that is not refuses its options.
+/// Every stream is taken for TCP. If it is not, it refuses the options.
 pub(crate) fn socket_protocol(_out: BorrowedFd<'_>) -> Result<usize> {
     Ok(IPPROTO_TCP)
 }
 
-/// The size is asked only for outputs that there are on Linux alone.
+/// The size is asked only for outputs that exist on Linux only.
 pub(crate) fn file_size(_in: BorrowedFd<'_>) -> Result<u64> {
     Err(Errno::ENOSYS)
 }
 
-/// Whether `TCP_NODELAY` is set (any number but 0); an error on all that is not TCP.
+/// Returns whether `TCP_NODELAY` is set (not 0), or fails if the socket is not TCP.
 pub(crate) fn tcp_nodelay(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_TCP, TCP_NODELAY)
 }
@@ -262,16 +262,16 @@ pub(crate) fn set_tcp_nodelay(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize>
     setsockopt(out_fd, SOL_TCP, TCP_NODELAY, on.into())
 }
 
-/// A set of signals: the lower ones, as many as are of interest.
+/// A set of signals: the lower ones, which are the ones needed.
 pub(crate) type SigSet = u32;
 
-/// The set of SIGPIPE alone: signal 13 is bit 12.
+/// The set with only SIGPIPE: signal 13 is bit 12.
 pub(crate) const SIGPIPE: SigSet = 1 << 12;
 
 const SIG_BLOCK: c_int = 1;
 const SIG_UNBLOCK: c_int = 2;
 
-/// sigprocmask(2): blocks these signals in the calling thread; the set that was blocked before.
+/// sigprocmask(2): blocks these signals in the calling thread. Returns the set that was blocked before.
 pub(crate) fn block_signals(set: SigSet) -> Result<SigSet> {
     change_mask(SIG_BLOCK, set)
 }
@@ -292,7 +292,7 @@ fn change_mask(how: c_int, set: SigSet) -> Result<SigSet> {
 const SIGPIPE_NUMBER: c_int = 13;
 const SIG_IGN: usize = 1;
 
-/// `struct sigaction`, of the kernel or of C. The handler comes first in each. The rest is not as long in all of them, but all 0.
+/// `struct sigaction`, of the kernel or of C. The handler comes first in each. The rest differs in length, but it is all 0.
 #[repr(C)]
 pub(super) struct SigAction {
     handler: usize,
@@ -302,11 +302,11 @@ pub(super) struct SigAction {
 /// sigaction(2): the whole process ignores SIGPIPE.
 pub(crate) fn ignore_sigpipe() -> Result<usize> {
     let action = SigAction { handler: SIG_IGN, rest: [0; 3] };
-    // SAFETY: it is read, and nothing of this process is called by it.
+    // SAFETY: the kernel reads `action`, and calls nothing in this process.
     Errno::check(unsafe { kernel::sigaction(SIGPIPE_NUMBER, &action) })
 }
 
-/// sigpending(2): the blocked signals that wait for the calling thread or its process.
+/// sigpending(2): returns the blocked signals that are pending for the calling thread or its process.
 pub(crate) fn pending_signals() -> Result<SigSet> {
     let mut set = SigSetT::new(0);
     // SAFETY: the kernel writes `set`, of its own type.
@@ -321,6 +321,7 @@ pub(crate) fn pending_signals() -> Result<SigSet> {
 /// The caller owns `fd` and does not use it afterwards.
 #[cfg(not(feature = "std"))]
 pub(crate) unsafe fn close(fd: crate::fd::RawFd) {
-    // SAFETY: the caller's. An error is not reported: the descriptor is gone after most of them and must not be closed twice.
+    // SAFETY: the caller owns `fd`. An error is not reported, because after most errors the descriptor is closed, and it must not be
+    // closed twice.
     unsafe { kernel::close(fd) };
 }

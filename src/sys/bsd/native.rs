@@ -7,28 +7,28 @@ use crate::iovec::IoSlice;
 use crate::sys;
 use crate::transfer::{Count, Moved};
 
-/// The native second form: one sendfile(2) of FreeBSD or macOS, with its meaning. [`sendfile_hdtr`](crate::sendfile_hdtr) is
-/// what to use, unless it is this one call that is wanted.
+/// Makes one native sendfile(2) of FreeBSD or macOS, with the kernel's meaning. Unless you want exactly this call, use
+/// [`sendfile_hdtr`](crate::sendfile_hdtr).
 ///
-/// - `count` of 0 bytes is refused with `EINVAL` and no call: the kernels would send the whole file. So are an offset of `i64::MAX`
-///   or more and a count above it; of a count that reaches beyond that offset the part below it is asked for.
-/// - The number of bytes to send is that of the file; where the kernel counts the headers too (macOS), they are added.
+/// - A `count` of 0 bytes fails with `EINVAL` and no call, because the kernels would send the whole file. So do an offset of `i64::MAX` or
+///   more, and a count above it. If a count reaches beyond that offset, only the part below it is asked for.
+/// - `count` is the file's bytes. macOS's kernel counts the headers too, so they are added there.
 ///
-/// What the kernels do otherwise than one would think:
+/// The kernels may surprise you:
 ///
 /// | | FreeBSD | macOS |
 /// |---|---|---|
-/// | no error | not all need be sent: trailers can be short on a nonblocking socket | the same of headers and trailers |
-/// | `EAGAIN`, `EINTR`, `EBUSY` | bytes can have been sent | the same |
-/// | headers, when there is no byte of the file to send | are dropped, and the trailers sent | are sent |
-/// | headers, when the socket takes only a part | the rest is for the next call | the file follows the torn headers |
-/// | trailers, when the file is shorter than the count | are sent | are sent |
-/// | a file that cannot be read | is no error of this call: later ones say `EPIPE`, and the socket keeps `EIO` (`SO_ERROR`) | is `EIO` |
+/// | no error | trailers can be short on a nonblocking socket | headers and trailers can |
+/// | `EAGAIN`, `EINTR`, `EBUSY` | bytes may have been sent | the same |
+/// | headers, if there is no byte of the file to send | are dropped, and the trailers are sent | are sent |
+/// | headers, if the socket accepts only a part | the rest is for the next call | the file follows the torn headers |
+/// | trailers, if the file is shorter than the count | are sent | are sent |
+/// | a file that cannot be read | this call does not fail; later calls fail with `EPIPE`, and the socket keeps `EIO` (`SO_ERROR`) | fails with `EIO` |
 /// | a nonblocking socket | waits with [`SfFlags::SYNC`] | can wait for the kernel's buffers |
-/// | a signal whose handler was set with `SA_RESTART`, while the call waits for room in a blocking socket | ends the call: the bytes, or `EINTR` | **is followed by the same call once more, from the same offset on and with the bytes sent as its count**: they are sent twice, and if they were none, all of the file is. So is every sendfile there: set handlers without `SA_RESTART`, or make the socket nonblocking |
-/// | `flags` | as [`SfFlags`] says | anything but 0 is `EINVAL` |
+/// | a signal whose handler was set with `SA_RESTART`, while the call waits for room in a blocking socket | ends the call: it returns the bytes, or `EINTR` | **the kernel repeats the call from the same offset, with the bytes sent as its count**. Those bytes are sent twice; if none were sent, all of the file is. Every sendfile is like that there: set handlers without `SA_RESTART`, or make the socket nonblocking |
+/// | `flags` | as described at [`SfFlags`] | any flag fails with `EINVAL` |
 ///
-/// The bytes are those of headers, file and trailers together. Which section they are of is only known while the trailers had no part.
+/// The result counts headers, file and trailers together. Their sections are known only if no trailer was sent.
 ///
 /// System calls: `sendfile`.
 ///

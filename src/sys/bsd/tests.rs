@@ -1,5 +1,5 @@
-//! The numbers, structures and constants against what `libc` and `sc` know. All of it is decided when it is compiled, so that
-//! `cargo check` for the other system is the test (`tests/steps/bsd`).
+//! Compares the numbers, structures and constants with `libc` and `sc`, at compile time. So `cargo check` for the other system is the test
+//! (`tests/steps/bsd`).
 
 use core::mem::offset_of;
 

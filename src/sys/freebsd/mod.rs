@@ -49,7 +49,7 @@ mod nr {
 #[cfg(all(test, target_os = "freebsd"))]
 const _: () = assert!(TCP_NOPUSH == libc::TCP_NOPUSH);
 
-/// As the crate `sc` has them, which knows FreeBSD on this processor alone.
+/// Against the crate `sc`, which knows FreeBSD on this processor only.
 #[cfg(all(test, target_os = "freebsd", target_arch = "x86_64"))]
 const _: () = {
     #[cfg(not(feature = "std"))]
@@ -62,12 +62,12 @@ const _: () = {
     assert!(nr::SIGACTION == sc::nr::SIGACTION && nr::SIGTIMEDWAIT == sc::nr::SIGTIMEDWAIT);
 };
 
-/// Whether sendfile takes flags.
+/// Whether sendfile accepts flags.
 const TAKES_FLAGS: bool = true;
 const MSG_NOSIGNAL: c_int = 0x2_0000;
 const SO_ERROR: c_int = 0x1007;
 const TCP_NOPUSH: c_int = 4;
-/// Whether headers are given to sendfile: here they go with the file's first bytes, in one piece.
+/// Whether headers are passed to sendfile. Here they go with the file's first bytes, in one piece.
 pub(crate) const NATIVE_HDTR: bool = true;
 /// Whether a file alone needs the cork.
 pub(crate) const CORKS_FILES: bool = false;
@@ -86,7 +86,7 @@ impl SigSetT {
     }
 }
 
-/// sendfile(2) as it is here: the bytes sent, headers and trailers included, and the error that came with them, if one did.
+/// sendfile(2) with this kernel's meaning. Returns the bytes sent, headers and trailers included, and the error, if any.
 ///
 /// A count of 0 means to the end of the file.
 pub(crate) fn sendfile_hdtr(
@@ -99,7 +99,7 @@ pub(crate) fn sendfile_hdtr(
     flags: u32,
 ) -> (usize, Option<Errno>) {
     let hdtr = SfHdtr::new(headers, trailers);
-    // Some errors leave it as it is.
+    // Some errors do not write it.
     let mut sent: i64 = 0;
     // SAFETY: the kernel reads `hdtr`, of this frame, and the slices it points to, which are borrowed and, by `IoSlice`'s
     // layout, arrays of `struct iovec`; it writes the eight bytes of `sent`.
@@ -118,7 +118,7 @@ pub(crate) fn sendfile_hdtr(
     (sent as usize, Errno::check(result).err())
 }
 
-/// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.
+/// sendfile(2) on descriptors that cannot be open. Returns `EBADF` if the call exists and is allowed. It sends nothing.
 pub(crate) fn sendfile_probe() -> Errno {
     let (bad, no) = (word(-1), word(0));
     // SAFETY: no descriptor, no pointer: nothing can be read or written anywhere.
@@ -127,8 +127,8 @@ pub(crate) fn sendfile_probe() -> Errno {
     Errno::check(result).err().unwrap_or(Errno::ENOSYS)
 }
 
-/// The error that stands behind this one. sendfile returns before the disk has been read. If that fails, the connection is torn down:
-/// the next calls say `EPIPE`, and the socket keeps `EIO`, until `SO_ERROR` takes it away.
+/// Returns the error behind this one. sendfile returns before the disk has been read. If the read fails, the kernel tears the connection
+/// down: the next calls fail with `EPIPE`, and the socket keeps `EIO` until `SO_ERROR` is read.
 pub(crate) fn behind(errno: Errno, out_fd: BorrowedFd<'_>) -> Errno {
     if errno != Errno::EPIPE {
         return errno;
@@ -137,17 +137,17 @@ pub(crate) fn behind(errno: Errno, out_fd: BorrowedFd<'_>) -> Errno {
     kept.and_then(|number| Errno::from_raw_os_error(number as i32)).unwrap_or(errno)
 }
 
-/// Whether `TCP_NOPUSH` is set (any number but 0); an error on all that is not TCP.
+/// Returns whether `TCP_NOPUSH` is set (not 0), or fails if the socket is not TCP.
 pub(crate) fn tcp_nopush(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_TCP, TCP_NOPUSH)
 }
 
-/// Sets or clears `TCP_NOPUSH`. Clearing it sends what waits.
+/// Sets or clears `TCP_NOPUSH`. Clearing it sends the bytes that wait.
 pub(crate) fn set_tcp_nopush(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
     setsockopt(out_fd, SOL_TCP, TCP_NOPUSH, on.into())
 }
 
-/// ioctl(2), `FIONSPACE`: how many bytes the send buffer has room for.
+/// ioctl(2), `FIONSPACE`: returns the room in the send buffer, in bytes.
 pub(crate) fn send_room(out_fd: BorrowedFd<'_>) -> Result<usize> {
     const FIONSPACE: isize = 0x4004_6676;
     let mut room: c_int = 0;
@@ -158,7 +158,7 @@ pub(crate) fn send_room(out_fd: BorrowedFd<'_>) -> Result<usize> {
     Errno::check(result).map(|_| room.max(0) as usize)
 }
 
-/// sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked; `EAGAIN` if none is.
+/// sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked. Fails with `EAGAIN` if none is pending.
 pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
     let (set, no_time) = (SigSetT::new(set), [0_i64; 2]);
     // SAFETY: the kernel reads `set` and `no_time` (a timespec of two words), and writes no siginfo, as the second argument

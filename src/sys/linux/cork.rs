@@ -1,8 +1,8 @@
-//! Linux: `TCP_CORK` holds back what does not fill a segment.
+//! Linux: `TCP_CORK` holds back less than a segment.
 
 use super::{BorrowedFd, Result, sys};
 
-/// Corks the socket unless it is.
+/// Sets the cork unless it is already set.
 pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {
     match sys::tcp_cork(out_fd)? {
         0 => sys::set_tcp_cork(out_fd, true),
@@ -10,15 +10,15 @@ pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {
     }
 }
 
-/// Sends what the kernel holds back.
+/// Sends the bytes that the kernel holds back.
 pub(crate) fn flush(out_fd: BorrowedFd<'_>, uncork: bool, push: bool) -> Result<usize> {
     if uncork {
         sys::set_tcp_cork(out_fd, false)?;
     } else if sys::tcp_cork(out_fd)? != 0 {
-        return Ok(0); // The caller's cork: TCP_NODELAY would send even what it holds.
+        return Ok(0); // TCP_NODELAY would send even what the caller's cork holds
     }
     if push {
-        // Clearing TCP_CORK would still leave a short segment to Nagle's algorithm; setting TCP_NODELAY does not.
+        // After clearing TCP_CORK, Nagle's algorithm could still hold a short segment. Setting TCP_NODELAY sends it.
         let nodelay = sys::tcp_nodelay(out_fd)?;
         sys::set_tcp_nodelay(out_fd, true)?;
         if nodelay == 0 {

@@ -1,4 +1,4 @@
-//! The error numbers of Linux, the same on all processors but for one on powerpc.
+//! The error numbers of Linux. They are the same on all processors, except for one on powerpc.
 //!
 //! # References
 //! - [Linux include/uapi/asm-generic/errno-base.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/asm-generic/errno-base.h)

@@ -1,4 +1,4 @@
-//! Linux. Every function here is one system call and turns the machine word that comes back into a `Result`.
+//! Linux. Every function here makes one system call, and converts the machine word that it returns to a `Result`.
 //!
 //! # References
 //! - [syscalls(2)](https://man7.org/linux/man-pages/man2/syscalls.2.html)
@@ -24,36 +24,36 @@ pub(crate) mod cork;
 mod errno;
 pub(crate) mod hints;
 
-#[cfg(feature = "pins")] // of tests/packages/no_libc alone, which has what it needs
+#[cfg(feature = "pins")] // a feature of tests/packages/no_libc only, which has the dependencies
 mod pins;
 #[cfg(test)]
 mod tests;
 
 /// The most that one call moves: `MAX_RW_COUNT` of include/linux/fs.h, INT_MAX rounded down to a page of 4096 bytes.
 pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
-/// The most slices that one call takes: `UIO_MAXIOV` of include/uapi/linux/uio.h.
+/// The most slices of one call: `UIO_MAXIOV` of include/uapi/linux/uio.h.
 pub(crate) const IOV_MAX: usize = 1024;
-/// Whether sendmsg(2) can be told that more follows.
+/// Whether sendmsg(2) has `MSG_MORE`.
 pub(crate) const HAS_MSG_MORE: bool = true;
 /// Whether sendfile can begin at the file's position.
 pub(crate) const HAS_POSITION: bool = true;
-/// Whether headers are given to sendfile.
+/// Whether headers are passed to sendfile.
 pub(crate) const NATIVE_HDTR: bool = false;
 /// Whether a file alone needs the cork.
 pub(crate) const CORKS_FILES: bool = false;
-/// Whether the cork may span calls that wait for room: what is full is sent under it all the same.
+/// Whether a cork may span calls that wait for room. Full segments are sent under it, so they do not wait for ever.
 pub(crate) const CORKS_SMALL_STEPS: bool = true;
-/// `SOCK_STREAM` of include/linux/net.h, the answer of [`socket_type`] for TCP and stream sockets of the Unix domain.
+/// `SOCK_STREAM` of include/linux/net.h, which [`socket_type`] returns for TCP and stream sockets of the Unix domain.
 pub(crate) const SOCK_STREAM: usize = 1;
 
 const SOL_SOCKET: c_int = 1;
 const SO_TYPE: c_int = 3;
 const SO_PROTOCOL: c_int = 38;
-/// The answer of [`socket_protocol`] for TCP.
+/// The result of [`socket_protocol`] for TCP.
 pub(crate) const IPPROTO_TCP: usize = 6;
-/// The same for MPTCP.
+/// The result of [`socket_protocol`] for MPTCP.
 pub(crate) const IPPROTO_MPTCP: usize = 262;
-/// The answers of [`tcp_ulp`] for plain TCP, and for MPTCP: the first four bytes of the name.
+/// The results of [`tcp_ulp`] for plain TCP, and for MPTCP: the first four bytes of the name.
 pub(crate) const NO_ULP: u32 = 0;
 pub(crate) const ULP_MPTCP: u32 = u32::from_ne_bytes(*b"mptc");
 const SOL_TCP: c_int = IPPROTO_TCP as c_int;
@@ -102,19 +102,19 @@ struct PollFd {
     revents: i16,
 }
 
-/// An integer as an argument. A C `int` is sign-extended on the way, as C does.
+/// Returns an integer as an argument. A C `int` is sign-extended, as C does.
 #[inline(always)]
 const fn word(n: isize) -> *mut () {
     without_provenance_mut(n as usize)
 }
 
-/// A descriptor as an argument.
+/// Returns a descriptor as an argument.
 #[inline(always)]
 fn fd(fd: BorrowedFd<'_>) -> *mut () {
     word(fd.as_raw_fd() as isize)
 }
 
-/// sendfile(2). The offset is read and written by the kernel as a signed number.
+/// sendfile(2). The kernel reads and writes the offset as a signed number.
 #[cfg_attr(target_arch = "aarch64", inline(never))] // for SVE, see arch/linux/aarch64.rs
 #[cfg_attr(not(target_arch = "aarch64"), inline(always))]
 pub(crate) fn sendfile(
@@ -124,15 +124,15 @@ pub(crate) fn sendfile(
     count: usize,
 ) -> Result<usize> {
     let offset = offset.map_or(null_mut(), |offset| (offset as *mut u64).cast());
-    // SAFETY: the kernel writes to no memory but the eight bytes of `offset`, which is null or borrowed mutably, and every
-    // bit pattern is a u64.
+    // SAFETY: the kernel writes only to the eight bytes of `offset`, which is null or borrowed mutably, and every bit pattern is a
+    // u64.
     let result = unsafe {
         arch::syscall4_int2(nr::SENDFILE, out_fd.as_raw_fd(), in_fd.as_raw_fd(), offset, word(count as isize))
     };
     Errno::check(result)
 }
 
-/// The same from the offset, or from the file's position on. It takes neither headers nor flags.
+/// sendfile(2) from the offset, or from the file's position. It accepts neither headers nor flags.
 pub(crate) fn send(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,
@@ -151,31 +151,31 @@ pub(crate) fn send(
     }
 }
 
-/// The error that stands behind this one: each call tells its own.
+/// Returns the same error: on this system each call returns its own.
 pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
     errno
 }
 
-/// sendfile(2) with numbers and a pointer that nobody vouches for.
+/// Like `sendfile`, with numbers and a pointer that nobody vouches for.
 ///
 /// # Safety
 ///
-/// Nobody is surprised when the eight bytes at `offset` change, if they can be written to.
+/// If the eight bytes at `offset` are writable, the call may change them, so nothing else may rely on them.
 #[inline(never)] // as above
 pub(crate) unsafe fn sendfile_raw(out_fd: RawFd, in_fd: RawFd, offset: *mut u64, count: usize) -> Result<usize> {
-    // SAFETY: the kernel checks the pointer and writes to no other memory; the rest is the caller's.
+    // SAFETY: the kernel checks the pointer and writes to no other memory. The caller vouches that these bytes may change.
     let result = unsafe { arch::syscall4_int2(nr::SENDFILE, out_fd, in_fd, offset.cast(), word(count as isize)) };
     Errno::check(result)
 }
 
-/// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.
-#[inline(never)] // as above, and nobody calls it in a loop
+/// sendfile(2) on descriptors that cannot be open. Returns `EBADF` if the call exists and is allowed. It sends nothing.
+#[inline(never)] // as above, and it is not called in a loop
 pub(crate) fn sendfile_probe() -> Errno {
     // SAFETY: no descriptor, no offset, no count: nothing can be written anywhere.
     let result = unsafe { arch::syscall4_int2(nr::SENDFILE, -1, -1, null_mut(), word(0)) };
     match Errno::check(result) {
         Err(errno) => errno,
-        // It cannot succeed on a bad descriptor; a filter that answers 0 has taken the call away.
+        // It cannot succeed on a bad descriptor. A filter that returns 0 has replaced the call.
         Ok(_) => Errno::ENOSYS,
     }
 }
@@ -223,8 +223,8 @@ pub(crate) fn read(in_fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     Errno::check(result)
 }
 
-/// splice(2) at the current positions. One of the two must be a pipe. `nonblocking`: no waiting for the pipe, which before Linux
-/// 5.1 its own `O_NONBLOCK` does not say to splice.
+/// splice(2) at the current positions. One of the two must be a pipe. `nonblocking`: whether not to wait for the pipe. (Before Linux 5.1,
+/// splice ignores the pipe's own `O_NONBLOCK`.)
 pub(crate) fn splice(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>, count: usize, nonblocking: bool) -> Result<usize> {
     let (no_offset, flags) = (null_mut(), word(if nonblocking { SPLICE_F_NONBLOCK } else { 0 }));
     // SAFETY: without offsets it touches no memory of this process.
@@ -233,7 +233,7 @@ pub(crate) fn splice(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>, count: usize
     Errno::check(result)
 }
 
-/// statx(2): the size that the file states.
+/// statx(2): returns the size that the file reports.
 pub(crate) fn file_size(in_fd: BorrowedFd<'_>) -> Result<u64> {
     /// `struct statx` of include/uapi/linux/stat.h, the same on all processors.
     #[repr(C)]
@@ -259,7 +259,7 @@ pub(crate) fn file_size(in_fd: BorrowedFd<'_>) -> Result<u64> {
     Errno::check(result).map(|_| stat.size)
 }
 
-/// ppoll(2) without waiting: what has happened of the events that are asked for, errors and hang-ups always.
+/// ppoll(2) without waiting: returns the events that have happened. Errors and hang-ups are always included.
 fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N]) -> Result<[i16; N]> {
     let mut fds = asked.map(|(fd, events)| PollFd { fd: fd.as_raw_fd(), events, revents: 0 });
     let mut no_time: [i64; 2] = [0, 0];
@@ -276,24 +276,23 @@ fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N]) -> Result<[i16; N]> {
         )
     };
     match Errno::check(result) {
-        // Nothing had happened yet, and a signal came.
+        // A signal came before anything had happened.
         Err(Errno::EINTR) => Ok([0; N]),
         result => result.map(|_| fds.map(|fd| fd.revents)),
     }
 }
 
-/// ppoll(2) without waiting: whether there is something to read, an end or an error included, and whether something can be
-/// written, or an error would be the answer.
+/// ppoll(2) without waiting: returns whether a read would not block (there are bytes, the end, or an error), and whether a write would not.
 pub(crate) fn ready(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>) -> Result<(bool, bool)> {
     poll([(in_fd, POLLIN), (out_fd, POLLOUT)]).map(|[input, output]| (input != 0, output != 0))
 }
 
-/// ppoll(2) without waiting: whether nothing more can come in, but for what has.
+/// ppoll(2) without waiting: returns whether nothing more can arrive.
 pub(crate) fn hung_up(in_fd: BorrowedFd<'_>) -> Result<bool> {
     poll([(in_fd, POLLRDHUP)]).map(|[input]| input & (POLLRDHUP | POLLHUP) != 0)
 }
 
-/// ioctl(2), `FIONREAD`: the bytes that can be read.
+/// ioctl(2), `FIONREAD`: returns the bytes that can be read.
 pub(crate) fn unread(in_fd: BorrowedFd<'_>) -> Result<usize> {
     let mut bytes: c_int = 0;
     // SAFETY: the kernel writes an `int`, to `bytes`, of this frame.
@@ -301,29 +300,30 @@ pub(crate) fn unread(in_fd: BorrowedFd<'_>) -> Result<usize> {
     Errno::check(result).map(|_| bytes as usize)
 }
 
-/// fcntl(2), `F_GETPIPE_SZ`: whether it is a pipe.
+/// fcntl(2), `F_GETPIPE_SZ`: whether `fd` is a pipe.
 pub(crate) fn is_pipe(in_fd: BorrowedFd<'_>) -> bool {
     // SAFETY: it touches no memory of this process.
     let result = unsafe { arch::syscall3(nr::FCNTL, fd(in_fd), word(F_GETPIPE_SZ as isize), word(0)) };
     Errno::check(result).is_ok()
 }
 
-/// pipe2(2): the end to read from and the end to write to, both closed when another program is executed.
+/// pipe2(2): returns the end to read from and the end to write to. Both are closed at execve(2).
 pub(crate) fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     let mut fds: [RawFd; 2] = [-1; 2];
     // SAFETY: the kernel writes two numbers, to `fds`, of this frame.
     let result = unsafe { arch::syscall3(nr::PIPE2, (&raw mut fds).cast(), word(O_CLOEXEC as isize), word(0)) };
     Errno::check(result)?;
-    // SAFETY: the kernel has just opened both, and nobody else knows them.
+    // SAFETY: the kernel has just opened both, and nothing else owns them.
     Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
 }
 
-/// lseek(2) from the current position: the new position.
+/// lseek(2) from the current position. Returns the new position.
 pub(crate) fn seek_by(in_fd: BorrowedFd<'_>, distance: isize) -> Result<u64> {
     wide::lseek(fd(in_fd), distance as i64, word(SEEK_CUR as isize))
 }
 
-/// preadv2(2) of one byte with `RWF_NOWAIT`: `EAGAIN` if it is not in the page cache, `EOPNOTSUPP` if the file cannot tell.
+/// preadv2(2) of one byte with `RWF_NOWAIT`. Fails with `EAGAIN` if it is not in the page cache, and with `EOPNOTSUPP` if the file does not
+/// support that.
 pub(crate) fn read_cached_byte(in_fd: BorrowedFd<'_>, offset: u64) -> Result<usize> {
     let mut byte = 0_u8;
     let vector: [*mut (); 2] = [(&raw mut byte).cast(), word(1)];
@@ -344,7 +344,7 @@ pub(crate) fn read_cached_byte(in_fd: BorrowedFd<'_>, offset: u64) -> Result<usi
     Errno::check(result)
 }
 
-/// posix_fadvise(2); a length of 0 means to the end.
+/// posix_fadvise(2). A length of 0 means to the end.
 pub(crate) fn fadvise(in_fd: BorrowedFd<'_>, offset: u64, len: u64, advice: Advice) -> Result<()> {
     Errno::check(wide::fadvise(fd(in_fd), offset, len, word(advice as isize))).map(drop)
 }
@@ -354,7 +354,7 @@ fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usi
     getsockopt_len(out_fd, level, option).map(|(value, _)| value as usize)
 }
 
-/// getsockopt(2): up to the first four bytes of the value, and their number.
+/// getsockopt(2): returns up to the first four bytes of the value, and their number.
 fn getsockopt_len(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<(c_int, u32)> {
     let mut value: c_int = 0;
     let mut len = size_of::<c_int>() as u32;
@@ -388,23 +388,23 @@ fn setsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int, value: c_int)
     Errno::check(result)
 }
 
-/// What kind of socket it is: `SO_TYPE`. `ENOTSOCK` if it is none.
+/// Returns the kind of the socket, `SO_TYPE`, or fails with `ENOTSOCK`.
 pub(crate) fn socket_type(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_TYPE)
 }
 
-/// Which protocol it is: `SO_PROTOCOL`, a number of the socket's family.
+/// Returns the protocol, `SO_PROTOCOL`, a number of the socket's family.
 pub(crate) fn socket_protocol(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_SOCKET, SO_PROTOCOL)
 }
 
-/// What lies on top of TCP: the first bytes of the name of `TCP_ULP`, 0 if there is none. An error on all that is not TCP, and
+/// Returns the protocol on top of TCP: the first bytes of the name in `TCP_ULP`, or 0 if there is none. Fails if the socket is not TCP, and
 /// before Linux 4.13.
 pub(crate) fn tcp_ulp(out_fd: BorrowedFd<'_>) -> Result<u32> {
     getsockopt_len(out_fd, SOL_TCP, TCP_ULP).map(|(name, len)| if len > 0 { name as u32 } else { NO_ULP })
 }
 
-/// Whether `TCP_CORK` is set; an error on all that is not TCP.
+/// Returns whether `TCP_CORK` is set, or fails if the socket is not TCP.
 pub(crate) fn tcp_cork(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_TCP, TCP_CORK)
 }
@@ -414,27 +414,27 @@ pub(crate) fn set_tcp_cork(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
     setsockopt(out_fd, SOL_TCP, TCP_CORK, on.into())
 }
 
-/// Whether `TCP_NODELAY` is set; an error on all that is not TCP.
+/// Returns whether `TCP_NODELAY` is set, or fails if the socket is not TCP.
 pub(crate) fn tcp_nodelay(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_TCP, TCP_NODELAY)
 }
 
-/// Sets or clears `TCP_NODELAY`. Setting it sends what waits.
+/// Sets or clears `TCP_NODELAY`. Setting it sends the bytes that wait.
 pub(crate) fn set_tcp_nodelay(out_fd: BorrowedFd<'_>, on: bool) -> Result<usize> {
     setsockopt(out_fd, SOL_TCP, TCP_NODELAY, on.into())
 }
 
-/// A set of signals as the kernel has it.
+/// The kernel's set of signals.
 pub(crate) type SigSet = u64;
 
-/// The set of SIGPIPE alone: signal 13 is bit 12 of the first of the kernel's words.
+/// The set with only SIGPIPE: signal 13 is bit 12 of the first of the kernel's words.
 pub(crate) const SIGPIPE: SigSet =
     if cfg!(all(target_pointer_width = "32", target_endian = "big")) { 1 << (32 + 12) } else { 1 << 12 };
 
 const SIG_BLOCK: c_int = 0;
 const SIG_UNBLOCK: c_int = 1;
 
-/// rt_sigprocmask(2): blocks these signals in the calling thread; the set that was blocked before.
+/// rt_sigprocmask(2): blocks these signals in the calling thread. Returns the set that was blocked before.
 pub(crate) fn block_signals(set: SigSet) -> Result<SigSet> {
     let mut before: SigSet = 0;
     change_mask(SIG_BLOCK, set, &mut before)?;
@@ -461,7 +461,7 @@ fn change_mask(how: c_int, set: SigSet, before: &mut SigSet) -> Result<usize> {
     Errno::check(result)
 }
 
-/// rt_sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked; `EAGAIN` if none is.
+/// rt_sigtimedwait(2) without waiting: takes one pending signal of the set, which must be blocked. Fails with `EAGAIN` if none is pending.
 pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
     let no_time: [i64; 2] = [0, 0];
     // SAFETY: the kernel reads `set` (eight bytes, as the last argument says) and `no_time` (a timespec of two numbers of at
@@ -482,20 +482,24 @@ pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
 const SIGPIPE_NUMBER: isize = 13;
 const SIG_IGN: usize = 1;
 
-/// The kernel's `struct sigaction`. The handler is its first word on every processor. The rest (flags, on most a restorer, a set of
-/// signals) is elsewhere on each, but all 0.
+/// The kernel's `struct sigaction`. The handler is its first word on every processor. The rest (flags, mostly a restorer, a set of signals)
+/// differs, but it is all 0. All fields are words, because there could be a gap before a 64-bit number, which is not initialised.
 #[repr(C)]
 struct SigAction {
     handler: usize,
-    rest: [usize; 2],
-    mask: SigSet,
+    rest: [usize; Self::REST],
+}
+
+impl SigAction {
+    /// Two words and the set.
+    const REST: usize = 2 + size_of::<SigSet>() / size_of::<usize>();
 }
 
 /// rt_sigaction(2): the whole process ignores SIGPIPE.
 pub(crate) fn ignore_sigpipe() -> Result<usize> {
-    let action = SigAction { handler: SIG_IGN, rest: [0; 2], mask: 0 };
-    // SAFETY: the kernel reads `action`, with a set of eight bytes, as the last argument says, and writes no old one. Nothing of
-    // this process is called by it.
+    let action = SigAction { handler: SIG_IGN, rest: [0; SigAction::REST] };
+    // SAFETY: the kernel reads `action`, with a set of eight bytes, as the last argument says, and writes no old one. It calls nothing
+    // in this process.
     let result = unsafe {
         arch::syscall4(
             nr::RT_SIGACTION,
@@ -508,7 +512,7 @@ pub(crate) fn ignore_sigpipe() -> Result<usize> {
     Errno::check(result)
 }
 
-/// rt_sigpending(2): the blocked signals that wait for the calling thread or its process.
+/// rt_sigpending(2): returns the blocked signals that are pending for the calling thread or its process.
 pub(crate) fn pending_signals() -> Result<SigSet> {
     let mut set: SigSet = 0;
     // SAFETY: the kernel writes the eight bytes of `set`, as the second argument says.
@@ -525,6 +529,7 @@ pub(crate) fn pending_signals() -> Result<SigSet> {
 /// The caller owns `fd` and does not use it afterwards.
 #[cfg(not(feature = "std"))]
 pub(crate) unsafe fn close(fd: crate::fd::RawFd) {
-    // SAFETY: the caller's. An error is not reported: the descriptor is gone after most of them and must not be closed twice.
+    // SAFETY: the caller owns `fd`. An error is not reported, because after most errors the descriptor is closed, and it must not be
+    // closed twice.
     unsafe { arch::syscall1(nr::CLOSE, word(fd as isize)) };
 }

@@ -1,5 +1,5 @@
-//! The numbers, structures and constants of this processor against what `linux-raw-sys` and `libc` know, decided when it is
-//! compiled: tests/packages/no_libc compiles it for every processor.
+//! Compares this processor's numbers, structures and constants with `linux-raw-sys` and `libc`, at compile time.
+//! tests/packages/no_libc compiles it for every processor.
 
 use core::mem::{offset_of, size_of};
 
@@ -7,7 +7,7 @@ use linux_raw_sys::{general, ioctl, net};
 
 use super::*;
 
-/// The number here, and the name there.
+/// The number here, and the name in the other crate.
 macro_rules! numbers {
     ($($(#[$cfg:meta])? $ours:ident $theirs:ident)*) => {
         const _: () = { $($(#[$cfg])? assert!(nr::$ours == general::$theirs as usize, stringify!($ours));)* };
@@ -94,7 +94,7 @@ const _: () = {
     assert!(SPLICE_F_NONBLOCK == libc::SPLICE_F_NONBLOCK as isize);
 };
 
-/// The kernel's words of a set, the first of which has the first signals.
+/// The kernel's words of a set. The first word has the first signals.
 #[repr(C)]
 union Words {
     set: SigSet,
@@ -110,7 +110,7 @@ const _: () = {
     assert!(SIG_IGN == libc::SIG_IGN && 1 << (SIGPIPE_NUMBER - 1) == 1 << (general::SIGPIPE - 1));
 };
 
-/// Of Android's errors `libc` has a part, and of powerpc's `linux-raw-sys` has one wrong.
+/// `libc` has only a part of Android's errors, and `linux-raw-sys` has a wrong one on powerpc.
 #[cfg(not(target_os = "android"))]
 use libc as errors;
 #[cfg(target_os = "android")]
@@ -123,7 +123,7 @@ macro_rules! errnos {
     };
 }
 
-/// The other names, on either side. (Of Android's not all are known.)
+/// The other names, on either side. (`libc` does not know all of Android's.)
 macro_rules! same_errnos {
     ($($(#[$cfg:meta])? $name:ident = $of:ident;)*) => {
         #[cfg(not(target_os = "android"))]

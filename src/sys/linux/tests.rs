@@ -1,4 +1,4 @@
-//! The numbers, structures and constants against what others know, and what takes a bad pointer to see.
+//! The numbers, structures and constants against other crates', and tests that need a bad pointer.
 
 use std::fs::File;
 use std::io::{Read, pipe};
@@ -60,7 +60,7 @@ fn a1_numbers_are_those_of_syscalls() {
     }
 }
 
-/// Of which `sc` has more than tables.
+/// `sc` has more than tables on these.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
 #[test]
 fn a1_numbers_are_those_of_sc() {
@@ -73,31 +73,6 @@ fn a1_numbers_are_those_of_sc() {
     }
     #[cfg(not(feature = "std"))]
     assert_eq!(nr::CLOSE, sc::nr::CLOSE);
-}
-
-#[test]
-fn a1_no_number_is_left_out() {
-    let compared: Vec<&str> = NUMBERS.iter().map(|&(name, _)| name).collect();
-    let tables = [
-        include_str!("nr/arm.rs"),
-        include_str!("nr/generic.rs"),
-        include_str!("nr/powerpc.rs"),
-        include_str!("nr/powerpc64.rs"),
-        include_str!("nr/riscv32.rs"),
-        include_str!("nr/s390x.rs"),
-        include_str!("nr/x86.rs"),
-        include_str!("nr/x86_64.rs"),
-    ];
-    for source in tables {
-        let numbers = source.lines().filter_map(|line| line.strip_prefix("pub(crate) const "));
-        let names = numbers.map(|line| line.split(':').next().unwrap());
-        // With std nothing is closed here.
-        let names: Vec<&str> = names.filter(|&name| cfg!(not(feature = "std")) || name != "CLOSE").collect();
-        assert_eq!(names, compared);
-    }
-    for name in compared {
-        assert!(include_str!("pins.rs").contains(&std::format!("    {name} __NR")), "{name} is not pinned");
-    }
 }
 
 #[test]
@@ -150,11 +125,11 @@ fn pollfd_is_laid_out_as_libcs() {
     assert_eq!(core::mem::offset_of!(PollFd, revents), core::mem::offset_of!(libc::pollfd, revents));
 }
 
-/// sendfile of ten bytes to a pipe with any pointer as the offset: the kernel's word, and what came out.
+/// Sends ten bytes to a pipe with any pointer as the offset. Returns the kernel's result, and the bytes that arrived.
 fn with_offset_at(pointer: *mut ()) -> (isize, Vec<u8>) {
     let source = File::open("/proc/version").unwrap();
     let (mut reader, writer) = pipe().unwrap();
-    // SAFETY: the kernel checks the pointer; what is writable there belongs to the caller.
+    // SAFETY: the kernel checks the pointer. Memory that is writable there belongs to the caller.
     let word = unsafe { arch::syscall4_int2(nr::SENDFILE, writer.as_raw_fd(), source.as_raw_fd(), pointer, word(10)) };
     drop(writer);
     let mut sent = Vec::new();
@@ -171,10 +146,10 @@ fn a6_bad_offset_pointer_is_efault() {
     assert_eq!((word, sent.len(), offset), (10, 10, 13), "a good one");
 }
 
-/// Why `sendfile` takes `&mut`: with memory that cannot be written to, the bytes are gone and the count is lost.
+/// The reason for `&mut`: with read-only memory, the bytes are sent and the count is lost.
 #[test]
 fn a6_read_only_offset_fails_after_the_data_went_out() {
-    // SAFETY: a new mapping, wherever the kernel likes.
+    // SAFETY: a new mapping, at a place that the kernel chooses.
     let page = unsafe { libc::mmap(null_mut(), 1, libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
     assert_ne!(page, libc::MAP_FAILED);
     let (word, sent) = with_offset_at(page.cast());

@@ -1,14 +1,14 @@
-//! Calls with 64-bit numbers, where such a number is two arguments.
+//! Calls with 64-bit numbers on processors where such a number is two arguments.
 //!
 //! # References
 //! - [syscall(2)](https://man7.org/linux/man-pages/man2/syscall.2.html), "Architecture-specific requirements"
 
 use super::{Errno, Result, arch, nr, word};
 
-/// Whether a pair begins at an argument with an odd number, and the order of posix_fadvise(2) is another for that.
+/// Whether a pair begins at an argument with an odd number. posix_fadvise(2) then has another order of arguments.
 const ALIGNED: bool = cfg!(any(target_arch = "arm", target_arch = "powerpc"));
 
-/// The halves, in the order in which they stand in memory.
+/// Returns the halves in their order in memory.
 const fn pair(n: u64) -> [*mut (); 2] {
     let [low, high] = preadv2_offset(n);
     if cfg!(target_endian = "big") { [high, low] } else { [low, high] }
@@ -21,7 +21,7 @@ const fn pair(n: u64) -> [*mut (); 2] {
 /// The kernel may write `len` bytes from `buffer` on.
 pub(super) unsafe fn pread(fd: *mut (), buffer: *mut (), len: usize, offset: u64) -> isize {
     let (len, [first, second]) = (word(len as isize), pair(offset));
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     unsafe {
         if ALIGNED {
             arch::syscall6(nr::PREAD64, fd, buffer, len, word(0), first, second)
@@ -31,7 +31,7 @@ pub(super) unsafe fn pread(fd: *mut (), buffer: *mut (), len: usize, offset: u64
     }
 }
 
-/// An offset as the two last arguments but one of preadv2(2): the lower half first, in either byte order.
+/// Returns an offset as two arguments of preadv2(2): the lower half first, in either byte order.
 pub(super) const fn preadv2_offset(offset: u64) -> [*mut (); 2] {
     [word(offset as u32 as isize), word((offset >> 32) as u32 as isize)]
 }
@@ -49,7 +49,7 @@ pub(super) fn fadvise(fd: *mut (), offset: u64, len: u64, advice: *mut ()) -> is
     }
 }
 
-/// _llseek(2): the new position.
+/// _llseek(2): returns the new position.
 pub(super) fn lseek(fd: *mut (), distance: i64, whence: *mut ()) -> Result<u64> {
     let ([low, high], mut position) = (preadv2_offset(distance as u64), 0_u64);
     // SAFETY: the kernel writes the eight bytes of `position`, of this frame.

@@ -1,4 +1,4 @@
-//! Calls with 64-bit numbers, where such a number is one argument.
+//! Calls with 64-bit numbers on processors where such a number is one argument.
 
 use super::{Errno, Result, arch, nr, word};
 
@@ -9,11 +9,11 @@ use super::{Errno, Result, arch, nr, word};
 /// The kernel may write `len` bytes from `buffer` on.
 #[inline]
 pub(super) unsafe fn pread(fd: *mut (), buffer: *mut (), len: usize, offset: u64) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     unsafe { arch::syscall4(nr::PREAD64, fd, buffer, word(len as isize), word(offset as isize)) }
 }
 
-/// An offset as the two last arguments but one of preadv2(2), the lower half first.
+/// Returns an offset as two arguments of preadv2(2), the lower half first.
 #[inline]
 pub(super) const fn preadv2_offset(offset: u64) -> [*mut (); 2] {
     [word(offset as isize), word(0)]
@@ -26,7 +26,7 @@ pub(super) fn fadvise(fd: *mut (), offset: u64, len: u64, advice: *mut ()) -> is
     unsafe { arch::syscall4(nr::FADVISE64, fd, word(offset as isize), word(len as isize), advice) }
 }
 
-/// lseek(2): the new position.
+/// lseek(2): returns the new position.
 #[inline]
 pub(super) fn lseek(fd: *mut (), distance: i64, whence: *mut ()) -> Result<u64> {
     // SAFETY: it touches no memory of this process.

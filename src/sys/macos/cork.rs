@@ -1,9 +1,9 @@
-//! macOS: clearing `TCP_NOPUSH` sends nothing, so what it holds could stay for good. `TCP_NODELAY`, set before anything is
-//! written, lets nothing wait; the price is that the sections go out in segments of their own.
+//! macOS: clearing `TCP_NOPUSH` sends nothing, so bytes that it holds could stay for good. If `TCP_NODELAY` is set before anything is
+//! written, nothing waits. The price is that the sections go out in segments of their own.
 
 use super::{BorrowedFd, Result, sys};
 
-/// Has each write sent at once, unless it is so.
+/// Sets `TCP_NODELAY`, which sends each write at once, unless it is already set.
 pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {
     match sys::tcp_nodelay(out_fd)? {
         0 => sys::set_tcp_nodelay(out_fd, true),
@@ -11,7 +11,7 @@ pub(crate) fn cork(out_fd: BorrowedFd<'_>, _left: u64) -> Result<usize> {
     }
 }
 
-/// Puts the option back. Nothing waits, but for what the caller's own `TCP_NOPUSH` holds.
+/// Restores the option. Nothing waits, except for bytes that the caller's own `TCP_NOPUSH` holds.
 pub(crate) fn flush(out_fd: BorrowedFd<'_>, uncork: bool, _push: bool) -> Result<usize> {
     if uncork { sys::set_tcp_nodelay(out_fd, false) } else { Ok(0) }
 }

@@ -1,5 +1,5 @@
-//! System calls by libSystem, the interface that the vendor supports, turned into the kernel's form: a negative result is an
-//! error number.
+//! System calls by libSystem, the interface that the vendor supports. Results are converted to the kernel's form: a negative result is an error
+//! number.
 
 use core::ffi::{c_int, c_void};
 
@@ -36,12 +36,12 @@ mod c {
     }
 }
 
-/// −1 stands for the thread's errno.
+/// Converts −1 to the thread's errno, negated.
 fn check(result: isize) -> isize {
     if result != -1 {
         return result;
     }
-    // SAFETY: it takes nothing and returns the address of this thread's errno, which is always there.
+    // SAFETY: it has no argument and returns the address of this thread's errno, which is always valid.
     let errno = unsafe { c::__error() };
     // SAFETY: as above; only this thread writes to it.
     -unsafe { *errno as isize }
@@ -49,32 +49,32 @@ fn check(result: isize) -> isize {
 
 #[cfg(not(feature = "std"))]
 pub(in crate::sys) unsafe fn close(fd: c_int) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::close(fd) } as isize)
 }
 
 pub(in crate::sys) unsafe fn read(fd: c_int, buffer: *mut u8, len: usize) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::read(fd, buffer, len) })
 }
 
 pub(in crate::sys) unsafe fn pread(fd: c_int, buffer: *mut u8, len: usize, offset: i64) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::pread(fd, buffer, len, offset) })
 }
 
 pub(in crate::sys) unsafe fn writev(fd: c_int, slices: *const c_void, len: c_int) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::writev(fd, slices, len) })
 }
 
 pub(in crate::sys) unsafe fn sendmsg(fd: c_int, message: *const MsgHdr, flags: c_int) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::sendmsg(fd, message, flags) })
 }
 
 pub(in crate::sys) unsafe fn lseek(fd: c_int, offset: i64, whence: c_int) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::lseek(fd, offset, whence) } as isize)
 }
 
@@ -85,7 +85,7 @@ pub(in crate::sys) unsafe fn getsockopt(
     value: *mut c_int,
     len: *mut u32,
 ) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::getsockopt(fd, level, option, value, len) } as isize)
 }
 
@@ -96,7 +96,7 @@ pub(in crate::sys) unsafe fn setsockopt(
     value: *const c_int,
     len: u32,
 ) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::setsockopt(fd, level, option, value, len) } as isize)
 }
 
@@ -108,26 +108,26 @@ pub(in crate::sys) unsafe fn sendfile(
     hdtr: *const SfHdtr,
     flags: c_int,
 ) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::sendfile(in_fd, out_fd, offset, len, hdtr, flags) } as isize)
 }
 
 pub(in crate::sys) unsafe fn sigprocmask(how: c_int, set: *const SigSetT, before: *mut SigSetT) -> isize {
-    // SAFETY: the caller's. This function and sigwait return the error number itself.
+    // SAFETY: the caller vouches for the arguments. This function and sigwait return the error number itself.
     -unsafe { c::pthread_sigmask(how, set, before) as isize }
 }
 
 pub(in crate::sys) unsafe fn sigaction(signal: c_int, action: *const SigAction) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::sigaction(signal, action, core::ptr::null_mut()) } as isize)
 }
 
 pub(in crate::sys) unsafe fn sigpending(set: *mut SigSetT) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     check(unsafe { c::sigpending(set) } as isize)
 }
 
 pub(in crate::sys) unsafe fn sigwait(set: *const SigSetT, signal: *mut c_int) -> isize {
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     -unsafe { c::sigwait(set, signal) as isize }
 }

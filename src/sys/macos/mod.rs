@@ -29,13 +29,13 @@ mod errno;
 
 pub(crate) use bsd::*;
 
-/// Whether sendfile takes flags.
+/// Whether sendfile accepts flags.
 const TAKES_FLAGS: bool = false;
 const MSG_NOSIGNAL: c_int = 0x8_0000;
-/// Whether headers are given to sendfile: here the kernel does not notice that it has sent only a part of them, on a
-/// nonblocking socket or after a signal, and sends the file behind it.
+/// Whether headers are passed to sendfile. On a nonblocking socket or after a signal, this kernel does not notice that it has sent only a part
+/// of them, and sends the file behind it.
 pub(crate) const NATIVE_HDTR: bool = false;
-/// Whether a file alone needs the cork: here a short piece is pushed out only when it is written.
+/// Whether a file alone needs the cork. Here a short piece is pushed out only at the time of its write.
 pub(crate) const CORKS_FILES: bool = true;
 
 /// `sigset_t`.
@@ -52,10 +52,10 @@ impl SigSetT {
     }
 }
 
-/// sendfile(2) as it is here: the bytes sent, headers and trailers included, and the error that came with them, if one did.
+/// sendfile(2) with this kernel's meaning. Returns the bytes sent, headers and trailers included, and the error, if any.
 ///
-/// A count of 0 means to the end of the file. The kernel counts the headers as a part of the count, so they are added to it
-/// here. Of the flags it accepts 0 alone.
+/// A count of 0 means to the end of the file. The kernel counts the headers as a part of the count, so this function adds them. The kernel
+/// accepts no flags.
 pub(crate) fn sendfile_hdtr(
     out_fd: BorrowedFd<'_>,
     in_fd: BorrowedFd<'_>,
@@ -76,16 +76,16 @@ pub(crate) fn sendfile_hdtr(
     let result = unsafe {
         kernel::sendfile(in_fd.as_raw_fd(), out_fd.as_raw_fd(), offset as i64, &mut len, hdtr, flags as c_int)
     };
-    // It is written on every return.
+    // The kernel writes it on every return.
     (len as usize, Errno::check(result).err())
 }
 
-/// The error that stands behind this one: each call tells its own.
+/// Returns the same error: on this system each call returns its own.
 pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
     errno
 }
 
-/// sendfile(2) on descriptors that cannot be open: `EBADF` if the call exists and is allowed, and it does nothing.
+/// sendfile(2) on descriptors that cannot be open. Returns `EBADF` if the call exists and is allowed. It sends nothing.
 pub(crate) fn sendfile_probe() -> Errno {
     let mut len = 0;
     // SAFETY: no descriptor, and no pointer but to `len`, which the kernel may write.
@@ -94,8 +94,8 @@ pub(crate) fn sendfile_probe() -> Errno {
     Errno::check(result).err().unwrap_or(Errno::ENOSYS)
 }
 
-/// Takes one pending signal of the set, which must be blocked; `EAGAIN` if none is. sigwait(2) would wait, so sigpending(2)
-/// is asked first.
+/// Takes one pending signal of the set, which must be blocked. Fails with `EAGAIN` if none is pending. sigwait(2) would wait, so
+/// sigpending(2) is called first.
 pub(crate) fn take_signal(set: SigSet) -> Result<usize> {
     if pending_signals()? & set == 0 {
         return Err(Errno::EAGAIN);

@@ -21,13 +21,13 @@ mod nr {
     pub(super) const SETSOCKOPT: usize = 105;
     pub(super) const SIGACTION: usize = 46;
     pub(super) const SIGPENDING: usize = 52;
-    /// That of the thread: `__pthread_sigmask`.
+    /// The thread's: `__pthread_sigmask`.
     pub(super) const SIGPROCMASK: usize = 329;
     pub(super) const SIGWAIT: usize = 330;
     pub(super) const WRITEV: usize = 121;
 }
 
-/// As the crate `sc` has them.
+/// Against the crate `sc`.
 #[cfg(all(test, target_os = "macos"))]
 const _: () = {
     #[cfg(not(feature = "std"))]
@@ -48,13 +48,13 @@ pub(in crate::sys) unsafe fn sendfile(
     flags: c_int,
 ) -> isize {
     let (in_fd, out_fd, flags) = (word(in_fd as isize), word(out_fd as isize), word(flags as isize));
-    // SAFETY: the caller's.
+    // SAFETY: the caller vouches for the arguments.
     unsafe {
         arch::syscall6(nr::SENDFILE, in_fd, out_fd, word(offset as isize), len.cast(), hdtr.cast_mut().cast(), flags)
     }
 }
 
 pub(in crate::sys) unsafe fn sigwait(set: *const SigSetT, signal: *mut c_int) -> isize {
-    // SAFETY: the caller's. The call takes two arguments and ignores the third.
+    // SAFETY: the caller vouches for the arguments. The call has two and ignores the third.
     unsafe { arch::syscall3(nr::SIGWAIT, set.cast_mut().cast(), signal.cast(), word(0)) }
 }
