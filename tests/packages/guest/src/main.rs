@@ -17,7 +17,9 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::io::Errno;
+use rustix::ioctl::{Opcode, Setter, ioctl};
 use rustix::mount::{MountFlags, mount};
+use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 use rustix::system::{RebootCommand, finit_module, reboot};
 
@@ -47,11 +49,13 @@ fn run_all() -> Result<usize> {
     if !Path::new("/proc/self").exists() {
         make("/proc", 0o755)?;
         mount("proc", "/proc", "proc", MountFlags::NOSUID, None).map_err(|errno| format!("mount /proc: {errno}"))?;
+        print!("{}", fs::read_to_string("/proc/version")?);
     }
     for (folder, kind) in [("/sys", "sysfs"), ("/dev", "devtmpfs"), ("/dev/pts", "devpts"), ("/dev/shm", "tmpfs")] {
         make(folder, 0o755)?;
         mount(kind, folder, kind, MountFlags::NOSUID, None).map_err(|errno| format!("mount {folder}: {errno}"))?;
     }
+    loopback_up().map_err(|errno| format!("set lo up: {errno}"))?;
     symlink("/proc/self/fd", "/dev/fd")?;
     load_modules()?;
     make("/tmp", 0o1777)?;
@@ -68,6 +72,24 @@ fn run_all() -> Result<usize> {
         failed += usize::from(!run(&program?.path())?);
     }
     Ok(failed)
+}
+
+/// The loopback interface, which then has its address by itself. It may be up.
+fn loopback_up() -> rustix::io::Result<()> {
+    /// `struct ifreq` of <linux/if.h>, with the flags.
+    #[repr(C)]
+    struct Interface {
+        name: [u8; 16],
+        flags: i16,
+        rest: [u8; 22],
+    }
+    const SIOCSIFFLAGS: Opcode = 0x8914;
+    const IFF_UP: i16 = 1;
+    let mut lo = Interface { name: [0; 16], flags: IFF_UP, rest: [0; 22] };
+    lo.name[..2].copy_from_slice(b"lo");
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    // SAFETY: the call reads a `struct ifreq`, which is no larger.
+    unsafe { ioctl(socket, Setter::<SIOCSIFFLAGS, _>::new(lo)) }
 }
 
 /// A folder, which may be there. A new one has exactly this mode, whatever the umask.
