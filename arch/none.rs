@@ -1,6 +1,6 @@
 //! No processor: the error, and what the rest is compiled against so that it is the only one.
 
-// What has not even the interfaces of Unix is refused as a system, in src/sys/none.rs.
+// src/sys/none.rs refuses a system that has not even the interfaces of Unix.
 #[cfg(unix)]
 compile_error!(
     "bare-sendfile has no system calls for this processor: arch/README.md lists those that it knows on each system. Where Rust has \

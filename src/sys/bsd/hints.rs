@@ -19,7 +19,7 @@ impl Hints {
     /// The kernel reads ahead by itself.
     pub(crate) fn read_ahead(&mut self, _in: BorrowedFd<'_>) {}
 
-    /// How many of the `count` bytes go out in the next step: the kernel decides that.
+    /// Returns how many of the `count` bytes the next step may send: all, as the kernel decides.
     pub(crate) fn before_step(&mut self, _in: BorrowedFd<'_>, _offset: u64, count: usize) -> Result<usize> {
         Ok(count)
     }
@@ -29,7 +29,7 @@ impl Hints {
         self.native() & SfFlags::SYNC.bits() == 0
     }
 
-    /// What goes to the kernel.
+    /// Returns the flags for the kernel.
     pub(crate) fn native(&self) -> u32 {
         if TAKES_FLAGS { self.flags.bits() } else { 0 }
     }

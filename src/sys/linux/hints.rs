@@ -44,19 +44,19 @@ impl Hints {
         }
     }
 
-    /// What the flags ask for before a step. How many of the `count` bytes at `offset` it may send: `EBUSY` if none.
+    /// Does what the flags ask for before a step, and returns how many of the `count` bytes at `offset` it may send: `EBUSY` if none.
     pub(crate) fn before_step(&mut self, in_fd: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize> {
         let count = self.cached(in_fd, offset, count)?;
         self.drop_cache(in_fd, offset);
         Ok(count)
     }
 
-    /// Whether the output may be corked.
+    /// Whether the output may be corked: under every flag.
     pub(crate) fn may_cork(&self) -> bool {
         true
     }
 
-    /// What goes to the kernel, which takes no flags.
+    /// Returns the flags for the kernel, which takes none.
     pub(crate) fn native(&self) -> u32 {
         0
     }
