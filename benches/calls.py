@@ -71,7 +71,8 @@ def report(report):
     ]
     def cell(library, cpu):
         number = counts.get((cpu, "function", library), "–")
-        return f"**{number}**" if library == LIBRARIES[0] else number
+        fewest = min(counts[key] for key in counts if key[:2] == (cpu, "function"))
+        return f"**{number}**" if number == fewest else number
 
     fewest_first = sorted(LIBRARIES, key=lambda library: counts[next(iter(CPUS)), "function", library])
     report.page("calls", ["", *CPUS], [[library, *(cell(library, cpu) for cpu in CPUS)] for library in fewest_first])

@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "target" / "bench-report"
 PAGE = ROOT / "docs" / "measured.md"
 PROGRAMS = ROOT / "benches" / "programs"
-# The processors on which everything runs: Rust's target, QEMU's name, GNU's prefix of tools.
+# The processors on which the programs are measured: Rust's target, QEMU's name, GNU's prefix of tools.
 CPUS = {
     cpu: (target, emulates, tools)
     for cpu, target, emulates, _, tools, what, *_ in (
         line.split() for line in (ROOT / "tests" / "tools" / "processors.list").read_text().splitlines() if not line.startswith("#")
     )
-    if what == "all"
+    if what in ("all", "most")
 }
 
 
@@ -82,8 +82,8 @@ class Report:
         if self.writes_page:
             begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
             before, rest = PAGE.read_text().split(begin)
-            lines = [header, ["---"] * len(header), *rows]
-            table = "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines).replace("|  |", "| |")
+            head, *lines = [f"| {' | '.join(map(str, line))} |\n".replace("|  |", "| |") for line in [header, *rows]]
+            table = head + "|" + "---|" * len(header) + "\n" + "".join(lines)
             PAGE.write_text(before + begin + table + end + rest.split(end, 1)[1])
 
     def note(self, text):

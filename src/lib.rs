@@ -119,7 +119,7 @@
 //! # Systems
 //!
 //! - Linux and FreeBSD on x86_64, aarch64 and riscv64; macOS on x86_64 and aarch64.
-//! - Linux on arm, i686, loongarch64, s390x, powerpc, powerpc64 and riscv32 as well; Android on those that it has.
+//! - Linux also on every other processor for which Rust's `asm!` is stable, which `arch/README.md` lists; Android on those that it has.
 //! - On anything else the crate does not compile.
 //!
 //! On FreeBSD and macOS the functions make the same calls, with `TCP_NOPUSH` or `TCP_NODELAY` in place of `TCP_CORK`. `splice`, `statx` and
@@ -176,8 +176,8 @@ pub use stream::StreamCopy;
 pub use sys::native::sendfile_native;
 pub use transfer::{Count, Error, Mechanisms, Moved, Output, Progress, Slices, Step, Transfer};
 
-/// Compiles and runs the code in the README and the guide.
-#[cfg(all(doctest, feature = "std"))]
+/// Compiles and runs the code in the README and the guide. One piece uses `syscalls`, which is Linux's.
+#[cfg(all(doctest, feature = "std", feature = "syscalls", target_os = "linux"))]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../docs/guide.md")]
 struct Readme;

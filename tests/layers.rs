@@ -1,4 +1,4 @@
-//! Holds the table of the layers in src/lib.rs against the code: no file names a layer above its own.
+//! Holds the table of the layers in src/lib.rs against the code: no file names a layer above its own. Also what else only the sources show.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -118,5 +118,29 @@ fn systems_are_told_apart_in_their_folders() {
                 assert!(public, "{path}: {next}");
             }
         }
+    }
+}
+
+/// A1: each processor's table has the same numbers, all of them compared with what other crates know.
+#[test]
+fn a1_no_number_is_left_out() {
+    let linux = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sys/linux");
+    let mut tables = Vec::new();
+    files(&linux.join("nr"), &mut tables);
+    tables.retain(|path| !path.ends_with("mod.rs"));
+    assert!(tables.len() > 5, "{tables:?}");
+    let (tests, pins) = (fs::read_to_string(linux.join("tests.rs")), fs::read_to_string(linux.join("pins.rs")));
+    let (tests, pins) = (tests.unwrap(), pins.unwrap());
+    let compared = tests.split("&numbers! {").nth(1).unwrap().split('}').next().unwrap();
+    let names = compared.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let compared: Vec<&str> = names.collect();
+    for path in tables {
+        let source = fs::read_to_string(&path).unwrap();
+        let numbers = source.lines().filter_map(|line| line.strip_prefix("pub(crate) const "));
+        let names: Vec<&str> = numbers.map(|line| line.split(':').next().unwrap()).collect();
+        assert_eq!(names, compared, "{}", path.display());
+    }
+    for name in compared {
+        assert!(pins.contains(&format!("    {name} __NR")), "{name} is not pinned");
     }
 }

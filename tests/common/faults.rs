@@ -22,21 +22,29 @@ fn rule_number(call: libc::c_long) -> i64 {
     call as i64
 }
 
-/// A filter of these rules for each number. Where seccompiler does not know the processor it is that of x86_64, of which in 32 bits,
-/// little-endian as well, only the processor's own number is another.
+/// A filter of these rules for each number. Where seccompiler does not know the processor it is that of x86_64, of which only the
+/// processor's own number is another on those that are little-endian as well.
 pub fn filter(
     rules: impl IntoIterator<Item = (libc::c_long, Vec<SeccompRule>)>,
     listed: SeccompAction,
     others: SeccompAction,
 ) -> BpfProgram {
     let rules: BTreeMap<i64, _> = rules.into_iter().map(|(call, rules)| (rule_number(call), rules)).collect();
-    let arch = if cfg!(target_pointer_width = "64") { std::env::consts::ARCH } else { "x86_64" };
-    let arch: TargetArch = arch.try_into().unwrap();
+    // Of <linux/audit.h>.
+    let number = match std::env::consts::ARCH {
+        "arm" => Some(0x4000_0028_u32),
+        "x86" => Some(0x4000_0003),
+        "powerpc64" => Some(0xc000_0015),
+        "loongarch64" => Some(0xc000_0102),
+        _ => None,
+    };
+    let arch: TargetArch = number.map_or(std::env::consts::ARCH, |_| "x86_64").try_into().unwrap();
+    #[cfg_attr(target_endian = "big", expect(unused_mut))] // see above
     let mut program: BpfProgram = SeccompFilter::new(rules, others, listed, arch).unwrap().try_into().unwrap();
-    if cfg!(target_pointer_width = "32") {
-        // AUDIT_ARCH_X86_64, _ARM and _I386 of <linux/audit.h>.
-        assert_eq!(program[1].k, 0xc000_003e);
-        program[1].k = if cfg!(target_arch = "arm") { 0x4000_0028 } else { 0x4000_0003 };
+    #[cfg(target_endian = "little")]
+    if let Some(number) = number {
+        assert_eq!(program[1].k, 0xc000_003e, "what compares the processor");
+        program[1].k = number;
     }
     program
 }

@@ -74,7 +74,8 @@ fetch_kernel() {
     # Each with those that it needs. The kernel is not asked to decompress them: 6.1 cannot.
     [[ -e $root/lib ]] || ln -s usr/lib "$root/lib"
     PATH=$PATH:/sbin depmod --basedir "$root" "$image" && mkdir "$folder/modules" || return
-    for module in nvme ext4 overlay; do
+    case $1 in s390x) module=virtio_blk ;; *) module=nvme ;; esac
+    for module in "$module" ext4 overlay; do
         PATH=$PATH:/sbin modprobe --dirname "$root" --set-version "$image" --show-depends "$module" >>"$folder/needed" || return
     done
     # Nobody in a guest loads what a socket asks for: the ciphers of kTLS and the hashes of SCTP are named here. A kernel that has
@@ -88,11 +89,22 @@ fetch_kernel() {
     find "$folder/modules" -name '*.xz' -exec xz --decompress {} + && rm -r "$folder/apt" "$folder/needed"
 }
 
-# qemu: prints the folder with the emulators. QEMU 7.2 loses the flags of an emulated x86_64 now and then, so that one boot
+# qemu CPU: prints the folder with its emulator. QEMU 7.2 loses the flags of an emulated x86_64 now and then, so that one boot
 # in seven ends in a double fault; its successor in Debian 12's backports does not.
 qemu() {
     local version
     need qemu-system-x86 qemu-system-arm qemu-system-misc >&2
+    case $1 in
+        # Of one or the other package, and without that fault.
+        s390x | powerpc64le)
+            case $1 in
+                s390x) [[ $(command -v qemu-system-s390x) ]] || need qemu-system-s390x >&2 ;;
+                *) need qemu-system-ppc >&2 ;;
+            esac
+            echo /usr/bin
+            return
+            ;;
+    esac
     version=$(qemu-system-x86_64 --version | sed -n 's/^QEMU emulator version \([0-9]*\).*/\1/p')
     if ((version > 7)); then
         dirname "$(command -v qemu-system-x86_64)"
@@ -124,22 +136,24 @@ initramfs() {
 }
 
 # boot CPU KERNEL INITRAMFS LOG [DISK]: one life of a machine. Its console goes to LOG. DISK is an image, of which the machine
-# has a copy as /dev/nvme0n1. Fails if the machine did not end by itself within SECONDS_TO_LIVE (1800, since other things run
+# has a copy as /dev/nvme0n1 or /dev/vda. Fails if the machine did not end by itself within SECONDS_TO_LIVE (1800, since other things run
 # here as well). CPU_MODEL is another model of the processor.
 boot() {
     # shellcheck disable=SC2034 # set by processor
-    local kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 bin target emulates debian_arch tools image
+    local kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 device=nvme,drive=disk,serial=disk bin target emulates debian_arch tools image
     processor "$1"
     case $1 in
         x86_64 | i686) machine=(-M q35 -cpu max) ;; # Without RDRAND getrandom(2) would block.
         aarch64) machine=(-M virt -cpu "${CPU_MODEL:-cortex-a72}") console=ttyAMA0 ;;
         armv7) machine=(-M virt -cpu cortex-a15) console=ttyAMA0 ;;
         riscv64) machine=(-M virt -cpu "${CPU_MODEL:-rv64}") ;;
+        s390x) machine=(-M s390-ccw-virtio -cpu max) console=ttysclp0 device=virtio-blk-ccw,drive=disk ;;
+        powerpc64le) machine=(-M pseries -cpu power9) emulates=ppc64 console=hvc0 ;;
     esac
-    bin=$(qemu) || return
+    bin=$(qemu "$1") || return
     if [[ $disk ]]; then
         # shellcheck disable=SC2054 # the commas are QEMU's
-        machine+=(-drive "file=$disk,format=raw,if=none,id=disk,snapshot=on" -device nvme,drive=disk,serial=disk)
+        machine+=(-drive "file=$disk,format=raw,if=none,id=disk,snapshot=on" -device "$device")
     fi
     # Its clock counts its instructions: no time limit in there runs out because this computer is busy. It takes of the
     # memory what it uses.

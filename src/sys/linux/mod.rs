@@ -483,17 +483,21 @@ const SIGPIPE_NUMBER: isize = 13;
 const SIG_IGN: usize = 1;
 
 /// The kernel's `struct sigaction`. The handler is its first word on every processor. The rest (flags, mostly a restorer, a set of signals)
-/// differs, but it is all 0.
+/// differs, but it is all 0. All fields are words, because there could be a gap before a 64-bit number, which is not initialised.
 #[repr(C)]
 struct SigAction {
     handler: usize,
-    rest: [usize; 2],
-    mask: SigSet,
+    rest: [usize; Self::REST],
+}
+
+impl SigAction {
+    /// Two words and the set.
+    const REST: usize = 2 + size_of::<SigSet>() / size_of::<usize>();
 }
 
 /// rt_sigaction(2): the whole process ignores SIGPIPE.
 pub(crate) fn ignore_sigpipe() -> Result<usize> {
-    let action = SigAction { handler: SIG_IGN, rest: [0; 2], mask: 0 };
+    let action = SigAction { handler: SIG_IGN, rest: [0; SigAction::REST] };
     // SAFETY: the kernel reads `action`, with a set of eight bytes, as the last argument says, and writes no old one. It calls nothing
     // in this process.
     let result = unsafe {

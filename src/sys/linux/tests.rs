@@ -76,31 +76,6 @@ fn a1_numbers_are_those_of_sc() {
 }
 
 #[test]
-fn a1_no_number_is_left_out() {
-    let compared: Vec<&str> = NUMBERS.iter().map(|&(name, _)| name).collect();
-    let tables = [
-        include_str!("nr/arm.rs"),
-        include_str!("nr/generic.rs"),
-        include_str!("nr/powerpc.rs"),
-        include_str!("nr/powerpc64.rs"),
-        include_str!("nr/riscv32.rs"),
-        include_str!("nr/s390x.rs"),
-        include_str!("nr/x86.rs"),
-        include_str!("nr/x86_64.rs"),
-    ];
-    for source in tables {
-        let numbers = source.lines().filter_map(|line| line.strip_prefix("pub(crate) const "));
-        let names = numbers.map(|line| line.split(':').next().unwrap());
-        // With std this crate does not close.
-        let names: Vec<&str> = names.filter(|&name| cfg!(not(feature = "std")) || name != "CLOSE").collect();
-        assert_eq!(names, compared);
-    }
-    for name in compared {
-        assert!(include_str!("pins.rs").contains(&std::format!("    {name} __NR")), "{name} is not pinned");
-    }
-}
-
-#[test]
 fn constants_are_those_of_libc() {
     assert_eq!(IOV_MAX, libc::UIO_MAXIOV as usize);
     assert_eq!(SOCK_STREAM, libc::SOCK_STREAM as usize);

@@ -125,6 +125,12 @@ MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/mod.rs", [texts]) for nam
     ("splice's count and flags swapped", "word(count as isize), flags)", "flags, word(count as isize))"),
     ("statx's flags and mask swapped", "word(AT_EMPTY_PATH),\n            word(STATX_SIZE)", "word(STATX_SIZE),\n            word(AT_EMPTY_PATH)"),
 ]]
+# Of those that are a processor's own.
+MUTATIONS["linux", "s390x"] += [(name, "src/sys/linux/mod.rs", [texts]) for name, *texts in [
+    ("the name of MPTCP in the other byte order", 'from_ne_bytes(*b"mptc")', 'from_le_bytes(*b"mptc")'),
+    ("the advice that means another thing", '"s390x") { 6 }', '"s390x") { 4 }'),
+]]
+MUTATIONS["linux", "powerpc64le"] += [("FIONREAD of the others", "src/sys/linux/mod.rs", [("0x4004_667f", "0x541b")])]
 MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/wide64.rs", [texts]) for name, *texts in [
     ("fadvise's length and advice swapped", "word(len as isize), advice", "advice, word(len as isize)"),
     ("preadv2's offset in both halves", "[word(offset as isize), word(0)]", "[word(offset as isize), word(offset as isize)]"),

@@ -12,16 +12,22 @@ NUMBERS = {
     ("linux", "aarch64"): dict(sendfile=71, sendmsg=211, writev=66, pread=67, getsockopt=209, setsockopt=208, lseek=62,
                                splice=76, read=63, close=57, preadv2=286, fadvise=223, statx=291, sigaction=134, sigprocmask=135,
                                sigpending=136, sigtimedwait=137, ppoll=73, ioctl=29, fcntl=25, pipe2=59),
+    ("linux", "powerpc64le"): dict(sendfile=186, sendmsg=341, writev=146, pread=179, getsockopt=340, setsockopt=339, lseek=19,
+                                   splice=283, read=3, close=6, preadv2=380, fadvise=233, statx=383, sigaction=173,
+                                   sigprocmask=174, sigpending=175, sigtimedwait=176, ppoll=281, ioctl=54, fcntl=55, pipe2=317),
+    ("linux", "s390x"): dict(sendfile=187, sendmsg=370, writev=146, pread=180, getsockopt=365, setsockopt=366, lseek=19,
+                             splice=306, read=3, close=6, preadv2=376, fadvise=253, statx=379, sigaction=174, sigprocmask=175,
+                             sigpending=176, sigtimedwait=177, ppoll=302, ioctl=54, fcntl=55, pipe2=325),
     # arch/arm/tools/syscall.tbl: sendfile64, _llseek, arm_fadvise64_64, fcntl64
     ("linux", "arm"): dict(sendfile=239, sendmsg=296, writev=146, pread=180, getsockopt=295, setsockopt=294, lseek=140,
-                           splice=340, read=3, close=6, preadv2=392, fadvise=270, statx=397, sigprocmask=175, sigpending=176,
-                           sigtimedwait=177, ppoll=336, ioctl=54, fcntl=221, pipe2=359),
+                           splice=340, read=3, close=6, preadv2=392, fadvise=270, statx=397, sigaction=174, sigprocmask=175,
+                           sigpending=176, sigtimedwait=177, ppoll=336, ioctl=54, fcntl=221, pipe2=359),
     ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
                                 read=3, close=6, sigaction=416, sigprocmask=340, sigpending=343, sigtimedwait=345, ioctl=54),
     ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
                               read=3, close=6, sigaction=46, sigprocmask=329, sigpending=52, sigwait=330),
 }
-NUMBERS["linux", "riscv64"] = NUMBERS["linux", "aarch64"]
+NUMBERS["linux", "riscv64"] = NUMBERS["linux", "loongarch64"] = NUMBERS["linux", "aarch64"]
 for cpu in "aarch64", "riscv64":
     NUMBERS["freebsd", cpu] = NUMBERS["freebsd", "x86_64"]
 NUMBERS["macos", "aarch64"] = NUMBERS["macos", "x86_64"]
@@ -35,6 +41,9 @@ CONSTANTS = {
 TCP, EBADF, EINTR, EIO, EINVAL = 6, 9, 4, 5, 22
 # What a probe leaves of an output.
 UNKNOWN, NOT_SOCKET, PLAIN, LAYERED, STREAM, NO_STREAM, MPTCP = range(7)
+
+# Of structures' numbers, as struct has it.
+ORDER = {"s390x": ">"}
 
 # The stubs of each system, by the number of their arguments; int2 takes its first two as C's int.
 STUBS = {
@@ -81,7 +90,7 @@ def stub_cases(os, cpu, noise):
                            number_after=number, arguments_after=arguments[:count])
     number, old, new = noise.getrandbits(9), noise.getrandbits(64), noise.getrandbits(64)
     arguments = [noise.getrandbits(bits) for _ in range(7)]
-    order = ">" if cpu == "s390x" else "<"
+    order = ORDER.get(cpu, "<")
     memory = Memory(struct.pack(f"{order}Q", old), struct.pack(f"{order}Q", new))
     call = Call("syscall3", number, [Word(arguments[0]), memory, Word(arguments[2])], 8)
     yield Case("probe_memory", dict(number=number, arguments=arguments, cell=old), [call], result=8, cell=new)
@@ -104,7 +113,7 @@ class Message(Slices):
     """The address of a `struct msghdr` with such a list and nothing else."""
 
     def check(self, machine, what, value):
-        layout = "<QIxxxxQQQQi" if machine.os == "linux" else "<QIxxxxQixxxxQIi"
+        layout = f"{machine.order}QIxxxxQQQQi" if machine.os == "linux" else "<QIxxxxQixxxxQIi"
         if machine.bits == 32:
             layout = "<IIIIIIi"
         fields = struct.unpack(layout, machine.memory(value, struct.calcsize(layout)))
@@ -140,13 +149,16 @@ class Calls:
     def __init__(self, os, cpu, out_fd, in_fd):
         self.os, self.number, self.constant, self.bits = os, NUMBERS[os, cpu], CONSTANTS[os], bits_of(cpu)
         self.out_fd, self.in_fd = out_fd, in_fd
+        self.order = ORDER.get(cpu, "<")
+        self.dont_need = 6 if cpu == "s390x" else 4
+        self.fionread = 0x4004_667f if cpu == "powerpc64le" else 0x541b
 
     def call(self, name, arguments, result):
         return Call(name, self.number[name], arguments, result)
 
     def sendfile(self, offset, count, sent, error=0, headers=None, flags=0):
         """The BSDs' sendfile: `sent` is None where the kernel leaves the variable as it is."""
-        files, word = [Int(self.in_fd), Int(self.out_fd), Word(offset)], lambda n: struct.pack("<Q", n)
+        files, word = [Int(self.in_fd), Int(self.out_fd), Word(offset)], lambda n: struct.pack(f"{self.order}Q", n)
         then = None if sent is None else word(sent)
         if self.os == "freebsd":
             arguments = [*files, Word(count), headers or Word(0), Memory(bytes(8), then), Int(flags)]
@@ -176,8 +188,8 @@ class Calls:
         return self.call("fadvise", [Int(self.in_fd), *([*wide, Int(advice)] if self.bits == 64 else [Int(advice), *wide])], 0)
 
     def option(self, name, level, option, value, answer=None, size=4, error=0):
-        memory = Memory(struct.pack("<i", value), None if answer is None else struct.pack("<i", answer))
-        size = Int(4) if name == "setsockopt" else Memory(struct.pack("<I", 4), struct.pack("<I", size))
+        memory = Memory(struct.pack(f"{self.order}i", value), None if answer is None else struct.pack(f"{self.order}i", answer))
+        size = Int(4) if name == "setsockopt" else Memory(struct.pack(f"{self.order}I", 4), struct.pack(f"{self.order}I", size))
         return self.call(name, [Int(self.out_fd), Int(level), Int(self.constant[option]), memory, size], -error)
 
     def get(self, option, answer, **rest):
@@ -289,7 +301,7 @@ def identify_cases(calls):
         other = [calls.get("ulp", None, error=92)]
         yield case(calls.get("ulp", None, size=0), kind=PLAIN)
         yield case(calls.get("ulp", 0x736c74, size=4), kind=LAYERED)
-        yield case(calls.get("ulp", int.from_bytes(b"mptc", "little"), size=4), kind=MPTCP)
+        yield case(calls.get("ulp", struct.unpack(f"{calls.order}i", b"mptc")[0], size=4), kind=MPTCP)
         yield case(calls.get("ulp", None, error=88), kind=NOT_SOCKET)
     stream = [*other, calls.of_socket("so_type", 1)]
     if calls.os == "linux":
@@ -305,7 +317,7 @@ def identify_cases(calls):
 
 def signal_cases(calls):
     """SIGPIPE is blocked; what came of it is taken out, and the mask put back, unless it was pending and blocked before."""
-    layout = {"linux": "<Q", "freebsd": "<I12x", "macos": "<I"}[calls.os]
+    layout = {"linux": f"{calls.order}Q", "freebsd": "<I12x", "macos": "<I"}[calls.os]
     block = 0 if calls.os == "linux" else 1
     size = [Int(8)] if calls.os == "linux" else []
     empty, pipe, others = (struct.pack(layout, bits) for bits in (0, 1 << 12, 1 << 14))
@@ -317,14 +329,14 @@ def signal_cases(calls):
         return calls.call("sigpending", [Memory(empty, signals), *size], 0)
 
     if calls.os == "macos":
-        take = [pending(pipe), calls.call("sigwait", [Memory(pipe), Memory(bytes(4), struct.pack("<i", 13))], 0)]
+        take = [pending(pipe), calls.call("sigwait", [Memory(pipe), Memory(bytes(4), struct.pack(f"{calls.order}i", 13))], 0)]
     else:
         take = [calls.call("sigtimedwait", [Memory(pipe), Word(0), Memory(bytes(calls.bits // 4)), *size], 13)]
     yield Case("probe_sigpipe", {}, [mask(block, others), pending(others), *take, mask(block + 1, pipe)], result=0)
     yield Case("probe_sigpipe", {}, [mask(block, pipe), pending(pipe)], result=0)
     yield Case("probe_sigpipe", {}, [mask(block, empty, -1)], result=-1)
     # SIG_IGN, and whatever follows is 0.
-    ignore = Memory(struct.pack("<Q", 1) + bytes(24))
+    ignore = Memory(struct.pack(f"{calls.order}{'Q' if calls.bits == 64 else 'I'}", 1) + bytes(2 * calls.bits // 8 + 8))
     for result in 0, -1:
         yield Case("probe_ignore_sigpipe", {}, [calls.call("sigaction", [Int(13), ignore, Word(0), *size], result)], result=result)
 
@@ -335,7 +347,7 @@ def linux_cases(calls, noise):
         count, offset, moved = noise.getrandbits(calls.bits), noise.getrandbits(63), noise.getrandbits(63)
         inputs = dict(arguments=[*fds, 0, count], cell=offset)
         files = [Int(fd) for fd in fds]
-        advanced = Memory(struct.pack("<Q", offset), struct.pack("<Q", moved))
+        advanced = Memory(struct.pack(f"{calls.order}Q", offset), struct.pack(f"{calls.order}Q", moved))
         yield Case("probe_sendfile", inputs, [calls.call("sendfile", [*files, advanced, Word(count)], result)],
                    result=result, cell=moved)
         yield Case("probe_sendfile_position", inputs, [calls.call("sendfile", [*files, Word(0), Word(count)], result)],
@@ -344,7 +356,7 @@ def linux_cases(calls, noise):
     # The count of a step is what one call can move, and no more was sent.
     for result in 1, 0x7fff_f000, 0, -1, -11, -4095:
         count, offset = 0x7fff_f000, noise.getrandbits(62)
-        inputs, same = dict(arguments=[*fds, 0, count], cell=offset), Memory(struct.pack("<Q", offset))
+        inputs, same = dict(arguments=[*fds, 0, count], cell=offset), Memory(struct.pack(f"{calls.order}Q", offset))
         sends = calls.call("sendfile", [*files, same, Word(count)], result)
         yield Case("probe_send_file", inputs, [sends], result=min(result, 0), cell=max(result, 0))
 
@@ -358,19 +370,19 @@ def linux_cases(calls, noise):
 
     # Of a layered output no more is asked for than the file states to have: from the offset on, or anything if it cannot tell.
     for size, asked in ((offset + 5, 5), (offset + 10**9, 7), (offset, 0), (0, 0)):
-        stated = Memory(bytes(256), bytes(40) + struct.pack("<Q", size) + noise.randbytes(208))
+        stated = Memory(bytes(256), bytes(40) + struct.pack(f"{calls.order}Q", size) + noise.randbytes(208))
         ask = [files[1], Memory(b"\0"), Int(0x1000), Int(0x200), stated]
         yield Case("probe_size", inputs, [calls.call("statx", ask, 0)], result=0, cell=asked)
     yield Case("probe_size", inputs, [calls.call("statx", [*ask[:4], Memory(bytes(256))], -38)], result=-38, cell=0)
 
     # Pages ahead, a page that is there, a short call, and what it has sent is let go of.
-    start, place = offset & ~(PAGE - 1), lambda n: Memory(struct.pack("<Q", start + n))
+    start, place = offset & ~(PAGE - 1), lambda n: Memory(struct.pack(f"{calls.order}Q", start + n))
     advise = lambda length, advice: calls.advise(start, length, advice)
     # Two words for the offset, whatever their size.
     upper = lambda n: Word(0 if calls.bits == 64 else start + n >> 32)
     there = lambda n: calls.call("preadv2", [files[1], Slices(1, bytes(1)), Int(1), Word(start + n), upper(n), Int(8)], 1)
     hints = [advise(3 * PAGE, 3), calls.identify(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3),
-             there(3), advise(3, 4), calls.call("sendfile", [*files, place(3), Word(4)], 4),
+             there(3), advise(3, calls.dont_need), calls.call("sendfile", [*files, place(3), Word(4)], 4),
              calls.get("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
     yield Case("probe_hints", dict(arguments=[*fds, 0, 7], cell=start), hints, result=7)
     headers = calls.send(Message(2, b"onethree"), 8, more=True)
@@ -379,8 +391,8 @@ def linux_cases(calls, noise):
 
     # A copy that would block asks which side it is.
     def asked(events, happened, result):
-        fds = [struct.pack("<ihh", fd, event, 0) for fd, event in events]
-        then = [struct.pack("<ihh", fd, event, found) for (fd, event), found in zip(events, happened)]
+        fds = [struct.pack(f"{calls.order}ihh", fd, event, 0) for fd, event in events]
+        then = [struct.pack(f"{calls.order}ihh", fd, event, found) for (fd, event), found in zip(events, happened)]
         arguments = [Memory(b"".join(fds), b"".join(then)), Word(len(fds)), Memory(bytes(calls.bits // 4)), Word(0), Word(8)]
         return calls.call("ppoll", arguments, result)
 
@@ -394,18 +406,18 @@ def linux_cases(calls, noise):
 
     # Nothing comes: from no socket and no pipe, and from a socket of messages whose peer has gone.
     def kind(answer, result):
-        size, memory = Memory(struct.pack("<I", 4)), Memory(bytes(4), struct.pack("<i", answer))
+        size, memory = Memory(struct.pack(f"{calls.order}I", 4)), Memory(bytes(4), struct.pack(f"{calls.order}i", answer))
         return calls.call("getsockopt", [files[1], Int(1), Int(3), memory, size], result)
 
     no_pipe = calls.call("fcntl", [files[1], Int(1032), Word(0)], -EBADF)
     yield Case("probe_poll", inputs, [spliced(0), kind(0, -88), no_pipe], result=0)
-    unread = calls.call("ioctl", [files[1], Int(0x541b), Memory(bytes(4))], 0)
+    unread = calls.call("ioctl", [files[1], Int(calls.fionread), Memory(bytes(4))], 0)
     yield Case("probe_poll", inputs, [spliced(0), kind(5, 0), asked([(calls.in_fd, 0x2000)], [0x10], 1), unread], result=0)
 
-    ends = Memory(struct.pack("<ii", -1, -1), struct.pack("<ii", 3, 4))
+    ends = Memory(struct.pack(f"{calls.order}ii", -1, -1), struct.pack(f"{calls.order}ii", 3, 4))
     closed = [calls.call("close", [Int(fd)], 0) for fd in (3, 4)]
     yield Case("probe_pipe", {}, [calls.call("pipe2", [ends, Int(0o2000000), Word(0)], 0), *closed], result=0)
-    yield Case("probe_pipe", {}, [calls.call("pipe2", [Memory(struct.pack("<ii", -1, -1)), Int(0o2000000), Word(0)], -24)],
+    yield Case("probe_pipe", {}, [calls.call("pipe2", [Memory(struct.pack(f"{calls.order}ii", -1, -1)), Int(0o2000000), Word(0)], -24)],
                result=-24)
 
     # Exactly -4095 to -1 are errors.

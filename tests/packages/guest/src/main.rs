@@ -2,7 +2,9 @@
 //!
 //! examples/init moves the payload into the root and hands over to this as `/sbin/init`. Each file of `/programs` is run, one after the
 //! other, with the arguments and the environment that the kernel gave to init. With `/modules` (a folder of the kernel's modules) it
-//! can use what is not built in. An NVMe disk with an ext4 on it becomes /tmp, which without one is memory.
+//! can use what is not built in. A disk, NVMe or virtio, with an ext4 on it becomes /tmp, which without one is memory.
+//!
+//! Where examples/init is not to be had it is started by the kernel, in the initramfs.
 //!
 //! Its last words are `guest: exit N`: 0 if all went well, 1 if a program failed or a line `guest: FAILED` tells what went wrong.
 
@@ -15,7 +17,9 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::io::Errno;
+use rustix::ioctl::{Opcode, Setter, ioctl};
 use rustix::mount::{MountFlags, mount};
+use rustix::net::{AddressFamily, SocketType, socket};
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
 use rustix::system::{RebootCommand, finit_module, reboot};
 
@@ -42,14 +46,21 @@ fn main() {
 
 /// Returns how many programs failed.
 fn run_all() -> Result<usize> {
+    if !Path::new("/proc/self").exists() {
+        make("/proc", 0o755)?;
+        mount("proc", "/proc", "proc", MountFlags::NOSUID, None).map_err(|errno| format!("mount /proc: {errno}"))?;
+        print!("{}", fs::read_to_string("/proc/version")?);
+    }
     for (folder, kind) in [("/sys", "sysfs"), ("/dev", "devtmpfs"), ("/dev/pts", "devpts"), ("/dev/shm", "tmpfs")] {
         make(folder, 0o755)?;
         mount(kind, folder, kind, MountFlags::NOSUID, None).map_err(|errno| format!("mount {folder}: {errno}"))?;
     }
+    loopback_up().map_err(|errno| format!("set lo up: {errno}"))?;
     symlink("/proc/self/fd", "/dev/fd")?;
     load_modules()?;
     make("/tmp", 0o1777)?;
-    match mount("/dev/nvme0n1", "/tmp", "ext4", MountFlags::NOSUID, None) {
+    let disk = if Path::new("/dev/vda").exists() { "/dev/vda" } else { "/dev/nvme0n1" };
+    match mount(disk, "/tmp", "ext4", MountFlags::NOSUID, None) {
         Ok(()) => println!("guest: /tmp is on a disk"),
         // The second without a module for its file system.
         Err(Errno::NOENT | Errno::NODEV) => println!("guest: there is no disk"),
@@ -61,6 +72,24 @@ fn run_all() -> Result<usize> {
         failed += usize::from(!run(&program?.path())?);
     }
     Ok(failed)
+}
+
+/// The loopback interface, which then has its address by itself. It may be up.
+fn loopback_up() -> rustix::io::Result<()> {
+    /// `struct ifreq` of <linux/if.h>, with the flags.
+    #[repr(C)]
+    struct Interface {
+        name: [u8; 16],
+        flags: i16,
+        rest: [u8; 22],
+    }
+    const SIOCSIFFLAGS: Opcode = 0x8914;
+    const IFF_UP: i16 = 1;
+    let mut lo = Interface { name: [0; 16], flags: IFF_UP, rest: [0; 22] };
+    lo.name[..2].copy_from_slice(b"lo");
+    let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    // SAFETY: the call reads a `struct ifreq`, which is no larger.
+    unsafe { ioctl(socket, Setter::<SIOCSIFFLAGS, _>::new(lo)) }
 }
 
 /// A folder, which may be there. A new one has exactly this mode, whatever the umask.
