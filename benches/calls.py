@@ -69,6 +69,13 @@ def report(report):
         [library, *(counts.get((cpu, form, library), "–") for form in FORMS for cpu in CPUS)]
         for library in LIBRARIES
     ]
+    def cell(library, cpu):
+        number = counts.get((cpu, "function", library), "–")
+        fewest = min(counts[key] for key in counts if key[:2] == (cpu, "function"))
+        return f"**{number}**" if number == fewest else number
+
+    fewest_first = sorted(LIBRARIES, key=lambda library: counts[next(iter(CPUS)), "function", library])
+    report.page("calls", ["", *CPUS], [[library, *(cell(library, cpu) for cpu in CPUS)] for library in fewest_first])
     report.table("calls", ["library", *(f"{form}, {cpu}" for form in FORMS for cpu in CPUS)], rows)
 
     def draw(axes):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "target" / "bench-report"
+PAGE = ROOT / "docs" / "measured.md"
 PROGRAMS = ROOT / "benches" / "programs"
 # The processors on which the programs are measured: Rust's target, QEMU's name, GNU's prefix of tools.
 CPUS = {
@@ -58,7 +59,8 @@ def ratio(values):
 class Report:
     """Sections of text and tables in Markdown, plots beside them as SVG, and all numbers as JSON."""
 
-    def __init__(self):
+    def __init__(self, writes_page=False):
+        self.writes_page = writes_page
         self.lines = []
         self.data = {}
         OUT.mkdir(parents=True, exist_ok=True)
@@ -74,6 +76,15 @@ class Report:
         self.lines.append("")
         for row in rows:
             print("  ".join(map(str, row)), flush=True)
+
+    def page(self, name, header, rows):
+        """Puts a table between its marks in docs/measured.md, with --write."""
+        if self.writes_page:
+            begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+            before, rest = PAGE.read_text().split(begin)
+            head, *lines = [f"| {' | '.join(map(str, line))} |\n".replace("|  |", "| |") for line in [header, *rows]]
+            table = head + "|" + "---|" * len(header) + "\n" + "".join(lines)
+            PAGE.write_text(before + begin + table + end + rest.split(end, 1)[1])
 
     def note(self, text):
         self.lines += [text, ""]

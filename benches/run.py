@@ -1,4 +1,5 @@
-"""Measures what it is told to, or all, and writes target/bench-report/report.md with plots, and report.json."""
+"""Measures the parts that are named, or all, and writes target/bench-report/report.md with plots, and report.json. With --write, the tables of
+docs/measured.md as well."""
 
 import sys
 
@@ -16,8 +17,8 @@ PARTS = {part.__name__: part for part in [calls, stack, weight, segments, small,
 
 
 def main():
-    names = sys.argv[1:] or PARTS
-    report = Report()
+    names = [name for name in sys.argv[1:] if name != "--write"] or PARTS
+    report = Report(writes_page="--write" in sys.argv)
     report.lines += ["# Measurements", "", f"By `benches/all`, on {machine()}", ""]
     for name in names:
         PARTS[name].report(report)
