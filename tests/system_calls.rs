@@ -215,7 +215,7 @@ fn of_the_drivers() {
     let to_the_end = |files: &Files| layered(Transfer::new((3 << 20) - 100, Count::ToEnd, HEADER, TRAILER), files);
     check(&[SENDS, READS, LAYERED], &[&to_the_end, &|files| send(&files.memfd, files, &mut [])]);
     check(
-        &[SENDS, READS, LAYERED, "… the last two, from the position of the file"],
+        &[SENDS, READS, LAYERED, "… the calls of the last two rows, from the position of the file"],
         &[&to_the_end, &|files| layered(Transfer::from_position(100, HEADER, TRAILER), files), &|files| {
             send(&files.memfd, files, &mut [])
         }],

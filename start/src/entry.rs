@@ -5,6 +5,7 @@
 //! - [Linux fs/binfmt_elf.c](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/fs/binfmt_elf.c), `create_elf_tables`
 //! - [FreeBSD sys/amd64/amd64/machdep.c](https://github.com/freebsd/freebsd-src/blob/main/sys/amd64/amd64/exec_machdep.c), `exec_setregs`
 
+#[allow(unused_imports)] // with `relocate` all of it is in that file
 use core::arch::global_asm;
 use core::ffi::{CStr, c_char};
 use core::iter::FusedIterator;
@@ -27,14 +28,14 @@ macro_rules! main {
 
 unsafe extern "C" {
     /// That of [`main!`](crate::main).
-    fn start_main(stack: *const usize) -> !;
+    pub(crate) fn start_main(stack: *const usize) -> !;
 }
 
 // The kernel enters with the stack pointer at the count of arguments, aligned to 16 (on 32 bits of some processors to 8), and nobody to
-// return to. A null frame pointer ends a backtrace.
-#[cfg(all(target_arch = "x86_64", not(target_os = "freebsd")))]
+// return to. A null frame pointer ends a backtrace. (Those of `relocate` are in its file.)
+#[cfg(all(target_arch = "x86_64", not(target_os = "freebsd"), not(feature = "relocate")))]
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {main}", main = sym start_main);
-#[cfg(all(target_arch = "aarch64", not(target_os = "freebsd")))]
+#[cfg(all(target_arch = "aarch64", not(target_os = "freebsd"), not(feature = "relocate")))]
 global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x0, sp", "bl {main}", main = sym start_main);
 // In ARM mode, also where the compiler writes Thumb: the linker sees to the change.
 #[cfg(target_arch = "arm")]
@@ -61,7 +62,10 @@ global_asm!(
     ".globl _start", "_start:", "mr 3, 1", "li 0, 0", "stwu 0, -16(1)", "bl {main}", main = sym start_main
 );
 // Without norelax the linker would load gp relative to gp.
-#[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), not(target_os = "freebsd")))]
+#[cfg(any(
+    target_arch = "riscv32",
+    all(target_arch = "riscv64", not(target_os = "freebsd"), not(feature = "relocate"))
+))]
 global_asm!(
     ".globl _start", "_start:", ".option push", ".option norelax", "lla gp, __global_pointer$", ".option pop",
     "mv a0, sp", "call {main}", main = sym start_main
@@ -154,15 +158,6 @@ impl FusedIterator for Strings {}
 #[doc(hidden)]
 #[inline(always)]
 pub unsafe fn begin(stack: *const usize, main: impl FnOnce(Start) -> u8) -> ! {
-    #[cfg(all(
-        feature = "relocate",
-        any(target_os = "linux", target_os = "android"),
-        any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
-    ))]
-    // SAFETY: the caller's.
-    unsafe {
-        crate::relocate::relocate(stack)
-    }
     // SAFETY: the caller's.
     let (arguments, environment) = unsafe { (stack.add(1), stack.add(*stack + 2)) };
     let [arguments, environment] = [arguments, environment].map(|list| Strings { next: list.cast() });

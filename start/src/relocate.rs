@@ -4,8 +4,27 @@
 //! - [ELF, dynamic linking](https://gabi.xinuos.com/elf/08-dynamic.html)
 //! - [getauxval(3)](https://man7.org/linux/man-pages/man3/getauxval.3.html)
 
-use core::ptr::with_exposed_provenance as at;
-use core::ptr::with_exposed_provenance_mut as at_mut;
+use core::arch::global_asm;
+
+use crate::entry::start_main;
+
+// As those in entry.rs, with the relocation before all else. A function of Rust does not call it: that of another crate may be
+// called by a pointer in a table that is not right yet.
+#[cfg(target_arch = "x86_64")]
+global_asm!(
+    ".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {relocate}", "mov rdi, rsp", "call {main}",
+    relocate = sym relocate, main = sym start_main
+);
+#[cfg(target_arch = "aarch64")]
+global_asm!(
+    ".globl _start", "_start:", "mov x29, xzr", "mov x0, sp", "bl {relocate}", "mov x0, sp", "bl {main}",
+    relocate = sym relocate, main = sym start_main
+);
+#[cfg(target_arch = "riscv64")]
+global_asm!(
+    ".globl _start", "_start:", ".option push", ".option norelax", "lla gp, __global_pointer$", ".option pop",
+    "mv a0, sp", "call {relocate}", "mv a0, sp", "call {main}", relocate = sym relocate, main = sym start_main
+);
 
 const AT_PHDR: usize = 3;
 const AT_PHNUM: usize = 5;
@@ -46,31 +65,25 @@ struct Relocation {
     addend: usize,
 }
 
-/// Adds the load address to the pointers in the program's data. Nothing that follows such a pointer may run before; this
-/// here does not. A program at a fixed address has none, and one with a dynamic linker finds it done.
+/// Adds the load address to the pointers in the program's data. Nothing that follows such a pointer may run before. This here does not: it
+/// calls no function of `core` either, as a build that is not optimised finds those by pointers in such a table. A program at a
+/// fixed address has no such pointers, and one with a dynamic linker finds it done.
 ///
 /// # Safety
 ///
 /// `stack` is the stack as the kernel laid it out, and no reference to the program's data is alive.
-// Without a call, even when it is not optimised: on x86_64 calls go by the global offset table, which is not relocated yet. So it is
-// inlined, and has no `for`.
-#[inline(always)]
-pub(crate) unsafe fn relocate(stack: *const usize) {
+unsafe extern "C" fn relocate(stack: usize) {
     // SAFETY: the count of arguments, the pointers to them, a null pointer; those to the environment follow.
-    let mut next = unsafe { stack.add(*stack + 2) };
+    let mut next = unsafe { stack + (word(stack) + 2) * WORD };
     // SAFETY: a null pointer is at their end, and the auxiliary vector behind it.
-    while unsafe { *next } != 0 {
-        // SAFETY: as above.
-        next = unsafe { next.add(1) };
+    while unsafe { word(next) } != 0 {
+        next += WORD;
     }
+    next += WORD;
     let (mut headers, mut count, mut linker) = (0, 0, 0);
     loop {
         // SAFETY: the vector is pairs of words, and a pair with the key 0 is its last.
-        let (key, value) = unsafe {
-            let pair = (*next.add(1), *next.add(2));
-            next = next.add(2);
-            pair
-        };
+        let (key, value) = unsafe { (word(next), word(next + WORD)) };
         match key {
             0 => break,
             AT_PHDR => headers = value,
@@ -78,48 +91,70 @@ pub(crate) unsafe fn relocate(stack: *const usize) {
             AT_BASE => linker = value,
             _ => {}
         }
+        next += 2 * WORD;
     }
     if linker != 0 {
         return;
     }
 
-    let (mut base, mut dynamic) = (0, None);
-    let mut i = 0;
-    while i < count {
+    let (mut base, mut dynamic) = (0, 0);
+    let end = headers + count * HEADER;
+    while headers < end {
         // SAFETY: the kernel passes the address of so many headers, which are mapped with the program and never change.
-        let header = unsafe { &*at::<ProgramHeader>(headers).add(i) };
+        let header = unsafe { &*(headers as *const ProgramHeader) };
         match header.kind {
             PT_PHDR => base = headers - header.address,
-            PT_DYNAMIC => dynamic = Some(header.address),
+            PT_DYNAMIC => dynamic = header.address,
             _ => {}
         }
-        i += 1;
+        headers += HEADER;
     }
-    let Some(dynamic) = dynamic else { return };
+    if dynamic == 0 {
+        return;
+    }
 
     let (mut relocations, mut bytes) = (0, 0);
-    let mut entry = at::<[usize; 2]>(base + dynamic);
+    let mut entry = base + dynamic;
     loop {
         // SAFETY: the dynamic section is pairs of words, and a pair with the key 0 is its last.
-        match unsafe { *entry } {
-            [0, _] => break,
-            [DT_RELA, address] => relocations = base + address,
-            [DT_RELASZ, size] => bytes = size,
+        let (key, value) = unsafe { (word(entry), word(entry + WORD)) };
+        match key {
+            0 => break,
+            DT_RELA => relocations = base + value,
+            DT_RELASZ => bytes = value,
             _ => {}
         }
-        // SAFETY: as above.
-        entry = unsafe { entry.add(1) };
+        entry += 2 * WORD;
     }
-    let mut i = 0;
-    while i < bytes / size_of::<Relocation>() {
+    let mut all = true;
+    let end = relocations + bytes;
+    while relocations < end {
         // SAFETY: the dynamic section says that so many bytes of relocations are there.
-        let relocation = unsafe { &*at::<Relocation>(relocations).add(i) };
-        // The linker makes no others in a program that refers to no library; if it did, who runs it is told by the exit code.
-        if relocation.info != RELATIVE {
-            crate::exit(100);
+        let relocation = unsafe { &*(relocations as *const Relocation) };
+        if relocation.info == RELATIVE {
+            // SAFETY: the linker names words of the program's data, which are writable, and nobody else refers to them yet.
+            unsafe { *((base + relocation.offset) as *mut usize) = base + relocation.addend };
+        } else {
+            all = false;
         }
-        // SAFETY: the linker names words of the program's data, which are writable, and nobody else refers to them yet.
-        unsafe { *at_mut::<usize>(base + relocation.offset) = base + relocation.addend };
-        i += 1;
+        relocations += RELOCATION;
     }
+    // The linker makes no others in a program that refers to no library; if it did, who runs it is told by the exit code.
+    if !all {
+        crate::exit(100);
+    }
+}
+
+const WORD: usize = size_of::<usize>();
+const HEADER: usize = size_of::<ProgramHeader>();
+const RELOCATION: usize = size_of::<Relocation>();
+
+/// The word at this address.
+///
+/// # Safety
+///
+/// There is one.
+unsafe fn word(address: usize) -> usize {
+    // SAFETY: the caller's.
+    unsafe { *(address as *const usize) }
 }

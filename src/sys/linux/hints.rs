@@ -51,7 +51,7 @@ impl Hints {
         Ok(count)
     }
 
-    /// Whether the output may be corked.
+    /// Whether the output may be corked: under every flag.
     pub(crate) fn may_cork(&self) -> bool {
         true
     }

@@ -151,10 +151,11 @@ mod fault {
         }
         #[cfg(feature = "libc")]
         {
+            // None that the compiler knows and does itself.
             unsafe extern "C" {
-                safe fn labs(number: isize) -> isize;
+                safe fn getppid() -> i32;
             }
-            black_box(labs(arguments as isize));
+            black_box((arguments, getppid()));
         }
     }
 }
