@@ -439,7 +439,7 @@ fn child(starter: &[&str]) -> Command {
     };
     let runner = std::env::vars().find(|(name, _)| {
         let of_cpu = name.strip_prefix("CARGO_TARGET_").and_then(|name| name.strip_prefix(&cpu));
-        of_cpu.is_some_and(|name| name.contains("_LINUX_GNU") && name.ends_with("_RUNNER"))
+        of_cpu.is_some_and(|name| name.contains("_LINUX_") && name.ends_with("_RUNNER"))
     });
     let runner = runner.map_or(String::new(), |(_, runner)| runner);
     let program = std::env::current_exe().unwrap();
