@@ -61,11 +61,11 @@ fn h11_the_error_that_the_socket_keeps() {
     }
     let (socket, _) = fds();
     let mut kernel = model::Kernel { kept: Errno::EIO.raw_os_error(), ..Default::default() };
-    let (errno, seen) = on(&mut kernel, || sys::behind(errno::Errno::EAGAIN, socket));
+    let (errno, seen) = on(&mut kernel, || sys::pending_error(errno::Errno::EAGAIN, socket));
     assert_eq!((errno, seen), (errno::Errno::EAGAIN, None), "an error that tells its own");
-    assert_eq!(on(&mut kernel, || sys::behind(errno::Errno::EPIPE, socket)).0, errno::Errno::EIO);
+    assert_eq!(on(&mut kernel, || sys::pending_error(errno::Errno::EPIPE, socket)).0, errno::Errno::EIO);
     assert_eq!(
-        on(&mut kernel, || sys::behind(errno::Errno::EPIPE, socket)).0,
+        on(&mut kernel, || sys::pending_error(errno::Errno::EPIPE, socket)).0,
         errno::Errno::EPIPE,
         "nothing behind it"
     );

@@ -93,9 +93,11 @@ impl Transfer {
                 in_empty = read == Err(Errno::EAGAIN);
                 self.complete(read)
             }
-            Step::SendFile { offset, count } => self.complete(send(out_fd, in_fd, offset, count, &[], flags)),
+            Step::SendFile { offset, count } => {
+                self.complete(moved(sys::send(out_fd, in_fd, offset, count, &[], flags)))
+            }
             Step::SendFileHdtr { headers, offset, count } => {
-                self.complete(send(out_fd, in_fd, Some(offset), count, headers.as_slice(), flags))
+                self.complete(moved(sys::send(out_fd, in_fd, Some(offset), count, headers.as_slice(), flags)))
             }
             Step::Write { slices, more, socket } => self.complete(write(out_fd, slices.as_slice(), more, socket)),
             Step::Copy { offset, count, more, if_full, socket } => {
@@ -121,7 +123,7 @@ impl Transfer {
             }
         };
         result.map_err(|error| match error {
-            Error::Errno(errno) => Stop { error: Error::Errno(sys::behind(errno, out_fd)), in_empty },
+            Error::Errno(errno) => Stop { error: Error::Errno(sys::pending_error(errno, out_fd)), in_empty },
             error => Stop { error, in_empty },
         })
     }
@@ -149,16 +151,7 @@ pub(super) fn flush(transfer: &mut Transfer, full: bool, out_fd: BorrowedFd<'_>)
     }
 }
 
-/// sendfile(2), with headers if the system's call accepts them.
-fn send(
-    out_fd: BorrowedFd<'_>,
-    in_fd: BorrowedFd<'_>,
-    offset: Option<u64>,
-    count: usize,
-    headers: &[IoSlice<'_>],
-    flags: u32,
-) -> Moved {
-    let (bytes, error) = sys::send(out_fd, in_fd, offset, count, headers, flags);
+fn moved((bytes, error): (usize, Option<Errno>)) -> Moved {
     Moved { bytes, error }
 }
 

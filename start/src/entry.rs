@@ -3,7 +3,7 @@
 //! # References
 //! - [System V ABI](https://gitlab.com/x86-psABIs/x86-64-ABI), "Initial Stack and Register State"
 //! - [Linux fs/binfmt_elf.c](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/fs/binfmt_elf.c), `create_elf_tables`
-//! - [FreeBSD sys/amd64/amd64/machdep.c](https://github.com/freebsd/freebsd-src/blob/main/sys/amd64/amd64/exec_machdep.c), `exec_setregs`
+//! - [FreeBSD sys/amd64/amd64/exec_machdep.c](https://github.com/freebsd/freebsd-src/blob/main/sys/amd64/amd64/exec_machdep.c), `exec_setregs`
 
 #[allow(unused_imports)] // with `relocate` all of it is in that file
 use core::arch::global_asm;

@@ -1,5 +1,5 @@
-//! What a program without a C library starts with and ends by, for Linux on each processor of the crate and for FreeBSD. A program names
-//! its `main`, and that is all:
+//! The entry and the end of a program without a C library, on Linux for each processor of the crate, and on FreeBSD. A program only names its
+//! `main`:
 //!
 //! ```ignore
 //! #![no_std]
@@ -12,8 +12,8 @@
 //! }
 //! ```
 //!
-//! Each part is a feature, listed in `Cargo.toml`, for programs that have their own of it. docs/embedding.md is the manual, with the
-//! linker's flags.
+//! Each part is a feature, listed in `Cargo.toml`. A program that has a part of its own leaves that feature out. docs/embedding.md is the
+//! manual, and has the linker's flags.
 #![no_std]
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "../../arch/linux/mod.rs")]

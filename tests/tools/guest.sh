@@ -109,18 +109,18 @@ qemu() {
     if ((version > 7)); then
         dirname "$(command -v qemu-system-x86_64)"
     else
-        once "$cache/qemu" fetch_qemu && echo "$cache/qemu/usr/bin"
+        once "$cache/qemu" from_backports qemu-system-{x86,arm,riscv} && echo "$cache/qemu/usr/bin"
     fi
 }
 
-fetch_qemu() {
-    local folder=$1 suite deb
+# from_backports PACKAGE... FOLDER: unpacks the newer ones that the system's backports have, with what they need and the system lacks.
+from_backports() {
+    local packages=("${@:1:$#-1}") folder=${!#} suite deb
     suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-    say "fetching QEMU of $suite-backports"
+    say "fetching ${packages[*]} of $suite-backports"
     apt_for "$folder/apt" "$(dpkg --print-architecture)" "$suite" "$suite-backports" || return
-    # Only unpacked: apt says what it needs and this system lacks.
-    apt-get -qq install --download-only --no-install-recommends -t "$suite-backports" \
-        qemu-system-x86 qemu-system-arm qemu-system-riscv </dev/null || return
+    # Nothing is installed. apt only knows what is lacking.
+    apt-get -qq install --download-only --no-install-recommends -t "$suite-backports" "${packages[@]}" </dev/null || return
     for deb in "$folder"/apt/cache/archives/*.deb; do dpkg -x "$deb" "$folder" || return; done
     rm -r "$folder/apt"
 }

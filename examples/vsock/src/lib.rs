@@ -1,25 +1,42 @@
-//! A file from a microVM to its host, by sendfile over `AF_VSOCK`: no network, no address but a port, in the guest neither driver nor daemon
-//! of one's own.
+//! Sends a file from a microVM to its host, by sendfile over `AF_VSOCK`. That needs no network, and in the guest no daemon.
 //!
-//! On the host somebody listens. Under QEMU (`-device vhost-vsock-pci,guest-cid=3`) that is a vsock socket of the host, as
-//! `socat -u VSOCK-LISTEN:1234 -` has it. Firecracker and Cloud Hypervisor have a Unix socket in its place: for port 1234 the path of their
-//! vsock device with `_1234` behind it. In the guest all are the same.
+//! A program of the host listens. Under QEMU (`-device vhost-vsock-pci,guest-cid=3`) it listens on a vsock socket, as
+//! `socat -u VSOCK-LISTEN:1234 -` does. With Firecracker and Cloud Hypervisor it listens on a Unix socket. For port 1234 that is the path of
+//! their vsock device followed by `_1234`. In the guest there is no difference.
 
-use std::fs::File;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::net::Shutdown;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
 use bare_sendfile::{Count, IoSlice, sendfile_hdtr_all};
 use vsock::VsockStream;
 
-/// Sends all of a file to a port, behind a line with its length, by which the other end knows whether it has all. Returns
-/// the number of the file's bytes once the other end has closed the connection. The host's `cid` is [`vsock::VMADDR_CID_HOST`].
+/// Opens a file whose length can be announced. A file of /proc states a length of 0 and has content.
 ///
 /// # Errors
 ///
-/// Those of the kernel: `ENODEV` and the like where there is no host, `ECONNRESET` if nobody listens; `TimedOut` or `WouldBlock` if the other end
-/// does nothing for a minute; that of a file that is shortened meanwhile.
+/// The kernel's, and `InvalidInput` for any other kind of file. A FIFO is not opened, as that would wait for a writer.
+pub fn open(path: &Path) -> io::Result<File> {
+    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "no regular file with a length");
+    if !fs::metadata(path)?.is_file() {
+        return Err(refused());
+    }
+    let file = File::open(path)?;
+    let made = file.metadata()?.len() == 0 && file.read_at(&mut [0], 0)? > 0;
+    if made { Err(refused()) } else { Ok(file) }
+}
+
+/// Sends a line with the length of the file, and the file, to a port. By the length the other end knows whether it has all. Returns the number
+/// of the file's bytes once the other end has closed the connection. The host's `cid` is [`vsock::VMADDR_CID_HOST`].
+///
+/// # Errors
+///
+/// - the kernel's: `ENODEV` and others if there is no host, `ECONNRESET` if nobody listens;
+/// - `TimedOut` or `WouldBlock` if the other end does nothing for a minute;
+/// - `UnexpectedEof` if the file becomes shorter, `InvalidData` if the other end answers.
 pub fn send(file: &File, cid: u32, port: u32) -> io::Result<u64> {
     let mut socket = VsockStream::connect_with_cid_port(cid, port)?;
     socket.set_write_timeout(Some(PATIENCE))?;
@@ -29,10 +46,12 @@ pub fn send(file: &File, cid: u32, port: u32) -> io::Result<u64> {
     let sent =
         sendfile_hdtr_all(&socket, file, Some(0), Count::Bytes(len), &[IoSlice::new(head.as_bytes())], &[], &mut []);
     sent.bytes()?;
-    // What the kernel has taken is on its way. The other end has it all when it closes its side.
+    // The other end has all bytes when it closes its side. An answer is an error, as an endless one would hold this program for ever.
     socket.shutdown(Shutdown::Write)?;
-    io::copy(&mut socket, &mut io::sink())?;
-    Ok(len)
+    match socket.read(&mut [0])? {
+        0 => Ok(len),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the other end answers")),
+    }
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);

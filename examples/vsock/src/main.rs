@@ -2,7 +2,8 @@
 
 use std::env::args_os;
 use std::ffi::OsString;
-use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use vsock::VMADDR_CID_HOST;
@@ -16,14 +17,19 @@ fn main() -> ExitCode {
         _ => None,
     };
     let Some((port, cid)) = target else {
-        eprintln!("usage: vsock-file FILE PORT [CID]");
+        report("usage: vsock-file FILE PORT [CID]");
         return ExitCode::from(2);
     };
-    match File::open(&words[0]).and_then(|file| vsock_file::send(&file, cid, port)) {
+    match vsock_file::open(Path::new(&words[0])).and_then(|file| vsock_file::send(&file, cid, port)) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("vsock-file: {}: {error}", words[0].display());
+            report(&format!("vsock-file: {}: {error}", words[0].display()));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a line to stderr. If that fails nobody can be told; `eprintln!` would panic.
+fn report(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }

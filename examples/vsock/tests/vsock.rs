@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::thread;
 
 use vsock::{VMADDR_CID_LOCAL, VsockListener};
-use vsock_file::send;
+use vsock_file::{open, send};
 
 /// Any that is free.
 const VMADDR_PORT_ANY: u32 = u32::MAX;
@@ -39,4 +40,28 @@ fn the_file_arrives_behind_its_length() {
     drop(listener);
     let error = send(&tempfile::tempfile().unwrap(), VMADDR_CID_LOCAL, port).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "nobody listens: {error}");
+}
+
+#[test]
+fn what_has_no_length_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+    for path in [Path::new("/proc/self/limits"), Path::new("/dev/zero"), folder.path(), &fifo] {
+        assert_eq!(open(path).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{}", path.display());
+    }
+    assert!(open(tempfile::NamedTempFile::new().unwrap().path()).is_ok(), "an empty file has a length");
+}
+
+#[test]
+fn an_endless_answer_holds_nobody() {
+    let Ok(listener) = VsockListener::bind_with_cid_port(VMADDR_CID_LOCAL, VMADDR_PORT_ANY) else {
+        writeln!(io::stdout(), "not checked: examples/vsock: this kernel has no vsock to itself").unwrap();
+        return;
+    };
+    let port = listener.local_addr().unwrap().port();
+    let sending = thread::spawn(move || send(&tempfile::tempfile().unwrap(), VMADDR_CID_LOCAL, port));
+    let mut other = listener.accept().unwrap().0;
+    while other.write_all(&[0; 4096]).is_ok() {}
+    assert_eq!(sending.join().unwrap().unwrap_err().kind(), io::ErrorKind::InvalidData);
 }

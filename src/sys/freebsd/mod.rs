@@ -129,7 +129,7 @@ pub(crate) fn sendfile_probe() -> Errno {
 
 /// Returns the error behind this one. sendfile returns before the disk has been read. If the read fails, the kernel tears the connection
 /// down: the next calls fail with `EPIPE`, and the socket keeps `EIO` until `SO_ERROR` is read.
-pub(crate) fn behind(errno: Errno, out_fd: BorrowedFd<'_>) -> Errno {
+pub(crate) fn pending_error(errno: Errno, out_fd: BorrowedFd<'_>) -> Errno {
     if errno != Errno::EPIPE {
         return errno;
     }

@@ -81,7 +81,7 @@ pub(crate) fn sendfile_hdtr(
 }
 
 /// Returns the same error: on this system each call returns its own.
-pub(crate) fn behind(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
+pub(crate) fn pending_error(errno: Errno, _out: BorrowedFd<'_>) -> Errno {
     errno
 }
 

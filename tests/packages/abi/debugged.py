@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 
 from machine import ABIS, MASK, Failure, Machine, numbered
 
@@ -56,13 +57,16 @@ class Debugger:
         self.process = subprocess.Popen([f"qemu-{qemu}", "-g", path, program], stdin=subprocess.DEVNULL)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(20)
-        while True:
+        for _ in range(2000):
             try:
                 self.socket.connect(path)
                 break
             except OSError:
                 if self.process.poll() is not None:
                     raise Failure(f"qemu-{qemu} ended with {self.process.returncode}") from None
+                time.sleep(0.01)  # between two looks
+        else:
+            raise Failure(f"qemu-{qemu} does not listen")
         self.received = b""
         # Who has not asked for the description of the registers is not let at a single one.
         self.ask("qXfer:features:read:target.xml:0,ffb")
