@@ -4,7 +4,7 @@
 mod common;
 
 use std::fs::{File, OpenOptions};
-use std::io::{IoSliceMut, Read, Write};
+use std::io::{IoSliceMut, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
@@ -195,7 +195,8 @@ fn g1_nodiskio_sends_what_is_cached_and_is_ebusy_then() {
         let mut busy = false;
         for _ in 0..100 {
             let Some((source, bytes)) = disk_file(40, warm) else { return };
-            let (out, mut end) = UnixStream::pair().unwrap();
+            // It takes whatever comes: how much that is depends on the disk, and 40 pages fill a socket of a 32-bit processor.
+            let mut out = memfd(0);
             let (headers, trailers) = ([IoSlice::new(b"headers")], [IoSlice::new(b"trailers")]);
             let sent = sendfile_hdtr(
                 fd(&out),
@@ -206,9 +207,9 @@ fn g1_nodiskio_sends_what_is_cached_and_is_ebusy_then() {
                 &trailers,
                 SfFlags::NODISKIO,
             );
-            drop(out);
             let mut received = Vec::new();
-            end.read_to_end(&mut received).unwrap();
+            out.rewind().unwrap();
+            out.read_to_end(&mut received).unwrap();
             let file = sent.progress.file as usize;
             assert!(received.starts_with(&[b"headers", &bytes[offset..offset + file]].concat()));
             assert_eq!(sent.flags, approximated(SfFlags::NODISKIO));

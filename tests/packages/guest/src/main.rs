@@ -4,6 +4,8 @@
 //! other, with the arguments and the environment that the kernel gave to init. With `/modules` (a folder of the kernel's modules) it
 //! can use what is not built in. A disk, NVMe or virtio, with an ext4 on it becomes /tmp, which without one is memory.
 //!
+//! A program that takes longer than five minutes of the machine's own time is ended, and has failed.
+//!
 //! Where examples/init is not to be had it is started by the kernel, in the initramfs.
 //!
 //! Its last words are `guest: exit N`: 0 if all went well, 1 if a program failed or a line `guest: FAILED` tells what went wrong.
@@ -13,17 +15,24 @@ use std::error::Error;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Setter, ioctl};
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketType, socket};
-use rustix::process::{Pid, WaitOptions, WaitStatus, wait};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait};
 use rustix::system::{RebootCommand, finit_module, reboot};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// For a program.
+const LIMIT: Duration = Duration::from_secs(300);
 
 fn main() {
     let code = match run_all() {
@@ -123,16 +132,42 @@ fn load_modules() -> Result<()> {
     Ok(())
 }
 
-/// Whether the program succeeded.
+/// Whether the program succeeded. One that has not ended in time is ended, with all that it has started.
 fn run(program: &Path) -> Result<bool> {
     println!("guest: running {}", program.display());
-    let child = Command::new(program).args(env::args_os().skip(1)).spawn()?;
-    let status = reap(Pid::from_child(&child))?;
+    let child = Command::new(program).args(env::args_os().skip(1)).process_group(0).spawn()?;
+    let pid = Pid::from_child(&child);
+    let (ended, end) = mpsc::channel::<()>();
+    let name = program.display().to_string();
+    thread::spawn(move || {
+        if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            // As tests/tools/limit has it, for those who count. Of a test's thread the name is the test's first 15 characters.
+            println!(
+                "\nlimit: {name} has not ended after {} s; its threads: {}",
+                LIMIT.as_secs(),
+                threads(pid).join(" ")
+            );
+            // That it has just ended after all is no error.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    });
+    let status = reap(pid)?;
+    drop(ended);
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => println!("guest: {} exit {code}", program.display()),
         (None, signal) => println!("guest: {} killed by signal {signal:?}", program.display()),
     }
     Ok(status.exit_status() == Some(0))
+}
+
+/// The names of its threads.
+fn threads(pid: Pid) -> Vec<String> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", pid.as_raw_pid())) else { return Vec::new() };
+    tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
+        .map(|name| name.trim().into())
+        .collect()
 }
 
 /// Waits for `pid`, and buries everybody else's orphans meanwhile, as only an init can.
