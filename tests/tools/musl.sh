@@ -4,7 +4,7 @@
 # musl_of CPU: Rust's name of it with musl.
 musl_of() { local target; target=$(target_of "$1"); printf '%s\n' "${target/-gnu/-musl}"; }
 
-mapfile -t musl_targets < <(for cpu in $(processors all most); do musl_of "$cpu"; done)
+mapfile -t musl_targets < <(for cpu in $(processors all); do musl_of "$cpu"; done)
 
 # zig: fetches zig, which has a C compiler and musl for every processor (python-zig in PATH), and cargo-zigbuild.
 zig() {
