@@ -19,6 +19,9 @@ zig() {
     export PATH=$venv/bin:$PATH
 }
 
+# zig_target CPU: zig's name of it with musl. Of ARM it is Debian's armhf, of which Rust's target has the instructions as well.
+zig_target() { printf '%s-linux-musl%s\n' "${1/armv7/arm}" "$([[ $1 != armv7 ]] || echo eabihf)"; }
+
 # musl: fetches what musl_cargo takes: zig, and a standard library for each of musl_targets.
 musl() {
     zig
