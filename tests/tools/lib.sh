@@ -40,6 +40,10 @@ hack() {
     cargo hack --feature-powerset --exclude-features default "$@"
 }
 
+# hack_std COMMAND...: with and without `std`, which changes types, and each with none and with all of the others, which only add: what
+# compiles with none and with all of them compiles with some.
+hack_std() { hack --group-features macos-raw-syscalls,rustix,syscalls "$@"; }
+
 # The exhaustive scripts of the simulations take minutes. A run that differs from another in the processor or in features alone leaves them
 # out.
 without_scripts=(--skip every_answer_of_every_length --skip every_errno --skip every_pair_of_faults)
