@@ -18,7 +18,7 @@ use crate::sys;
 /// [`Transfer`](crate::Transfer).
 ///
 /// **The pages are shared, not copied.** A socket or pipe refers to the file's pages in the page cache. If the file is modified later, the
-/// receiver may get the new bytes, on TCP even after the send queue is empty. (A later kernel than Linux 6.18 may copy instead.)
+/// receiver may get the new bytes. Over TCP within one machine that can happen even after the send queue is empty. (A later kernel than Linux 6.18 may copy instead.)
 ///
 /// **SIGPIPE.** If nobody reads any more, the call fails with `EPIPE` and the kernel raises SIGPIPE as well. No flag prevents that. Rust's std
 /// ignores the signal. A program without std is ended by it, unless it ignores SIGPIPE or holds a [`SigpipeGuard`](crate::SigpipeGuard).
