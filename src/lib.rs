@@ -18,7 +18,7 @@
 //! [`SigpipeGuard`] instead.
 //!
 //! **Sent is not received.** A byte counts as sent when the kernel has accepted it. Closing a TCP socket with unread input resets the
-//! connection and discards unsent data. Shut the socket down for writing and read to the end first.
+//! connection and discards unsent data. Shut the socket down for writing, and read until the peer closes, before you drop it.
 //!
 //! # Which function
 //!
@@ -27,7 +27,7 @@
 //! | one call to make, and a loop of your own | [`sendfile`] |
 //! | a blocking output, and all of a file to send (like `write_all`) | [`sendfile_all`] |
 //! | the same with headers and trailers, or a buffer to fall back on | [`sendfile_hdtr_all`] |
-//! | Python's or FreeBSD's second form, with its flags and its stop at `EINTR` | [`sendfile_hdtr`] |
+//! | Python's or FreeBSD's second form, with its flags, which returns at `EINTR` | [`sendfile_hdtr`] |
 //! | a blocking output, and a transfer that goes on later | a [`Transfer`] and [`Transfer::send_all`] |
 //! | a nonblocking output and an event loop | a [`Transfer`] in each connection, and [`Transfer::poll_send`] |
 //! | an async runtime | the same; await the runtime's "writable" before each call |
@@ -60,7 +60,7 @@
 //! - **The flush promise: no byte waits longer** in the kernel than if one plain write had sent the same bytes. The drivers
 //!   keep it whenever they return. If a loop of your own stops early, it has to perform the step that [`Transfer::flush`] returns. If you
 //!   have set `TCP_CORK` yourself, the crate neither clears it nor flushes. [`Output`] describes the streams on which less is promised.
-//! - **A byte that counts as sent survives an orderly shutdown and close**, on kTLS, MPTCP and SCTP too. The one exception is kTLS before
+//! - **An orderly shutdown and close loses no byte that was reported as sent**, on kTLS, MPTCP and SCTP too. The one exception is kTLS before
 //!   Linux 6.5: see [`Output::Layered`].
 //! - **One [`Transfer::poll_send`] moves at most its budget**, however fast the reader is.
 //! - **Nothing is copied through user space** unless you lend a buffer (an argument, `&mut [u8]`). If the buffer is empty and the kernel

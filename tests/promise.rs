@@ -1,5 +1,5 @@
-//! The flush promise itself, swept: random responses by every driver on every kind of stream, and nothing waits in the kernel that
-//! one plain write of the same bytes would not have left there.
+//! Tests the flush promise: random responses by every driver on every kind of stream leave no byte waiting in the kernel that one plain
+//! write of the same bytes would not.
 //!
 //! Requests and responses take turns on one connection, so that Nagle's algorithm and delayed acknowledgements meet as they do
 //! between servers and clients. No time is asserted: the judge (promise/link.rs) looks for bytes that stay with the sender while

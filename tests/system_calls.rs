@@ -1,4 +1,4 @@
-//! The table of system calls in the crate's documentation: nothing else is called, and nothing in it for nothing.
+//! The table of system calls in the crate's documentation: functions make no call that it does not list, and it lists none that they do not make.
 #![cfg(target_os = "linux")]
 
 use std::fs::File;

@@ -95,8 +95,8 @@ pub enum Status {
 /// - `out_fd` is a stream socket, pipe or file. With any other socket, the call fails before a byte is sent.
 ///
 /// **Segments.** On plain TCP, headers, file and trailers share a segment if they fit. Headers are sent with `MSG_MORE`, and if trailers
-/// follow, `TCP_CORK` is set before the end of the file. **No byte waits** in the kernel after a return for longer than after one plain
-/// write of the same bytes. If the caller has set `TCP_CORK`, it is left alone, and nothing is flushed under it. On FreeBSD a cork is set only if
+/// follow, `TCP_CORK` is set before the end of the file. After a return, **no byte waits longer** in the kernel than if one plain write had
+/// sent the same bytes. If you have set `TCP_CORK` yourself, the function neither clears it nor flushes. On FreeBSD a cork is set only if
 /// the send buffer has room for all that is left. [`Output`](crate::Output) describes what is promised on other streams.
 ///
 /// **The pages are shared, not copied.** If the file is modified later, the receiver may get the new bytes. [`Transfer::copying`]

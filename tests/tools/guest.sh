@@ -140,7 +140,7 @@ initramfs() {
 # here as well). CPU_MODEL is another model of the processor.
 boot() {
     # shellcheck disable=SC2034 # set by processor
-    local kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 device=nvme,drive=disk,serial=disk options= bin target emulates debian_arch tools image
+    local kernel=$2 initramfs=$3 log=$4 disk=${5-} machine console=ttyS0 device=nvme,drive=disk,serial=disk options='' bin target emulates debian_arch tools image
     processor "$1"
     case $1 in
         x86_64 | i686) machine=(-M q35 -cpu max) ;; # Without RDRAND getrandom(2) would block.
