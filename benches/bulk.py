@@ -11,11 +11,15 @@ ROUNDS = int(os.environ.get("ROUNDS", "5"))
 OUTPUTS = ["TCP", "Unix socket", "pipe", "file"]
 # Nonblocking, to a reader that rests.
 SLOW = "slow TCP"
+# No file: from a stream that somebody keeps full.
+STREAMS = ["TCP from a pipe", "TCP from a socket"]
+# By which the program has each way in turn, and Python has none.
+IN_TURN = [SLOW, *STREAMS]
 SIZES = [
     (4 << 10, 8192, OUTPUTS),
     (256 << 10, 256, OUTPUTS),
     (16 << 20, 8, OUTPUTS),
-    (60 << 20, 16, [SLOW]),
+    (60 << 20, 16, IN_TURN),
     (4 << 30, 1, OUTPUTS[:-1]),
 ]
 
@@ -28,14 +32,14 @@ def report(report):
         "once. Sender and reader have a CPU each. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio in "
         "one turn (quartiles in brackets). Calls of sendfile ask for 2 MiB at most; a pipe takes 64 KiB a call. "
         "*Slow TCP* is nonblocking, to a reader that rests after each MiB: sendfile until the queue is full, and a poll, 60 MiB 16 times, a file "
-        "by each way in turn; the median of a file.",
+        "by each way in turn; the median of a file. *TCP from a pipe* and *from a socket* are StreamCopy and PipeCopy beside splice, measured alike.",
     )
     bulk = build(PROGRAMS, "--bin", "bulk") / "bulk"
     rows = []
     for size, times, outputs in SIZES:
         measured = defaultdict(list)
         for _ in range(ROUNDS if size < 1 << 30 else 2):
-            python = [] if outputs == [SLOW] else [[sys.executable, ROOT / "benches" / "bulk_python.py"]]
+            python = [] if outputs == IN_TURN else [[sys.executable, ROOT / "benches" / "bulk_python.py"]]
             for command in ([bulk], *python):
                 for line in run(*command, size, times, *outputs).splitlines():
                     out, way, *numbers = line.split("\t")

@@ -6,6 +6,7 @@ import sys
 import bulk
 import calls
 import growth
+import promise
 import segments
 import server
 import small
@@ -13,7 +14,7 @@ import stack
 import weight
 from common import OUT, Report, machine
 
-PARTS = {part.__name__: part for part in [calls, stack, weight, segments, small, bulk, server, growth]}
+PARTS = {part.__name__: part for part in [calls, stack, weight, segments, promise, small, bulk, server, growth]}
 
 
 def main():

@@ -7,24 +7,26 @@ use crate::sys;
 /// `sendfile(out, in, offset, count)`: copies up to `count` bytes from `in_fd` to `out_fd` inside the kernel.
 ///
 /// Returns the number of bytes sent, 0 at the end of the file. It is less than `count` at the end of the file, if a pipe or socket is full,
-/// after a signal, and above 0x7ffff000 bytes always.
+/// or after a signal. On Linux it is always less if `count` is above 0x7ffff000.
 ///
 /// - With an `offset` (in bytes from the start of the file), reading starts there. The variable is advanced by the bytes sent. The
 ///   position of `in_fd` is neither used nor changed.
-/// - With `None`, reading starts at the current position of `in_fd`, which is advanced. On an error it is unchanged.
+/// - With `None`, reading starts at the current position of `in_fd`, which is advanced. On an error the position is unchanged.
 ///
 /// It is exactly one system call: no retry after `EINTR`, no loop, no fallback. To send all of a file, use
 /// [`sendfile_all`](crate::sendfile_all). For headers and trailers use [`sendfile_hdtr`](crate::sendfile_hdtr) or
 /// [`Transfer`](crate::Transfer).
 ///
 /// **The pages are shared, not copied.** A socket or pipe refers to the file's pages in the page cache. If the file is modified later, the
-/// receiver may get the new bytes, on TCP even after the send queue is empty. (A later kernel than Linux 6.18 may copy instead.)
+/// receiver may get the new bytes. Over TCP within one machine that can happen even after the send queue is empty. (A kernel after Linux
+/// 6.18 may copy instead.)
 ///
 /// **SIGPIPE.** If nobody reads any more, the call fails with `EPIPE` and the kernel raises SIGPIPE as well. No flag prevents that. Rust's std
-/// ignores the signal. A program without std is ended by it, unless it ignores SIGPIPE or holds a [`SigpipeGuard`](crate::SigpipeGuard).
+/// ignores the signal. It ends a program without std, unless the program ignores SIGPIPE or holds a [`SigpipeGuard`](crate::SigpipeGuard).
+/// (FreeBSD's call raises none.)
 ///
-/// **FreeBSD and macOS.** Their call starts at an offset only, and a count of 0 means the whole file. So `None` and a count above
-/// `i64::MAX` fail with `EINVAL`, and a count of 0 returns `Ok(0)` without a call. The output has to be a stream socket (`ENOTSOCK`), and the
+/// **FreeBSD and macOS.** Their call starts at an offset only, and a count of 0 means the whole file. `None` fails with `EINVAL`, as does a
+/// count above `i64::MAX`, and a count of 0 returns `Ok(0)` without a call. The output has to be a stream socket (`ENOTSOCK`), and the
 /// input a regular file. If bytes were sent before an error, they are the result, and the offset is advanced by them.
 ///
 /// System calls: `sendfile`. Linux 2.6.33 or later; 2.2 if the output is a socket.

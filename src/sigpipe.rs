@@ -5,11 +5,11 @@ use core::marker::PhantomData;
 use crate::errno::{Errno, Result};
 use crate::sys::{self, SIGPIPE};
 
-/// Makes the whole process ignore SIGPIPE, as Rust's std does, so that calls only fail with `EPIPE`. A program without std calls this once, at
+/// Makes the whole process ignore SIGPIPE, as Rust's std does. Calls then fail with `EPIPE` and raise no signal. A program without std calls this once, at
 /// the beginning. A library may not decide that for the program. It holds a [`SigpipeGuard`] instead.
 ///
-/// A SIGPIPE that is blocked and pending is discarded. Programs that this one starts ignore the signal as well, unless the action is changed
-/// between fork(2) and execve(2) (std's `Command` does that).
+/// A SIGPIPE that is blocked and pending is discarded. Child programs inherit the action, unless it is changed between fork(2) and execve(2)
+/// (std's `Command` does that).
 ///
 /// System call: `rt_sigaction`. Linux 2.2 or later.
 ///
@@ -39,14 +39,14 @@ pub fn ignore_sigpipe() -> Result<()> {
     sys::ignore_sigpipe().map(drop)
 }
 
-/// Keeps SIGPIPE from the calling thread while the guard lives, so that calls only fail with `EPIPE`.
+/// Keeps SIGPIPE from the calling thread while the guard lives. Calls fail with `EPIPE`, and the signal is not delivered.
 ///
-/// If nobody reads any more, sendfile(2) and writes to a pipe raise SIGPIPE. No flag prevents that. Rust's std ignores the signal, but it ends
-/// a program without std. This guard is for a library that may not change the process's signal handlers:
+/// If nobody reads any more, sendfile(2) and writes to a pipe raise SIGPIPE. No flag prevents that. Rust's std ignores the signal, but SIGPIPE
+/// ends a program without std. This guard is for a library that may not change the process's signal handlers:
 ///
 /// - The guard blocks the signal in this thread. On drop it removes a SIGPIPE that was raised meanwhile, and restores the mask.
 /// - A SIGPIPE that was already pending, or already blocked, stays so.
-/// - If a filter refuses the removal, the signal stays blocked, so that it does not end the thread.
+/// - If a filter refuses the removal, the signal stays blocked, so that it does not end the process.
 ///
 /// System calls: `rt_sigprocmask` and `rt_sigpending`; on drop `rt_sigtimedwait` and `rt_sigprocmask`. Linux 2.2 or later.
 ///

@@ -31,7 +31,7 @@ const PRICE: u64 = 4096;
 ///
 /// **The end of the input** is where read(2) returns 0.
 ///
-/// - Stream sockets: splice(2) moves nothing at out-of-band data, so a read follows. It skips the urgent byte, unless
+/// - Stream sockets: splice(2) stops at out-of-band data, so a read follows. It skips the urgent byte, unless
 ///   `SO_OOBINLINE` is set.
 /// - Sockets of messages, such as datagram sockets: an empty message is not the end, and is not passed on. The end is when the peer has hung
 ///   up or the socket was shut down, and nothing is left in it. (On FreeBSD and macOS an empty message is taken for the end.)
@@ -41,7 +41,7 @@ const PRICE: u64 = 4096;
 /// memory are sent on. If they are modified later, the receiver may get the new bytes, as with [`sendfile`](crate::sendfile). Bytes
 /// that pass through the buffer are copied.
 ///
-/// **The flush promise** holds if the output is TCP: when a call returns, no byte waits in the kernel for longer than after one plain write of
+/// **The flush promise** holds if the output is TCP: when a call returns, no byte waits longer in the kernel than if one plain write had sent
 /// the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
 ///
 /// System calls: `splice`, `read`, `writev`; `ppoll` if a nonblocking splice would block; `getsockopt` and `fcntl` if splice moved nothing,
@@ -88,9 +88,9 @@ pub struct StreamCopy<B> {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
-    /// Makes a copy of `count` bytes. If splice(2) does not work, it uses `buffer`, whose length is the size of the reads.
+    /// Makes a `StreamCopy` of `count` bytes. It moves nothing yet. If splice(2) does not work, it uses `buffer`, whose length is the size of the reads.
     ///
-    /// With an empty buffer nothing is copied, and splice's refusal is the error. The exception is the byte after out-of-band data, for
+    /// With an empty buffer nothing is copied, and the copy fails if splice does. The exception is the byte after out-of-band data, for
     /// which the copy has a place of its own.
     ///
     /// Reading an eventfd needs 8 bytes, and a signalfd 128. If a datagram, or a packet of a pipe with `O_DIRECT`, is longer than the
@@ -111,7 +111,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Sets the most bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1). The default is 2 MiB. A system call that moves
+    /// Sets the maximum number of bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1). The default is 2 MiB. A system call that moves
     /// fewer than 4096 bytes counts as 4096, so that tiny pieces hold a thread no longer than large ones.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
@@ -119,7 +119,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         self
     }
 
-    /// Returns the bytes written so far.
+    /// Returns the number of bytes written so far.
     pub const fn sent(&self) -> u64 {
         self.spliced + self.copied
     }
@@ -141,7 +141,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     ///
     /// # Errors
     ///
-    /// - Those of splice(2), read(2) and writev(2), with `EAGAIN`, so that `SO_RCVTIMEO` and `SO_SNDTIMEO` work.
+    /// - Those of splice(2), read(2) and writev(2), including `EAGAIN`, so that `SO_RCVTIMEO` and `SO_SNDTIMEO` work.
     /// - [`Error::Truncated`] if the input ended before the count.
     /// - [`Error::WriteZero`].
     /// - [`Error::Unasked`] if a call reports more bytes than it was asked for. Only the bytes asked for are counted.

@@ -1,4 +1,4 @@
-//! tests/packages/downstream, a package of its own, implements `AsFd` for its types. It compiles and works with and without `std`.
+//! Tests a crate that uses this one (tests/packages/downstream) and implements `AsFd` for its own types, with and without `std`.
 
 use std::path::Path;
 use std::process::Command;

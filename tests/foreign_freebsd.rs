@@ -1,5 +1,5 @@
-//! FreeBSD's side of the library, stub and all, run on x86_64 Linux: the trap is caught and answered by the model of
-//! FreeBSD's kernel that the simulation has.
+//! Runs the library's code for FreeBSD, stubs included, on x86_64 Linux. The test catches the trap, and the simulation's model of
+//! FreeBSD's kernel answers it.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::duplicate_mod, dead_code, unexpected_cfgs, unreachable_pub, unused_imports)] // a part of the library, compiled for another system
 

@@ -1,4 +1,4 @@
-//! Holds the table of the layers in src/lib.rs against the code: no file names a layer above its own. Also what else only the sources show.
+//! Compares the table of the layers in src/lib.rs with the code: no file names a layer above its own. Also what else only the sources show.
 
 use std::fs;
 use std::path::{Path, PathBuf};

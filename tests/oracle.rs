@@ -1,5 +1,5 @@
-//! The same call through this crate, `rustix`, `libc`, `syscalls` and `sc` gives the same result, errno, offset and position
-//! afterwards, and bytes arrived: four independent implementations, on random arguments and all kinds of files.
+//! Compares this crate with `rustix`, `libc`, `syscalls` and `sc`: the same call has the same result, offset, position and bytes received.
+//! Arguments are random, and files are of all kinds.
 #![cfg(target_os = "linux")]
 #![allow(clippy::incompatible_msrv)] // only the library is for so old a Rust
 

@@ -1,4 +1,4 @@
-//! Both forms on every system: the same results on Linux, FreeBSD and macOS, and where they differ what docs/platforms.md says.
+//! Both forms on every system. Results are the same on Linux, FreeBSD and macOS, unless docs/platforms.md names a difference.
 //! The other tests of this folder are Linux's, or need no kernel.
 
 mod common;

@@ -1,12 +1,13 @@
-//! The flush promise itself, swept: random responses by every driver on every kind of stream, and nothing waits in the kernel that
-//! one plain write of the same bytes would not have left there.
+//! Tests the flush promise: random responses by every driver on every kind of stream leave no byte waiting in the kernel that one plain
+//! write of the same bytes would not.
 //!
 //! Requests and responses take turns on one connection, so that Nagle's algorithm and delayed acknowledgements meet as they do
 //! between servers and clients. No time is asserted: the judge (promise/link.rs) looks for bytes that stay with the sender while
 //! the reader has taken all that came. A finding counts if a plain write leaves nothing in twenty attempts.
 //!
 //! Each connection has a number, from which all that happens on it follows. `PROMISE_SEED` is the first one's, and
-//! `PROMISE_SECONDS` says how long connections are made.
+//! `PROMISE_SECONDS` says how long connections are made. With `PROMISE_TIMES`, each exchange appends a line to that file: kind, bytes, and the nanoseconds until
+//! the last byte, of the response and of one plain write. benches/promise.py draws them.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))] // the calls are caught with their arguments, as 64-bit words
 
 #[path = "promise/calls.rs"]
@@ -19,7 +20,10 @@ mod drive;
 #[path = "promise/link.rs"]
 mod link;
 
+use std::fmt;
 use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
@@ -52,7 +56,18 @@ struct Seen {
     excused: usize,
     /// Time until the last byte, in that of a plain write.
     ratios: Vec<f64>,
+    /// Where each of these times is told.
+    times: Option<File>,
     failures: Vec<String>,
+}
+
+/// A kind of stream, and whether it goes over a wire.
+struct Place(Kind, bool);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.0, if self.1 { ", far" } else { "" })
+    }
 }
 
 fn variable<T: FromStr>(name: &str) -> Option<T> {
@@ -80,7 +95,9 @@ fn sweep_over(kind: Kind, share: f64, wire: Option<&Wire>) {
     let first: u64 = variable("PROMISE_SEED").unwrap_or(0);
     let end = Instant::now() + Duration::from_secs_f64(seconds * share);
     let files = [common::file(case::file()), common::file(case::file())];
-    let mut seen = Seen::default();
+    let times =
+        variable::<PathBuf>("PROMISE_TIMES").map(|path| File::options().append(true).create(true).open(path).unwrap());
+    let mut seen = Seen { times, ..Seen::default() };
     while (seen.links == 0 || Instant::now() < end) && seen.failures.len() < FAILURES {
         connection(kind, wire, first + seen.links, &files, &mut seen);
         seen.links += 1;
@@ -88,9 +105,9 @@ fn sweep_over(kind: Kind, share: f64, wire: Option<&Wire>) {
     seen.ratios.sort_by(f64::total_cmp);
     let part = |of: f64| seen.ratios.get((seen.ratios.len() as f64 * of) as usize).copied().unwrap_or(f64::NAN);
     let summary = format!(
-        "{kind}{}: {} connections, {} exchanges, {} stalls that a plain write has as well; the last byte after {:.2} of its time \
+        "{}: {} connections, {} exchanges, {} stalls that a plain write has as well; the last byte after {:.2} of its time \
          (99th percentile: {:.1})",
-        if wire.is_some() { ", far" } else { "" },
+        Place(kind, wire.is_some()),
         seen.links,
         seen.exchanges,
         seen.excused,
@@ -153,7 +170,13 @@ fn connection(kind: Kind, wire: Option<&Wire>, seed: u64, files: &[File; 2], see
         match exchange.stall {
             Some(stall) if excused(&stall) => seen.excused += 1,
             Some(stall) => seen.failures.push(format!("{stall}, the last for {:?}: {}", exchange.time, told())),
-            None if sent > 0 => seen.ratios.push(exchange.time.as_secs_f64() / write.time.as_secs_f64()),
+            None if sent > 0 => {
+                if let Some(times) = &mut seen.times {
+                    let kind = Place(kind, wire.is_some());
+                    writeln!(times, "{kind}\t{sent}\t{}\t{}", exchange.time.as_nanos(), write.time.as_nanos()).unwrap();
+                }
+                seen.ratios.push(exchange.time.as_secs_f64() / write.time.as_secs_f64());
+            }
             None => {}
         }
         if came < sent {

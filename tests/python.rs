@@ -1,5 +1,5 @@
-//! I1–I3: Python's `os.sendfile` and `socket.sendfile`, written over this crate, and the cases of CPython's own tests
-//! (Lib/test/test_os `TestSendfile`, Lib/test/test_socket `SendfileUsingSendfileTest`), written anew.
+//! I1–I3: Python's `os.sendfile` and `socket.sendfile` on top of this crate, with the cases of CPython's own tests
+//! (Lib/test/test_os `TestSendfile`, Lib/test/test_socket `SendfileUsingSendfileTest`) in Rust.
 #![cfg(target_os = "linux")]
 
 mod common;

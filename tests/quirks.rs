@@ -1,4 +1,4 @@
-//! What sendfile, read, write and splice say to every kind of file, on the kernel that runs: the two tables behind the rules of
+//! The results of sendfile, read, write and splice on every kind of file, on the kernel that runs: the two tables behind the rules of
 //! the fallback (E of docs/semantics.md). The tables are printed. On a kernel with a recorded table (tests/quirks/MAJOR.MINOR.txt) a
 //! cell that differs is a failure; on any other kernel there is nothing to compare with, and the test says so.
 //!

@@ -1,5 +1,5 @@
-//! What the kernel promises to one call, and what this crate makes of it: A of docs/semantics.md, as far as it shows from
-//! outside. The numbers (A1), bad pointers (A6) and the range of errors (A8) are in the crate's unit tests.
+//! What the kernel promises to one call, and what this crate makes of it: A of docs/semantics.md, as far as a caller can
+//! observe it. The numbers (A1), bad pointers (A6) and the range of errors (A8) are in the crate's unit tests.
 #![cfg(target_os = "linux")]
 
 mod common;

@@ -1,5 +1,5 @@
-//! C15 to C18 of docs/semantics.md: what fits one TCP segment goes out as one, nothing is left waiting that one plain write
-//! would not have left, and the caller's options stay as they were.
+//! C15 to C18 of docs/semantics.md: bytes that fit one TCP segment go out as one, no byte waits longer than after one plain write, and the
+//! caller's options stay as they were.
 //!
 //! No time is asserted. The sender is deaf to acknowledgements, so that what waits for one waits until the kernel's own
 //! timers end it, and the sender's `TCP_INFO` tells right after the call how many segments left and how many bytes did not.

@@ -1,5 +1,5 @@
-//! The model of tests/streams/model.rs against the kernel: random calls, as the crate makes them, on real sockets of every kind. What
-//! the kernel then holds back, or loses, the model has said it may.
+//! Compares tests/streams/model.rs with the kernel, by random calls on real sockets of every kind. What the kernel then holds back or
+//! loses, the model has to allow.
 //!
 //! `STREAMS_SEED=n` tries other calls than the usual ones.
 #![cfg(target_os = "linux")]

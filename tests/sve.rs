@@ -1,4 +1,4 @@
-//! A2 on aarch64: no trap gets into code that may hold values in SVE registers, which the kernel zeroes.
+//! A2 on aarch64: the compiler inlines no trap into code that may hold values in SVE registers, which the kernel zeroes.
 #![cfg(all(target_os = "linux", target_arch = "aarch64"))]
 
 use std::slice;

@@ -1,4 +1,4 @@
-//! [`Transfer`] without a kernel: which step comes when, with what in it, and what a completion makes of it. Requirements
+//! [`Transfer`] without a kernel: which steps it returns, their fields, and how `complete` changes its state. Requirements
 //! C10 to C20 and D of docs/semantics.md, as far as they are decided before a system call.
 #![cfg(target_os = "linux")]
 

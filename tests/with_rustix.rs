@@ -1,4 +1,4 @@
-//! The types of rustix, as they are.
+//! The functions accept rustix's descriptor types without conversion.
 #![cfg(target_os = "linux")]
 
 use bare_sendfile::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -95,8 +95,8 @@ pub enum Status {
 /// - `out_fd` is a stream socket, pipe or file. With any other socket, the call fails before a byte is sent.
 ///
 /// **Segments.** On plain TCP, headers, file and trailers share a segment if they fit. Headers are sent with `MSG_MORE`, and if trailers
-/// follow, `TCP_CORK` is set before the end of the file. **No byte waits** in the kernel after a return for longer than after one plain
-/// write of the same bytes. If the caller has set `TCP_CORK`, it is left alone, and nothing is flushed under it. On FreeBSD a cork is set only if
+/// follow, `TCP_CORK` is set before the end of the file. After a return, **no byte waits longer** in the kernel than if one plain write had
+/// sent the same bytes. If you have set `TCP_CORK` yourself, the function neither clears it nor flushes. On FreeBSD a cork is set only if
 /// the send buffer has room for all that is left. [`Output`](crate::Output) describes what is promised on other streams.
 ///
 /// **The pages are shared, not copied.** If the file is modified later, the receiver may get the new bytes. [`Transfer::copying`]
@@ -157,13 +157,13 @@ pub fn sendfile_hdtr(
     drive.run(&mut Transfer::new(offset, count, headers, trailers), false)
 }
 
-/// Sends all of `count` bytes of the file, on a blocking output. It goes on after short counts and `EINTR`. It is to
+/// Sends `count` bytes of the file to a blocking output. It goes on after short counts and `EINTR`. It is to
 /// [`sendfile`](crate::sendfile) as `write_all` is to `write`.
 ///
 /// With an `offset` (in bytes), reading starts there, and the position of `in_fd` is neither used nor changed. With `None`, reading
 /// starts at the position, which advances. On FreeBSD and macOS `None` fails with `EINVAL`.
 ///
-/// Nothing is copied through user space. If the kernel refuses sendfile, that is the error. For headers, trailers and a buffer to fall
+/// Nothing is copied through user space. If the kernel refuses sendfile, the call fails with the kernel's error. For headers, trailers and a buffer to fall
 /// back on, use [`sendfile_hdtr_all`].
 ///
 /// System calls: those of [`Transfer::send_all`] without a buffer.
@@ -190,10 +190,10 @@ pub fn sendfile_all(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<u64>, co
     sendfile_hdtr_all(out_fd, in_fd, offset, count, &[], &[], &mut [])
 }
 
-/// Sends all of headers, `count` bytes of the file and trailers, on a blocking output. It makes a [`Transfer`] and calls
+/// Sends headers, `count` bytes of the file and trailers to a blocking output. It makes a [`Transfer`] and calls
 /// [`Transfer::send_all`]. The `offset` is as for [`sendfile_all`].
 ///
-/// A non-empty `buffer` permits copying through it: files that sendfile refuses, and small bodies. With an empty one nothing is copied.
+/// If `buffer` is not empty, files that sendfile refuses and small bodies are copied through it. If it is empty, nothing is copied.
 ///
 /// System calls and errors: those of [`Transfer::send_all`].
 ///
@@ -231,11 +231,11 @@ pub fn sendfile_hdtr_all(
 }
 
 impl Transfer {
-    /// Sends until everything is sent or an error stops it, on a blocking output. It goes on after `EINTR`, and has no budget. It never
-    /// polls, and returns on `EAGAIN`, so that a socket's `SO_SNDTIMEO` works. Call it again to go on.
+    /// Sends to a blocking output until everything is sent or an error stops it. It goes on after `EINTR`, and has no budget. It does not
+    /// poll. On `EAGAIN` it returns, so that a socket's `SO_SNDTIMEO` works. Call it again to go on.
     ///
-    /// `headers` and `trailers` are the lists that the transfer was made with. A non-empty `buffer` permits copying through it: files that
-    /// sendfile refuses, and small bodies. With an empty one nothing is copied.
+    /// `headers` and `trailers` are the lists that the transfer was made with. If `buffer` is not empty, files that
+    /// sendfile refuses and small bodies are copied through it. If it is empty, nothing is copied.
     ///
     /// System calls: those of [`perform`](Self::perform).
     ///
@@ -274,13 +274,13 @@ impl Transfer {
         }
     }
 
-    /// Sends until everything is sent, the budget is used up ([`with_budget`](Self::with_budget)), or the call would block. It is for
-    /// nonblocking outputs and an event loop. It goes on after `EINTR`. Arguments and system calls are those of
+    /// Sends until everything is sent, the budget is used up ([`with_budget`](Self::with_budget), or 512 steps), or the call would block. It is
+    /// for nonblocking outputs and an event loop. It goes on after `EINTR`. Arguments and system calls are those of
     /// [`send_all`](Self::send_all).
     ///
     /// [`Status::InEmpty`] is rare, because nearly every file is always ready. Exceptions are the kernel's log (`/proc/kmsg`, `/dev/kmsg`)
-    /// and some files of FUSE, if they are opened with `O_NONBLOCK` and copied through a lent buffer. If a read consumes the bytes, as it
-    /// does with that log, use [`StreamCopy`](crate::StreamCopy): after a short write the rest cannot be read again.
+    /// and some files of FUSE, if they are opened with `O_NONBLOCK` and copied through a lent buffer. If a read consumes the bytes, as a
+    /// read of the kernel's log does, use [`StreamCopy`](crate::StreamCopy): after a short write the rest cannot be read again.
     ///
     /// # Errors
     ///

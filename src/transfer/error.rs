@@ -11,7 +11,8 @@ use super::super::errno::Errno;
 pub enum Error {
     /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable, after `EINTR` at once.
     Errno(Errno),
-    /// The file ended before the count, and this many bytes are missing. The trailers were withheld.
+    /// The file ended before the count, and this many bytes are missing. The trailers were not sent. Close the connection, or the peer
+    /// waits for the missing bytes.
     Truncated {
         /// Missing bytes of the file.
         owed: u64,
@@ -43,7 +44,7 @@ pub enum Error {
     WriteZero,
     /// [`Transfer::copying`](crate::Transfer::copying) was asked for, and no buffer was lent.
     NoBuffer,
-    /// A result was reported for which there was no step, or with more bytes than the step asked for.
+    /// No step was pending for the reported result, or it has more bytes than the step asked for.
     Unasked,
 }
 

@@ -206,7 +206,7 @@ enum End {
 /// # fn main() {}
 /// ```
 ///
-/// In an async task, call `poll_send` between two waits of the runtime. `examples/servers` has complete programs for tokio and smol:
+/// In an async task, call `poll_send`, and await the runtime's "writable" before the next call. `examples/servers` has complete programs for tokio and smol:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -237,8 +237,8 @@ enum End {
 ///
 /// A clone is a checkpoint of the same stream. If both are driven, bytes are sent twice.
 ///
-/// **The flush promise.** After [`Step::Done`], and after the step of `flush`, no byte waits in the kernel for longer than after one
-/// plain write of the same bytes. If the caller has set `TCP_CORK`, nothing is flushed under it. `MSG_MORE` ("more follows") is used on
+/// **The flush promise.** After [`Step::Done`], and after the step of `flush`, no byte waits longer in the kernel than if one plain
+/// write had sent the same bytes. If you have set `TCP_CORK` yourself, the transfer neither clears it nor flushes. `MSG_MORE` ("more follows") is used on
 /// plain TCP only; [`Output`] describes what is promised on other streams.
 #[derive(Clone, Debug)]
 pub struct Transfer {
@@ -292,7 +292,7 @@ impl Transfer {
     /// The default of [`with_budget`](Self::with_budget): one [`poll_send`](Self::poll_send) moves at most 2 MiB.
     pub const DEFAULT_BUDGET: usize = 2 << 20;
 
-    /// Makes a transfer of `headers`, `count` bytes of the file from `offset` (in bytes) on, and `trailers`.
+    /// Makes a transfer that sends `headers`, then `count` bytes of the file from byte `offset` on, then `trailers`.
     ///
     /// The transfer stores only the lengths of the lists. Pass the same lists to each step.
     ///
@@ -311,10 +311,10 @@ impl Transfer {
         Self::start(offset, count.into(), headers, trailers)
     }
 
-    /// Like [`new`](Self::new), but from the current position of the input on, which advances with each byte sent. Linux only.
+    /// Like [`new`](Self::new), but reading starts at the input's current position, which advances by the bytes sent. Linux only.
     ///
     /// Other users of the same file description move the same position. sendfile(2) reads and advances it in one call. A copy through a
-    /// lent buffer needs several calls, so other users can come between. If the position of a device does not move, such a copy fails with
+    /// lent buffer needs several calls, so another user can move the position in between. If the position of a device does not move, such a copy fails with
     /// `ESPIPE`; use [`StreamCopy`](crate::StreamCopy) then.
     ///
     /// # Errors
@@ -362,16 +362,16 @@ impl Transfer {
         })
     }
 
-    /// Sets the most bytes of the file that one step moves (0 counts as 1), for a progress bar or a rate limit. For fairness among
-    /// connections use [`with_budget`](Self::with_budget). On Linux and TCP, a cap below 64 KiB makes the steps go out under a cork, so that
-    /// they do not end in short segments.
+    /// Sets the maximum number of bytes of the file that one step moves (0 counts as 1), for a progress bar or a rate limit. For fairness
+    /// among connections use [`with_budget`](Self::with_budget). On Linux, if the output is TCP and the cap is below 64 KiB, the transfer
+    /// sets a cork, so that its steps do not end in short segments.
     #[must_use]
     pub const fn with_cap(mut self, bytes: usize) -> Self {
         self.cap = if bytes == 0 { 1 } else { one_call(bytes) };
         self
     }
 
-    /// Sets the largest body that is gathered in the lent buffer with its headers and trailers, so that one write replaces several calls.
+    /// Sets the largest body, in bytes, that goes out in one write with headers and trailers. The transfer gathers them in the lent buffer.
     /// Headers and body have to fit in the buffer. Trailers that do not fit are written afterwards. 0 turns gathering off.
     #[must_use]
     pub const fn with_small(mut self, bytes: usize) -> Self {
@@ -379,15 +379,16 @@ impl Transfer {
         self
     }
 
-    /// Sets the most bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1), for fairness among connections.
+    /// Sets the maximum number of bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1), for fairness among connections.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { one_call(bytes) };
         self
     }
 
-    /// Copies all of the file through the lent buffer, instead of sharing its pages by sendfile(2). A later write to the file then cannot
-    /// change bytes that are sent. Each step of the file needs a buffer ([`Error::NoBuffer`]).
+    /// Makes the transfer copy all of the file through the lent buffer, instead of sharing its pages by sendfile(2). A later write to the
+    /// file then cannot change bytes that were sent. Lend a buffer for each step of the file, or [`next_step`](Self::next_step) fails with
+    /// [`Error::NoBuffer`].
     #[must_use]
     pub const fn copying(mut self) -> Self {
         self.snapshot = true;
@@ -429,15 +430,16 @@ impl Transfer {
         self.queue.flush().is_some()
     }
 
-    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer, for a while or for good. It replaces
-    /// a step that was returned and not completed.
+    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer, for a while or for good. If
+    /// an earlier step was not completed, this one replaces it, and [`next_step`](Self::next_step) returns that one again.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
         self.flushes(step, false)
     }
 
-    /// Returns the step that flushes after `EAGAIN`, when the output is full. It is mostly `None`, because a full queue of TCP sends by
-    /// itself. The exceptions are a cork that the transfer has set, bytes sent with `MSG_MORE`, MPTCP, and FreeBSD and macOS.
+    /// Returns the step that flushes after `EAGAIN`, when the output is full. On Linux it is mostly `None`, because a full queue of
+    /// TCP sends by itself. The exceptions are a cork that the transfer has set, bytes sent with `MSG_MORE`, a short sendfile that was the
+    /// last call, and MPTCP. On FreeBSD and macOS it returns any flush that is owed.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step, true)
@@ -471,7 +473,7 @@ impl Transfer {
     /// [`Step::Copy`] and [`Step::Gather`], or 0.
     ///
     /// **Lending a buffer is consent.** If you lend one, a file that sendfile refuses is read and written instead. If you lend none,
-    /// nothing passes through user space, and the kernel's refusal is the error.
+    /// nothing passes through user space, and [`complete`](Self::complete) fails with the kernel's error.
     ///
     /// If the step is not completed, the next call returns the same step.
     ///
@@ -738,13 +740,13 @@ impl Transfer {
     }
 
     /// Reports the result of a step that [`next_step`](Self::next_step), [`flush`](Self::flush) or [`flush_full`](Self::flush_full)
-    /// returned: the result of its system call. If bytes were moved before an error, they are counted and the error is returned.
+    /// returned: the result of its system call. If the call moved bytes and failed, `complete` counts the bytes and returns the error.
     ///
     /// # Errors
     ///
-    /// These stop the loop for now: the call's error (`EAGAIN`, `EINTR` and real ones), [`Error::Truncated`], [`Error::Stuck`],
-    /// [`Error::WriteZero`], [`Error::Unasked`]. The next step goes on from where the transfer stopped. Two kinds of errors are not
-    /// returned: a refusal of sendfile if a buffer is lent, and that the output has no such option.
+    /// The call's error (`EAGAIN` and `EINTR` too), [`Error::Truncated`], [`Error::Stuck`], [`Error::WriteZero`], [`Error::Unasked`]. After each
+    /// of these the next step goes on from where the transfer stopped. Not returned are: a refusal of sendfile or statx if a buffer is lent,
+    /// `EINVAL` of [`Step::Gather`], and errors of [`Step::Cork`] and [`Step::Flush`].
     pub fn complete(&mut self, result: impl Into<Moved>) -> Result<(), Error> {
         let result = result.into();
         match core::mem::replace(&mut self.pending, Pending::Nothing) {

@@ -17,13 +17,13 @@ pub enum Step<'a> {
     /// [`Output::Layered`](crate::Output::Layered), because Linux before 6.5 sets `MSG_MORE` by itself if sendfile is asked for more than
     /// there is.
     Size {
-        /// Where in the file, or at its position.
+        /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
     },
     /// Ask by a `pread` of one byte whether the file has a byte here. Report the bytes read. This step comes after a sendfile that returned
     /// 0, or a size of 0, which may not be the end: the output may have accepted nothing, or the size may be too small.
     AtEnd {
-        /// Where in the file, or at its position.
+        /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
     },
     /// Write these slices. Report the bytes written. If `socket`, use `sendmsg` with `MSG_NOSIGNAL`, and with `MSG_MORE` if `more`.
@@ -36,8 +36,8 @@ pub enum Step<'a> {
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Set `TCP_CORK` if it is not already set. Report its earlier value, or the error. If it was not set, the cork is the transfer's until
-    /// the next `Flush`.
+    /// Set `TCP_CORK` if it is not already set. Report its earlier value, or the error. If it was not set, the cork belongs to the transfer
+    /// until the next `Flush`.
     ///
     /// - On FreeBSD the option is `TCP_NOPUSH`. A later call must not wait for bytes that it holds back. So set it only if the send
     ///   buffer surely has room for all that is left (`ioctl` with `FIONSPACE`). Otherwise report `ENOBUFS`.
@@ -45,7 +45,7 @@ pub enum Step<'a> {
     Cork,
     /// Send this range of the file by `sendfile`. Report the bytes sent.
     SendFile {
-        /// Where in the file, or at its position.
+        /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
         /// Bytes.
         count: usize,
@@ -61,12 +61,12 @@ pub enum Step<'a> {
         count: usize,
     },
     /// Read this range of the file into the lent buffer by `pread`, and write the bytes that were read, as for `Write`. Report the bytes
-    /// written, or 0 if the read returned none. A later step reads bytes again that were not written. If a non-empty write returns 0, report an
+    /// written, or 0 if the read returned none. A later step rereads the bytes that were not written. If a non-empty write returns 0, report an
     /// error.
     ///
     /// At the file's position, use `pread` as well. Advance the position by `lseek` before the write, and move it back after a short write.
     Copy {
-        /// Where in the file, or at its position.
+        /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
         /// Bytes, at most the length of the lent buffer.
         count: usize,

@@ -2,19 +2,21 @@
 //! ways. One line each: output, way, nanoseconds of the sending thread on a CPU, nanoseconds until all is sent, system calls of
 //! its loop. benches/bulk_python.py is another way, and prints the same.
 //!
-//! OUTPUT can be "slow TCP" as well: nonblocking, to a reader that rests, by ways that wait. There the ways take turns with each file.
+//! OUTPUT can be "slow TCP" as well: nonblocking, to a reader that rests, by ways that wait. "TCP from a pipe" and "TCP from a socket" have no file
+//! but a stream that is always full, and ways for that. There the ways take turns with each file.
 
 use std::env::args;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bare_sendfile::{Output, Status, Step, Transfer};
+use bare_sendfile::{Count, Output, PipeCopy, Status, Step, StreamCopy, Transfer};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::SpliceFlags;
 
 /// Sends all of the file from its start; the number of its system calls, where they are counted.
 type Way = fn(&File, &mut File, usize) -> usize;
@@ -60,8 +62,14 @@ const WAYS: &[(&str, Way)] = &[
         assert_eq!(io::copy(file, &mut out).unwrap(), len as u64);
         0
     }),
-    ("read, write 64 KiB", |out, file, len| copy(out, file, len, 64 << 10)),
-    ("read, write 1 MiB", |out, file, len| copy(out, file, len, 1 << 20)),
+    ("read, write 64 KiB", |out, file, len| {
+        file.rewind().unwrap();
+        copy(out, file, len, 64 << 10)
+    }),
+    ("read, write 1 MiB", |out, file, len| {
+        file.rewind().unwrap();
+        copy(out, file, len, 1 << 20)
+    }),
 ];
 
 /// The way that is for sockets alone.
@@ -97,6 +105,53 @@ const WAITING_WAYS: &[(&str, Way)] = &[
     }),
 ];
 
+const FROM_PIPE: &str = "TCP from a pipe";
+const FROM_SOCKET: &str = "TCP from a socket";
+
+const PIPE_WAYS: &[(&str, Way)] = &[
+    ("bare loop", |out, pipe, len| {
+        let (mut left, mut calls) = (len, 0);
+        while left > 0 {
+            left -= splice(&*pipe, out, left);
+            calls += 1;
+        }
+        calls
+    }),
+    ("StreamCopy", |out, pipe, len| {
+        StreamCopy::new(Count::Bytes(len as u64), []).send_all(out, &*pipe).unwrap();
+        0
+    }),
+    ("read, write 64 KiB", |out, stream, len| copy(out, stream, len, 64 << 10)),
+];
+
+const SOCKET_WAYS: &[(&str, Way)] = &[
+    ("bare loop", |out, socket, len| {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let (mut left, mut calls) = (len, 0);
+        while left > 0 {
+            let mut inside = splice(&*socket, &writer, left);
+            left -= inside;
+            calls += 1;
+            while inside > 0 {
+                inside -= splice(&reader, out, inside);
+                calls += 1;
+            }
+        }
+        calls
+    }),
+    ("PipeCopy", |out, socket, len| {
+        PipeCopy::new(Count::Bytes(len as u64)).unwrap().send_all(out, &*socket).unwrap();
+        0
+    }),
+    ("read, write 64 KiB", |out, stream, len| copy(out, stream, len, 64 << 10)),
+];
+
+fn splice(from: impl AsFd, to: impl AsFd, len: usize) -> usize {
+    let moved = rustix::pipe::splice(from, None, to, None, len.min(CHUNK), SpliceFlags::MOVE).unwrap();
+    assert!(moved > 0, "the stream has ended");
+    moved
+}
+
 /// Waits until the output has room.
 fn wait(out: &File) {
     poll(&mut [PollFd::new(out, PollFlags::OUT)], None).unwrap();
@@ -113,11 +168,11 @@ fn drive(mut transfer: Transfer, out: &File, file: &File) -> usize {
     }
 }
 
-fn copy(mut out: &File, file: &mut File, len: usize, buffer: usize) -> usize {
-    file.rewind().unwrap();
+fn copy(mut out: &File, input: &mut File, len: usize, buffer: usize) -> usize {
     let (mut buffer, mut copied, mut calls) = (vec![0; buffer], 0, 0);
     while copied < len {
-        let read = file.read(&mut buffer).unwrap();
+        let most = buffer.len().min(len - copied);
+        let read = input.read(&mut buffer[..most]).unwrap();
         out.write_all(&buffer[..read]).unwrap();
         copied += read;
         calls += 2; // at least
@@ -147,7 +202,7 @@ fn pin(cpu: usize) {
 /// An output, and who reads it away: exactly so many bytes.
 fn output(name: &str, len: usize, cpu: usize) -> (File, Option<thread::JoinHandle<()>>) {
     let (out, end): (OwnedFd, OwnedFd) = match name {
-        "TCP" | SLOW => {
+        "TCP" | SLOW | FROM_PIPE | FROM_SOCKET => {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             sender.set_nonblocking(name == SLOW).unwrap();
@@ -184,16 +239,16 @@ fn temporary() -> File {
     file
 }
 
-/// The waiting ways, a file by each and then the next, on a connection each. What is told is the median of a file, so many times.
-fn take_turns(file: &mut File, len: usize, times: usize, last: usize) {
-    let outputs: Vec<_> = WAITING_WAYS.iter().map(|_| output(SLOW, len * (times + 1), last)).collect();
+/// A file by each way and then the next, on a connection each. What is told is the median of a file, so many times.
+fn take_turns(name: &str, ways: &[(&str, Way)], input: &mut File, len: usize, times: usize, last: usize) {
+    let outputs: Vec<_> = ways.iter().map(|_| output(name, len * (times + 1), last)).collect();
     let mut measured = vec![(vec![], vec![], vec![]); outputs.len()];
     // The first turn pays for all that is still cold; it is not told.
     for turn in 0..=times {
         for i in 0..outputs.len() {
             let way = (turn + i) % outputs.len(); // each is the first as often
             let (start, before) = (Instant::now(), cpu());
-            let calls = WAITING_WAYS[way].1(&outputs[way].0, file, len);
+            let calls = ways[way].1(&outputs[way].0, input, len);
             if turn > 0 {
                 let (used, wall, all) = &mut measured[way];
                 used.push(cpu() - before);
@@ -206,10 +261,30 @@ fn take_turns(file: &mut File, len: usize, times: usize, last: usize) {
         each.sort_unstable();
         each[each.len() / 2] * times as u64
     };
-    for (((way, _), (_, reader)), (used, wall, calls)) in WAITING_WAYS.iter().zip(outputs).zip(measured) {
+    for (((way, _), (_, reader)), (used, wall, calls)) in ways.iter().zip(outputs).zip(measured) {
         reader.unwrap().join().unwrap();
-        println!("{SLOW}\t{way}\t{}\t{}\t{}", whole(used), whole(wall), whole(calls));
+        println!("{name}\t{way}\t{}\t{}\t{}", whole(used), whole(wall), whole(calls));
     }
+}
+
+/// A stream that somebody on that CPU fills for as long as it is open.
+fn stream(name: &str, cpu: usize) -> File {
+    let (input, mut feeder): (File, File) = match name {
+        FROM_PIPE => {
+            let (reader, writer) = rustix::pipe::pipe().unwrap();
+            (File::from(reader), File::from(writer))
+        }
+        _ => {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let writer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (OwnedFd::from(listener.accept().unwrap().0).into(), OwnedFd::from(writer).into())
+        }
+    };
+    thread::spawn(move || {
+        pin(cpu);
+        while feeder.write_all(&[7; 64 << 10]).is_ok() {}
+    });
+    input
 }
 
 fn main() {
@@ -223,9 +298,20 @@ fn main() {
     // Into the page cache.
     io::copy(&mut file, &mut io::sink()).unwrap();
     for name in arguments {
-        if name == SLOW {
-            take_turns(&mut file, len, times, last);
-            continue;
+        match &*name {
+            SLOW => {
+                take_turns(&name, WAITING_WAYS, &mut file, len, times, last);
+                continue;
+            }
+            FROM_PIPE => {
+                take_turns(&name, PIPE_WAYS, &mut stream(&name, last), len, times, last);
+                continue;
+            }
+            FROM_SOCKET => {
+                take_turns(&name, SOCKET_WAYS, &mut stream(&name, last), len, times, last);
+                continue;
+            }
+            _ => {}
         }
         // The first one once more, for whoever is first pays for all that is still cold; it is not told.
         for (i, (way, send)) in WAYS[..1].iter().chain(WAYS).enumerate() {

@@ -1,4 +1,4 @@
-//! The first form as compilers see it. tests/steps/asm compares the instructions with those in the files beside `src`.
+//! Callers of the first form, one by itself and one into which it is inlined. tests/steps/asm compares the instructions with those in the files beside `src`.
 #![no_std]
 
 use bare_sendfile::fd::BorrowedFd;

@@ -1,5 +1,5 @@
-//! A crate that uses bare-sendfile: it implements `AsFd` for a type of its own, in words that fit both of the traits of that
-//! name, and hands the type to both forms.
+//! A crate that uses bare-sendfile: it implements `AsFd` for a type of its own, in source code that compiles with std's trait
+//! and with the crate's, and passes the type to both forms.
 #![no_std]
 
 use bare_sendfile::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! What examples/init made of `archive`.
+//! Checks the files that examples/init unpacked from the initramfs that `archive` writes.
 #![cfg(test)]
 
 use std::fs::{self, Metadata};

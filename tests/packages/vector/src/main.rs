@@ -1,5 +1,5 @@
-//! Keeps values in vector registers across a system call, and looks whether they are still right: compiled with V or SVE,
-//! and run as the only program of a real kernel, which reports the exit code of PID 1 when it dies.
+//! Keeps values in vector registers across a system call, and looks whether they are still right. It is compiled with V or
+//! SVE, and runs as PID 1 on a real kernel, which reports its exit code.
 #![no_std]
 #![no_main]
 
