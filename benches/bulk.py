@@ -32,13 +32,14 @@ def report(report):
         "once. Sender and reader have a CPU each. CPU of the sending thread, in the kernel as well; time until the last call has returned. Beside the bare loop: the ratio in "
         "one turn (quartiles in brackets). Calls of sendfile ask for 2 MiB at most; a pipe takes 64 KiB a call. "
         "*Slow TCP* is nonblocking, to a reader that rests after each MiB: sendfile until the queue is full, and a poll, 60 MiB 16 times, a file "
-        "by each way in turn; the median of a file. *TCP from a pipe* and *from a socket* are StreamCopy and PipeCopy beside splice, measured alike.",
+        "by each way in turn; the median of a file, and five times as many rounds. *TCP from a pipe* and *from a socket* are StreamCopy and PipeCopy beside splice, measured alike.",
     )
     bulk = build(PROGRAMS, "--bin", "bulk") / "bulk"
     rows = []
     for size, times, outputs in SIZES:
         measured = defaultdict(list)
-        for _ in range(ROUNDS if size < 1 << 30 else 2):
+        # Those that wait differ most from themselves, and take a second.
+        for _ in range(2 if size >= 1 << 30 else 5 * ROUNDS if outputs == IN_TURN else ROUNDS):
             python = [] if outputs == IN_TURN else [[sys.executable, ROOT / "benches" / "bulk_python.py"]]
             for command in ([bulk], *python):
                 for line in run(*command, size, times, *outputs).splitlines():

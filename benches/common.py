@@ -17,7 +17,7 @@ CPUS = {
     for cpu, target, emulates, _, tools, what, *_ in (
         line.split() for line in (ROOT / "tests" / "tools" / "processors.list").read_text().splitlines() if not line.startswith("#")
     )
-    if what in ("all", "most")
+    if what == "all"
 }
 
 

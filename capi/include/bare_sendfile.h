@@ -9,7 +9,8 @@
  *
  * SIGPIPE is raised beside EPIPE, as by sendfile(2): ignore it, or hold a `struct bare_sigpipe_guard`.
  *
- * The library refers to nothing but memcpy, memmove, memset and memcmp, which GCC and Clang ask of every program.
+ * The library refers to nothing but memcpy, memmove, memset and memcmp, which GCC and Clang ask of every program. On 32-bit ARM its tables for
+ * unwinding name __aeabi_unwind_cpp_pr0, which is GCC's and never called: a program without a C library defines an empty one.
  *
  * Made by cbindgen of capi/src.
  */

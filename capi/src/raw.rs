@@ -66,7 +66,12 @@ unsafe fn list<'a>(list: *const Iovec, count: c_int) -> Result<&'a [IoSlice<'a>]
         return Err(Errno::EFAULT);
     }
     // SAFETY: there are so many, aligned, says the caller.
-    Ok(unsafe { IoSlice::from_raw_parts(list.cast(), count) })
+    let slices = unsafe { IoSlice::from_raw_parts(list.cast(), count) };
+    // As writev(2). Where a pointer has 32 bits it may be less than one call of the crate's moves.
+    if slices.iter().any(|slice| isize::try_from(slice.len()).is_err()) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(slices)
 }
 
 /// A lent buffer; none if it is null and has no bytes.

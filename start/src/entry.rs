@@ -38,7 +38,7 @@ global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "call {m
 #[cfg(all(target_arch = "aarch64", not(target_os = "freebsd"), not(feature = "relocate")))]
 global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x0, sp", "bl {main}", main = sym start_main);
 // In ARM mode, also where the compiler writes Thumb: the linker sees to the change.
-#[cfg(target_arch = "arm")]
+#[cfg(all(target_arch = "arm", not(feature = "relocate")))]
 global_asm!(
     ".arm", ".p2align 2", ".globl _start", ".type _start, %function", "_start:", "mov r11, #0", "mov r0, sp", "bl {main}", main = sym start_main
 );

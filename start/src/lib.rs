@@ -29,7 +29,7 @@ mod prebuilt;
 #[cfg(all(
     feature = "relocate",
     any(target_os = "linux", target_os = "android"),
-    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64", target_arch = "arm")
 ))]
 mod relocate;
 #[cfg(feature = "memory")]

@@ -2,6 +2,7 @@
 //!
 //! # References
 //! - [ELF, dynamic linking](https://gabi.xinuos.com/elf/08-dynamic.html)
+//! - [ELF for the Arm Architecture](https://github.com/ARM-software/abi-aa/blob/main/aaelf32/aaelf32.rst), `R_ARM_RELATIVE`
 //! - [getauxval(3)](https://man7.org/linux/man-pages/man3/getauxval.3.html)
 
 use core::arch::global_asm;
@@ -25,6 +26,11 @@ global_asm!(
     ".globl _start", "_start:", ".option push", ".option norelax", "lla gp, __global_pointer$", ".option pop",
     "mv a0, sp", "call {relocate}", "mv a0, sp", "call {main}", relocate = sym relocate, main = sym start_main
 );
+#[cfg(target_arch = "arm")]
+global_asm!(
+    ".arm", ".p2align 2", ".globl _start", ".type _start, %function", "_start:", "mov r11, #0",
+    "mov r0, sp", "bl {relocate}", "mov r0, sp", "bl {main}", relocate = sym relocate, main = sym start_main
+);
 
 const AT_PHDR: usize = 3;
 const AT_PHNUM: usize = 5;
@@ -33,35 +39,41 @@ const AT_BASE: usize = 7;
 const PT_DYNAMIC: u32 = 2;
 const PT_PHDR: u32 = 6;
 
-const DT_RELA: usize = 7;
-const DT_RELASZ: usize = 8;
+/// `DT_RELA` and `DT_RELASZ`; on 32-bit ARM, whose relocations have no addend, `DT_REL` and `DT_RELSZ`.
+const TABLE: [usize; 2] = if cfg!(target_arch = "arm") { [17, 18] } else { [7, 8] };
 
-/// `R_…_RELATIVE`: a word that is to be the load address plus the addend.
+/// `R_…_RELATIVE`: a word that is to be the load address plus the addend. Without one in the relocation it is what the word has been.
 #[cfg(target_arch = "x86_64")]
 const RELATIVE: usize = 8;
 #[cfg(target_arch = "aarch64")]
 const RELATIVE: usize = 1027;
 #[cfg(target_arch = "riscv64")]
 const RELATIVE: usize = 3;
+#[cfg(target_arch = "arm")]
+const RELATIVE: usize = 23;
 
-/// `Elf64_Phdr`
+/// `Elf64_Phdr`, `Elf32_Phdr`
 #[repr(C)]
 struct ProgramHeader {
     kind: u32,
+    #[cfg(target_pointer_width = "64")]
     flags: u32,
     offset: usize,
     address: usize,
     physical: usize,
     size_in_file: usize,
     size: usize,
+    #[cfg(target_pointer_width = "32")]
+    flags: u32,
     alignment: usize,
 }
 
-/// `Elf64_Rela`
+/// `Elf64_Rela`, `Elf32_Rel`
 #[repr(C)]
 struct Relocation {
     offset: usize,
     info: usize,
+    #[cfg(not(target_arch = "arm"))]
     addend: usize,
 }
 
@@ -120,8 +132,8 @@ unsafe extern "C" fn relocate(stack: usize) {
         let (key, value) = unsafe { (word(entry), word(entry + WORD)) };
         match key {
             0 => break,
-            DT_RELA => relocations = base + value,
-            DT_RELASZ => bytes = value,
+            _ if key == TABLE[0] => relocations = base + value,
+            _ if key == TABLE[1] => bytes = value,
             _ => {}
         }
         entry += 2 * WORD;
@@ -132,8 +144,15 @@ unsafe extern "C" fn relocate(stack: usize) {
         // SAFETY: the dynamic section says that so many bytes of relocations are there.
         let relocation = unsafe { &*(relocations as *const Relocation) };
         if relocation.info == RELATIVE {
+            let place = (base + relocation.offset) as *mut usize;
             // SAFETY: the linker names words of the program's data, which are writable, and nobody else refers to them yet.
-            unsafe { *((base + relocation.offset) as *mut usize) = base + relocation.addend };
+            unsafe {
+                #[cfg(not(target_arch = "arm"))]
+                let addend = relocation.addend;
+                #[cfg(target_arch = "arm")]
+                let addend = *place;
+                *place = base + addend;
+            }
         } else {
             all = false;
         }

@@ -40,9 +40,14 @@ hack() {
     cargo hack --feature-powerset --exclude-features default "$@"
 }
 
+# hack_std COMMAND...: with and without `std`, which changes types, and each with none and with all of the others, which only add: what
+# compiles with none and with all of them compiles with some.
+hack_std() { hack --group-features macos-raw-syscalls,rustix,syscalls "$@"; }
+
 # The exhaustive scripts of the simulations take minutes. A run that differs from another in the processor or in features alone leaves them
-# out.
+# out, and makes random connections (tests/promise.rs) for as long as an emulated machine does.
 without_scripts=(--skip every_answer_of_every_length --skip every_errno --skip every_pair_of_faults)
+few_connections=PROMISE_SECONDS=${PROMISE_SECONDS-2}
 
 # test_suite [cargo test arguments]: everything, as a user has it by default and with every feature.
 # Arguments replace the two runs by one: tests/steps/cross-aarch64 --test limits
@@ -58,7 +63,7 @@ test_suite() {
     say "default features"
     "${run[@]}" --locked --no-fail-fast || status=1
     say "all features"
-    "${run[@]}" --locked --no-fail-fast --all-features -- "${without_scripts[@]}" || status=1
+    env "$few_connections" "${run[@]}" --locked --no-fail-fast --all-features -- "${without_scripts[@]}" || status=1
     return $status
 }
 
@@ -194,4 +199,5 @@ cross() {
     export G_SLICE=always-malloc
     # What an emulated kernel cannot do is reported as ignored, with the reason.
     export RUSTFLAGS='--cfg qemu_user' RUSTDOCFLAGS='--cfg qemu_user'
+    export "${few_connections?}"
 }

@@ -4,7 +4,7 @@
 # musl_of CPU: Rust's name of it with musl.
 musl_of() { local target; target=$(target_of "$1"); printf '%s\n' "${target/-gnu/-musl}"; }
 
-mapfile -t musl_targets < <(for cpu in $(processors all most); do musl_of "$cpu"; done)
+mapfile -t musl_targets < <(for cpu in $(processors all); do musl_of "$cpu"; done)
 
 # zig: fetches zig, which has a C compiler and musl for every processor (python-zig in PATH), and cargo-zigbuild.
 zig() {
@@ -18,6 +18,9 @@ zig() {
     ) 9>"$venv.lock"
     export PATH=$venv/bin:$PATH
 }
+
+# zig_target CPU: zig's name of it with musl. Of ARM it is Debian's armhf, of which Rust's target has the instructions as well.
+zig_target() { printf '%s-linux-musl%s\n' "${1/armv7/arm}" "$([[ $1 != armv7 ]] || echo eabihf)"; }
 
 # musl: fetches what musl_cargo takes: zig, and a standard library for each of musl_targets.
 musl() {

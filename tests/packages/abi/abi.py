@@ -22,6 +22,7 @@ ELF = f"{os.environ.get('LD', 'ld.lld')} --static --entry=0 --unresolved-symbols
 MACH_O = "lld -flavor darwin -dylib -undefined dynamic_lookup -platform_version macos 11.0 11.0 -dead_strip".split()
 LINK = {
     ("linux", "x86_64"): [*ELF, "-m", "elf_x86_64"],
+    ("linux", "x86"): [*ELF, "-m", "elf_i386"],
     ("linux", "aarch64"): [*ELF, "-m", "aarch64linux"],
     ("linux", "riscv64"): [*ELF, "-m", "elf64lriscv"],
     ("linux", "arm"): [*ELF, "-m", "armelf_linux_eabi"],
@@ -55,7 +56,8 @@ def build(source, output, target, level):
 def pair(target):
     """Operating system and processor."""
     cpu, _, os, *_ = target.split("-")
-    return os.replace("darwin", "macos"), re.sub("^(arm|thumb)v.*", "arm", cpu.replace("riscv64gc", "riscv64"))
+    cpu = re.sub("^i[56]86", "x86", re.sub("^(arm|thumb)v.*", "arm", cpu.replace("riscv64gc", "riscv64")))
+    return os.replace("darwin", "macos"), cpu
 
 
 def failures(program, target):
@@ -87,7 +89,7 @@ def copy(to):
 
 def stubs_of(text):
     """The names of the stubs: written there, or made by the macros of arch/stubs.rs."""
-    stubs = set(re.findall(r"fn (syscall\w+)", text))
+    stubs = set(re.findall(r"(?:fn |\) )(syscall\w+)\(", text))
     if registers := re.search(r"^stubs!\(.*;(.*)\)", text, re.MULTILINE):
         shared = re.findall(r" (syscall\w+)\(", (ROOT / "arch/stubs.rs").read_text())
         count = len(registers[1].split())

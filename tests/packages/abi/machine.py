@@ -9,7 +9,7 @@ import struct
 
 import lief
 from unicorn import UC_ARCH_ARM, UC_ARCH_ARM64, UC_ARCH_RISCV, UC_ARCH_X86, UC_HOOK_CODE, UC_HOOK_INSN, UC_HOOK_INTR
-from unicorn import UC_MODE_64, UC_MODE_ARM, UC_MODE_RISCV64, Uc, UcError, arm64_const, arm_const, riscv_const, x86_const
+from unicorn import UC_MODE_32, UC_MODE_64, UC_MODE_ARM, UC_MODE_RISCV64, Uc, UcError, arm64_const, arm_const, riscv_const, x86_const
 
 MASK = (1 << 64) - 1
 PAGE = 0x1000
@@ -43,6 +43,10 @@ CPUS = {
         (UC_ARCH_X86, UC_MODE_64), x86_const, "UC_X86_REG_",
         "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip eflags".split(),
         sp="rsp", pc="rip", saved="rbx rbp r12 r13 r14 r15".split(), io="rdi", flags=("eflags", 0x8d5, 1)),
+    # An argument is on the stack.
+    "x86": Cpu(
+        (UC_ARCH_X86, UC_MODE_32), x86_const, "UC_X86_REG_", "eax ebx ecx edx esi edi ebp esp eip".split(),
+        sp="esp", pc="eip", saved="ebx ebp esi edi".split(), io=None, flags=None, bits=32),
     "aarch64": Cpu(
         (UC_ARCH_ARM64, UC_MODE_ARM), arm64_const, "UC_ARM64_REG_", [*numbered("x", 31), "sp", "pc", "nzcv"],
         sp="sp", pc="pc", saved=[f"x{i}" for i in range(19, 30)], io="x0", flags=("nzcv", 0xf000_0000, 0x2000_0000),
@@ -67,11 +71,13 @@ class Abi:
         self.trap, self.flags, self.base = bytes.fromhex(trap), flags, base
 
 
-SYSCALL, SVC_0, SVC_80, ECALL, SVC_ARM, SVC_THUMB = "0f05", "010000d4", "011000d4", "73000000", "000000ef", "00df"
+SYSCALL, INT_80, SVC_0, SVC_80, ECALL, SVC_ARM, SVC_THUMB = "0f05", "cd80", "010000d4", "011000d4", "73000000", "000000ef", "00df"
 THUMB = 1 << 5
 ABIS = {
     # syscall(2); arch/x86/entry/entry_64.S
     ("linux", "x86_64"): Abi("rax", "rdi rsi rdx r10 r8 r9", "negative", "rcx r11", SYSCALL),
+    # arch/x86/entry/entry_32.S, entry_INT80_32
+    ("linux", "x86"): Abi("eax", "ebx ecx edx esi edi ebp", "negative", "", INT_80),
     ("linux", "aarch64"): Abi("x8", "x0 x1 x2 x3 x4 x5", "negative", "", SVC_0),
     ("linux", "riscv64"): Abi("a7", "a0 a1 a2 a3 a4 a5", "negative", "", ECALL),
     ("linux", "arm"): Abi("r7", "r0 r1 r2 r3 r4 r5", "negative", "", SVC_ARM),
@@ -141,17 +147,20 @@ class Machine:
             uc.reg_write(arm_const.UC_ARM_REG_FPEXC, 1 << 30)
         before = self.fill(inputs, noise)
 
-        self.write(self.cpu.io, IO)
         sp = STACK + STACK_SIZE - 64
+        if self.cpu.io:
+            self.write(self.cpu.io, IO)
+        else:
+            uc.mem_write(sp, struct.pack(f"<{self.word}", IO))
         if self.cpu.link:
             self.write(self.cpu.link, STOP)
         else:
-            sp -= 8
-            uc.mem_write(sp, struct.pack("<Q", STOP))
+            sp -= self.bits // 8
+            uc.mem_write(sp, struct.pack(f"<{self.word}", STOP))
         self.write(self.cpu.sp, sp)
         saved = {name: self.read(name) for name in self.cpu.saved}
 
-        # 8 and 2: environment call from user mode, supervisor call.
+        # 8 and 2: environment call from user mode, supervisor call. Of x86 it is the number in the instruction.
         if "rax" in self.cpu.ids:
             # Unicorn 2.1 has wrong flags in the hook of `syscall`, and right ones just before that instruction.
             def keep_flags(*_):
@@ -160,7 +169,7 @@ class Machine:
                 uc.hook_add(UC_HOOK_CODE, keep_flags, None, at, at)
             uc.hook_add(UC_HOOK_INSN, lambda uc, _: self.trap(), None, 1, 0, x86_const.UC_X86_INS_SYSCALL)
         else:
-            expected = 8 if "ra" in self.cpu.ids else 2
+            expected = 0x80 if "eax" in self.cpu.ids else 8 if "ra" in self.cpu.ids else 2
             uc.hook_add(UC_HOOK_INTR, lambda uc, number, _: self.trap(None if number == expected else number))
         try:
             uc.emu_start(self.symbols[probe], STOP, count=1_000_000)
@@ -170,7 +179,7 @@ class Machine:
             raise self.failure
         if self.read(self.cpu.pc) != STOP:
             raise Failure("it does not end")
-        return self.ended(before, {**saved, self.cpu.sp: sp if self.cpu.link else sp + 8})
+        return self.ended(before, {**saved, self.cpu.sp: sp if self.cpu.link else sp + self.bits // 8})
 
     def fill(self, inputs, noise):
         numbers = []
@@ -284,7 +293,7 @@ class Machine:
 
     def answer(self, result):
         """A negative result is an error number."""
-        register = "rax" if "rax" in self.cpu.ids else self.abi.arguments[0]
+        register = next((name for name in ("rax", "eax") if name in self.cpu.ids), self.abi.arguments[0])
         error = result < 0
         self.write(register, -result if error and self.abi.error != "negative" else result)
         if self.abi.error == "carry":

@@ -34,6 +34,20 @@ MUTATIONS = {
         ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
         ("arguments five and six swapped", '"r4" "r5"', '"r5" "r4"'),
     ]),
+    # (No program shows that the pushes are declared: its ABI keeps nothing below the stack pointer.)
+    ("linux", "x86"): mutations("linux", "x86", [
+        ("esi not put back", '"int 0x80",\n            "xchg esi, {a3}",', '"int 0x80",'),
+        ("the fourth argument not in esi", '"xchg esi, {a3}",\n            "int 0x80",\n            "xchg esi, {a3}",', '"/* {a3} */ int 0x80",'),
+        ("esi left on the stack", '"pop esi",\n            inlateout', 'inlateout'),
+        ("ebp and esi exchanged", '"pop esi",\n            "pop ebp",', '"pop ebp",\n            "pop esi",'),
+        ("result in ebx", 'inlateout("eax") $nr => result', 'inlateout("eax") $nr => _, lateout("ebx") result'),
+        ("the trap of another processor", '"int 0x80",\n            inlateout', '"syscall",\n            inlateout'),
+        ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
+        ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
+        ("arguments four and six swapped", "nr), a3, a5]", "nr), a5, a3]"),
+        ("arguments two and five swapped", 'in("ecx") a1,\n            in("edx") a2,\n            in("edi") a4,',
+         'in("ecx") a4,\n            in("edx") a2,\n            in("edi") a1,'),
+    ]),
     ("freebsd", "x86_64"): mutations("freebsd", "x86_64", [
         ("rcx not declared", 'lateout("rcx") _,', ""),
         ("r11 not declared", 'lateout("r11") _,', ""),
@@ -139,6 +153,10 @@ MUTATIONS["linux", "arm"] += [(name, "src/sys/linux/wide32.rs", [texts]) for nam
     ("pairs at any register", 'cfg!(any(target_arch = "arm", ', "cfg!(any("),
     ("halves swapped", "{ [low, high] }", "{ [high, low] }"),
     ("preadv2's offset without its upper half", "word((offset >> 32) as u32 as isize)]", "word(0)]"),
+]]
+MUTATIONS["linux", "x86"] += [(name, path, [texts]) for name, path, *texts in [
+    ("pairs at even registers", "src/sys/linux/wide32.rs", 'cfg!(any(target_arch = "arm", ', 'cfg!(any(target_arch = "x86", '),
+    ("sendfile of 32 bits", "src/sys/linux/nr/x86.rs", "SENDFILE: usize = 239", "SENDFILE: usize = 187"),
 ]]
 MUTATIONS["freebsd", "x86_64"] += [
     ("sigtimedwait's second and third argument swapped", "src/sys/freebsd/mod.rs",

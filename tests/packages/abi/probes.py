@@ -22,6 +22,10 @@ NUMBERS = {
     ("linux", "arm"): dict(sendfile=239, sendmsg=296, writev=146, pread=180, getsockopt=295, setsockopt=294, lseek=140,
                            splice=340, read=3, close=6, preadv2=392, fadvise=270, statx=397, sigaction=174, sigprocmask=175,
                            sigpending=176, sigtimedwait=177, ppoll=336, ioctl=54, fcntl=221, pipe2=359),
+    # arch/x86/entry/syscalls/syscall_32.tbl: sendfile64, _llseek, fadvise64_64, fcntl64
+    ("linux", "x86"): dict(sendfile=239, sendmsg=370, writev=146, pread=180, getsockopt=365, setsockopt=366, lseek=140,
+                           splice=313, read=3, close=6, preadv2=378, fadvise=272, statx=383, sigaction=174, sigprocmask=175,
+                           sigpending=176, sigtimedwait=177, ppoll=309, ioctl=54, fcntl=221, pipe2=331),
     ("freebsd", "x86_64"): dict(sendfile=393, sendmsg=28, writev=121, pread=475, getsockopt=118, setsockopt=105, lseek=478,
                                 read=3, close=6, sigaction=416, sigprocmask=340, sigpending=343, sigtimedwait=345, ioctl=54),
     ("macos", "x86_64"): dict(sendfile=337, sendmsg=28, writev=121, pread=153, getsockopt=118, setsockopt=105, lseek=199,
@@ -150,6 +154,8 @@ class Calls:
         self.os, self.number, self.constant, self.bits = os, NUMBERS[os, cpu], CONSTANTS[os], bits_of(cpu)
         self.out_fd, self.in_fd = out_fd, in_fd
         self.order = ORDER.get(cpu, "<")
+        # A pair of registers begins at an even one.
+        self.even = cpu == "arm"
         self.dont_need = 6 if cpu == "s390x" else 4
         self.fionread = 0x4004_667f if cpu == "powerpc64le" else 0x541b
 
@@ -171,8 +177,7 @@ class Calls:
         return [Word(number)] if self.bits == 64 else [Word(number), Word(number >> 32)]
 
     def pread(self, buffer, count, offset, result):
-        """In 32 bits the pair of registers begins at an even one."""
-        even = [] if self.bits == 64 else [Word(0)]
+        even = [Word(0)] if self.even else []
         return self.call("pread", [Int(self.in_fd), buffer, Word(count), *even, *self.halves(offset)], result)
 
     def seek(self, distance, answer):
@@ -185,7 +190,7 @@ class Calls:
     def advise(self, start, length, advice):
         """arm_fadvise64_64 has the advice where it fills the gap before a pair."""
         wide = [*self.halves(start), *self.halves(length)]
-        return self.call("fadvise", [Int(self.in_fd), *([*wide, Int(advice)] if self.bits == 64 else [Int(advice), *wide])], 0)
+        return self.call("fadvise", [Int(self.in_fd), *([Int(advice), *wide] if self.even else [*wide, Int(advice)])], 0)
 
     def option(self, name, level, option, value, answer=None, size=4, error=0):
         memory = Memory(struct.pack(f"{self.order}i", value), None if answer is None else struct.pack(f"{self.order}i", answer))

@@ -48,6 +48,13 @@ int memcmp(const void *a, const void *b, size_t size)
     return 0;
 }
 
+#if defined(__arm__)
+/* The library's tables for unwinding name it. Nothing unwinds. */
+void __aeabi_unwind_cpp_pr0(void)
+{
+}
+#endif
+
 static _Noreturn void leave(long code)
 {
     for (;;) {
@@ -59,6 +66,10 @@ static _Noreturn void leave(long code)
 #elif defined(__riscv)
         register long a0 __asm__("a0") = code, a7 __asm__("a7") = 94;
         __asm__ volatile("ecall" : : "r"(a0), "r"(a7) : "memory");
+#elif defined(__arm__)
+        /* r7 may be the frame pointer, which nobody needs any more. */
+        register long r0 __asm__("r0") = code;
+        __asm__ volatile("mov r7, #248\n svc 0" : : "r"(r0) : "memory");
 #endif
     }
 }
@@ -69,6 +80,8 @@ __asm__(".globl _start\n_start: xor %ebp, %ebp\n call run\n");
 __asm__(".globl _start\n_start: mov x29, xzr\n bl run\n");
 #elif defined(__riscv)
 __asm__(".globl _start\n_start: .option push\n .option norelax\n la gp, __global_pointer$\n .option pop\n call run\n");
+#elif defined(__arm__)
+__asm__(".arm\n .p2align 2\n .globl _start\n .type _start, %function\n_start: mov r11, #0\n bl run\n");
 #endif
 
 _Noreturn void run(void)

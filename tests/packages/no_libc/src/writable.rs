@@ -55,13 +55,25 @@ global_asm!(
     ".option pop",
     "ret"
 );
+#[cfg(target_arch = "arm")]
+global_asm!(
+    ".weak nobody",
+    ".arm",
+    ".p2align 2",
+    ".type from_got_of_nobody, %function",
+    "from_got_of_nobody:",
+    "ldr r0, 3f",
+    "2: ldr r0, [pc, r0]",
+    "bx lr",
+    "3: .word nobody(GOT_PREL) - ((2b + 8) - 3b)"
+);
 
 unsafe extern "C" {
-    safe fn from_got_of_nobody() -> u64;
+    safe fn from_got_of_nobody() -> usize;
 }
 
 fn from_got() -> u64 {
-    from_got_of_nobody()
+    from_got_of_nobody() as u64
 }
 
 start::main!(main);
