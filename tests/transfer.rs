@@ -488,8 +488,8 @@ fn c22_mptcp_goes_under_a_cork_unless_it_is_one_write() {
     script(100, &HEADERS).lending(1000).goes(gather, 107).is_done();
     // A sendfile can be several.
     script(100, &[]).goes(Seen::Cork, 0).goes(send_file(0, 100), 100).goes(flush(true), 0).is_done();
-    // What is large is let go of without a push. The headers count two pages.
-    for (pages, push) in [(126, true), (127, false)] {
+    // What is large is let go of without a push.
+    for (pages, push) in [(128, true), (129, false)] {
         let count = pages * PAGE;
         let mut script = script(count, &HEADERS);
         script.goes(Seen::Cork, 0).goes(headers(false, true), 7);

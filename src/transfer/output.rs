@@ -21,9 +21,8 @@ pub enum Output {
     /// set the option, you may pass it.
     TcpNoDelay,
     /// MPTCP. It ignores `MSG_MORE` and makes segments of its own. Unless a transfer is a single write, it sets a cork, sends under it, and
-    /// clears it at the end. A push follows, unless the transfer is large. Above some hundred kilobytes MPTCP itself can let bytes wait, after a
-    /// plain write as well. Rarely it lets the last few of many tiny writes wait for 45 to 212 ms although they were pushed (4 of 60 tries,
-    /// Linux 6.18: `PROMISE_SEED=34 cargo test --release --test promise -- --exact mptcp`).
+    /// clears it at the end. A push follows, unless the transfer is large. Above about a hundred kilobytes MPTCP itself can let bytes wait,
+    /// after a plain write as well.
     Mptcp,
     /// Another stream, with a protocol of its own: kTLS or SCTP. `MSG_MORE` is never used on it, because nothing releases the bytes that it
     /// then holds. Headers, file and trailers can go out in segments of their own. A lent buffer that is large enough joins them in one
@@ -90,8 +89,8 @@ pub(super) const MAX_SKB_FRAGS: u8 = 17;
 /// The smallest page of the page cache.
 pub(super) const PAGE: u64 = 4096;
 
-/// The fragments of half a megabyte.
-const LARGE: u8 = 128;
+/// Half a megabyte, in units of 16 bytes.
+const LARGE: u16 = 1 << 15;
 
 /// The pages that sendfile moves at a time. Between two such pieces an acknowledgement can release a short segment.
 pub(super) const PIPE_PAGES: u64 = 16;
@@ -109,12 +108,14 @@ pub(super) struct SendQueue {
     /// The fragments in the last buffer, 0 if it has left; and whether the last call was a sendfile.
     fragments: u8,
     by_sendfile: bool,
+    /// The bytes under the cork, in units of 16. (Not `fragments`: many tiny writes are not large.)
+    bytes: u16,
 }
 
 impl SendQueue {
     pub(super) const fn new(output: Option<Output>) -> Self {
         let (cork, waiting) = (Cork::Unknown, Waiting::Nothing);
-        Self { output, refuses_options: false, cork, waiting, short: false, fragments: 0, by_sendfile: false }
+        Self { output, refuses_options: false, cork, waiting, short: false, fragments: 0, by_sendfile: false, bytes: 0 }
     }
 
     pub(super) const fn output(&self) -> Option<Output> {
@@ -180,7 +181,7 @@ impl SendQueue {
         // Linux pushes everything before it waits for room, even with MSG_MORE (wait_for_space in tcp_sendmsg_locked).
         let pushed = taken == Taken::Full && sys::HAS_MSG_MORE && self.is_plain_tcp() && !corked;
         // Copied bytes lie in pages, at worst as small as those of files. They may begin and end in the middle of one.
-        let torn = self.takes(bytes / PAGE + 2) || partial && (corked || apart) || corked && apart;
+        let torn = self.takes(bytes, bytes / PAGE + 2) || partial && (corked || apart) || corked && apart;
         let behind = self.nagles() && (self.short || torn) || partial && !sys::HAS_MSG_MORE;
         self.by_sendfile = false;
         let waiting = match () {
@@ -200,7 +201,7 @@ impl SendQueue {
         // If the last call ended within the first page, that page already has its fragment.
         let again = self.by_sendfile && (end - bytes) % PAGE > 0;
         let joined = self.fragments > 0;
-        let full = self.takes(pages(bytes) - u64::from(again));
+        let full = self.takes(bytes, pages(bytes) - u64::from(again));
         let torn = full || pages(bytes) > PIPE_PAGES || self.is_layered();
         self.by_sendfile = true;
         let waiting = match () {
@@ -222,8 +223,9 @@ impl SendQueue {
         }
     }
 
-    /// Adds fragments to the last buffer. Returns whether it can be full and leave short, which one write's buffer would not.
-    fn takes(&mut self, fragments: u64) -> bool {
+    /// Adds bytes in so many fragments to the last buffer. Returns whether it can be full and leave short, which one write's buffer would not.
+    fn takes(&mut self, bytes: u64, fragments: u64) -> bool {
+        self.bytes = (bytes / 16).saturating_add(self.bytes.into()).try_into().unwrap_or(u16::MAX);
         let joined = self.fragments > 0;
         self.fragments = fragments.saturating_add(self.fragments.into()).try_into().unwrap_or(u8::MAX);
         joined && self.fragments > MAX_SKB_FRAGS
@@ -235,7 +237,7 @@ impl SendQueue {
             return;
         }
         // A push of many bytes makes MPTCP wait longer, so the cork around them has to be enough.
-        if self.is_mptcp() && self.is_corked() && self.fragments > LARGE {
+        if self.is_mptcp() && self.is_corked() && self.bytes > LARGE {
             self.waiting = Waiting::Nothing;
             return;
         }
@@ -250,6 +252,7 @@ impl SendQueue {
         if self.waiting == Waiting::Nothing && !self.is_corked() {
             self.fragments = 0;
             self.by_sendfile = false;
+            self.bytes = 0;
         }
     }
 

@@ -216,3 +216,14 @@ fn another_protocol_makes_segments_of_its_own() {
     queue.corked(Ok(0));
     queue.writes(100, false).owes(Some(BOTH), linux(Some(UNCORK), BOTH));
 }
+
+/// On MPTCP, what is large is not pushed. Many writes of one byte are not large.
+#[test]
+fn tiny_writes_under_a_cork_are_pushed() {
+    let mut queue = SendQueue::of(Output::Mptcp);
+    queue.corked(Ok(0));
+    for _ in 0..1000 {
+        queue.writes(1, false);
+    }
+    queue.owes(Some(BOTH), Some(BOTH));
+}
