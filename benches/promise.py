@@ -4,9 +4,11 @@ import os
 import shutil
 from collections import defaultdict
 
-from common import OUT, PAGE, ROOT, run, spread
+from common import OUT, PAGE, ROOT, ratio, run, spread
 
-SECONDS = int(os.environ.get("SECONDS_EACH", "60"))
+SECONDS = os.environ.get("PROMISE_SECONDS", "60")
+# Bytes below which a response is small.
+SMALL = 16 << 10
 
 
 def report(report):
@@ -23,18 +25,21 @@ def report(report):
         # Without MPTCP, which holds back a plain write of many bytes as well, for up to 250 ms (`MPTCP_STALLS` there).
         *["tcp", "tcp_far", "ktls", "ktls_far", "unix"],
         cwd=ROOT,
-        env={**os.environ, "PROMISE_TIMES": str(path), "PROMISE_SECONDS": str(SECONDS)},
+        env={**os.environ, "PROMISE_TIMES": str(path), "PROMISE_SECONDS": SECONDS},
     )
-    ratios = defaultdict(lambda: defaultdict(list))
+    ratios, later = defaultdict(lambda: defaultdict(list)), defaultdict(list)
     for line in path.read_text().splitlines():
         kind, sent, time, of_write = line.split("\t")
         ratios[kind][1 << max(10, int(sent).bit_length())].append(int(time) / int(of_write))
+        if int(sent) < SMALL:
+            later[kind].append((int(time) - int(of_write)) / 1000)
     rows = [
-        [kind, size >> 10, len(each), *(round(value, 2) for value in (spread(each)[1], spread(each)[0], spread(each)[2]))]
+        [kind, size >> 10, len(each), ratio(each)]
         for kind, sizes in ratios.items()
         for size, each in sorted(sizes.items())
     ]
-    report.table("promise", ["stream", "below KiB", "responses", "lower quartile", "median", "upper quartile"], rows)
+    report.table("promise", ["stream", "below KiB", "responses", "time / that of one write"], rows)
+    report.table("small responses", ["stream", "µs later than one write"], [[kind, round(spread(each)[0])] for kind, each in later.items()])
 
     def draw(axes):
         for kind, sizes in ratios.items():

@@ -5,8 +5,8 @@ use core::marker::PhantomData;
 use crate::errno::{Errno, Result};
 use crate::sys::{self, SIGPIPE};
 
-/// Makes the whole process ignore SIGPIPE, as Rust's std does. Calls then fail with `EPIPE` and raise no signal. A program without std calls this once, at
-/// the beginning. A library may not decide that for the program. It holds a [`SigpipeGuard`] instead.
+/// Makes the whole process ignore SIGPIPE, as Rust's std does. Calls then fail with `EPIPE` and raise no signal. A program without std
+/// calls this once, at the beginning. A library may not decide that for the program. It holds a [`SigpipeGuard`] instead.
 ///
 /// A SIGPIPE that is blocked and pending is discarded. Child programs inherit the action, unless it is changed between fork(2) and execve(2)
 /// (std's `Command` does that).

@@ -88,7 +88,8 @@ pub struct StreamCopy<B> {
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
-    /// Makes a `StreamCopy` of `count` bytes. It moves nothing yet. If splice(2) does not work, it uses `buffer`, whose length is the size of the reads.
+    /// Makes a `StreamCopy` of `count` bytes. It moves nothing yet. If splice(2) does not work, it uses `buffer`, whose length is
+    /// the size of the reads.
     ///
     /// With an empty buffer nothing is copied, and the copy fails if splice does. The exception is the byte after out-of-band data, for
     /// which the copy has a place of its own.

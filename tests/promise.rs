@@ -6,8 +6,8 @@
 //! the reader has taken all that came. A finding counts if a plain write leaves nothing in twenty attempts.
 //!
 //! Each connection has a number, from which all that happens on it follows. `PROMISE_SEED` is the first one's, and
-//! `PROMISE_SECONDS` says how long connections are made. With `PROMISE_TIMES`, each exchange appends a line to that file: kind, bytes, and the nanoseconds until
-//! the last byte, of the response and of one plain write. benches/promise.py draws them.
+//! `PROMISE_SECONDS` says how long connections are made. With `PROMISE_TIMES`, each exchange appends a line to that file: kind, bytes, and the
+//! nanoseconds until the last byte, of the response and of one plain write. benches/promise.py draws them.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))] // the calls are caught with their arguments, as 64-bit words
 
 #[path = "promise/calls.rs"]

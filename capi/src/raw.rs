@@ -67,7 +67,7 @@ unsafe fn list<'a>(list: *const Iovec, count: c_int) -> Result<&'a [IoSlice<'a>]
     }
     // SAFETY: there are so many, aligned, says the caller.
     let slices = unsafe { IoSlice::from_raw_parts(list.cast(), count) };
-    // As writev(2). Where a pointer has 32 bits it may be less than one call of the crate's moves.
+    // As writev(2) does. On 32-bit processors one call of the crate could take such a length.
     if slices.iter().any(|slice| isize::try_from(slice.len()).is_err()) {
         return Err(Errno::EINVAL);
     }

@@ -163,8 +163,8 @@ pub fn sendfile_hdtr(
 /// With an `offset` (in bytes), reading starts there, and the position of `in_fd` is neither used nor changed. With `None`, reading
 /// starts at the position, which advances. On FreeBSD and macOS `None` fails with `EINVAL`.
 ///
-/// Nothing is copied through user space. If the kernel refuses sendfile, the call fails with the kernel's error. For headers, trailers and a buffer to fall
-/// back on, use [`sendfile_hdtr_all`].
+/// Nothing is copied through user space. If the kernel refuses sendfile, the call fails with the kernel's error. For headers, trailers
+/// and a buffer to fall back on, use [`sendfile_hdtr_all`].
 ///
 /// System calls: those of [`Transfer::send_all`] without a buffer.
 ///

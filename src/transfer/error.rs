@@ -11,8 +11,8 @@ use super::super::errno::Errno;
 pub enum Error {
     /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable, after `EINTR` at once.
     Errno(Errno),
-    /// The file ended before the count, and this many bytes are missing. The trailers were not sent. Close the connection, or the peer
-    /// waits for the missing bytes.
+    /// The file ended before the count, and this many bytes are missing. The trailers were not sent. Close the connection.
+    /// Otherwise the peer waits for the missing bytes.
     Truncated {
         /// Missing bytes of the file.
         owed: u64,

@@ -206,7 +206,8 @@ enum End {
 /// # fn main() {}
 /// ```
 ///
-/// In an async task, call `poll_send`, and await the runtime's "writable" before the next call. `examples/servers` has complete programs for tokio and smol:
+/// In an async task, call `poll_send`, and await the runtime's "writable" before the next call. `examples/servers` has complete programs for
+/// tokio and smol:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -238,8 +239,8 @@ enum End {
 /// A clone is a checkpoint of the same stream. If both are driven, bytes are sent twice.
 ///
 /// **The flush promise.** After [`Step::Done`], and after the step of `flush`, no byte waits longer in the kernel than if one plain
-/// write had sent the same bytes. If you have set `TCP_CORK` yourself, the transfer neither clears it nor flushes. `MSG_MORE` ("more follows") is used on
-/// plain TCP only; [`Output`] describes what is promised on other streams.
+/// write had sent the same bytes. If you have set `TCP_CORK` yourself, the transfer neither clears it nor flushes. `MSG_MORE` ("more
+/// follows") is used on plain TCP only; [`Output`] describes what is promised on other streams.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     /// The offset of the file's first byte, or [`AT_POSITION`].
@@ -314,8 +315,8 @@ impl Transfer {
     /// Like [`new`](Self::new), but reading starts at the input's current position, which advances by the bytes sent. Linux only.
     ///
     /// Other users of the same file description move the same position. sendfile(2) reads and advances it in one call. A copy through a
-    /// lent buffer needs several calls, so another user can move the position in between. If the position of a device does not move, such a copy fails with
-    /// `ESPIPE`; use [`StreamCopy`](crate::StreamCopy) then.
+    /// lent buffer needs several calls, so another user can move the position in between. If the position of a device does not
+    /// move, such a copy fails with `ESPIPE`; use [`StreamCopy`](crate::StreamCopy) then.
     ///
     /// # Errors
     ///
@@ -745,8 +746,12 @@ impl Transfer {
     /// # Errors
     ///
     /// The call's error (`EAGAIN` and `EINTR` too), [`Error::Truncated`], [`Error::Stuck`], [`Error::WriteZero`], [`Error::Unasked`]. After each
-    /// of these the next step goes on from where the transfer stopped. Not returned are: a refusal of sendfile or statx if a buffer is lent,
-    /// `EINVAL` of [`Step::Gather`], and errors of [`Step::Cork`] and [`Step::Flush`].
+    /// of these the next step goes on from where the transfer stopped. These errors are not returned:
+    ///
+    /// - if a buffer is lent, a refusal of sendfile, and any error of [`Step::Size`];
+    /// - `EINVAL` of [`Step::Gather`];
+    /// - a refused read of [`Step::AtEnd`], which then is the end, unless statx reported more bytes ([`Error::Stuck`]);
+    /// - errors of [`Step::Cork`] and [`Step::Flush`].
     pub fn complete(&mut self, result: impl Into<Moved>) -> Result<(), Error> {
         let result = result.into();
         match core::mem::replace(&mut self.pending, Pending::Nothing) {

@@ -108,7 +108,7 @@ pub(super) struct SendQueue {
     /// The fragments in the last buffer, 0 if it has left; and whether the last call was a sendfile.
     fragments: u8,
     by_sendfile: bool,
-    /// The bytes under the cork, in units of 16. (Not `fragments`: many tiny writes are not large.)
+    /// The bytes under the cork, those of each call in whole units of 16. (Not `fragments`: many tiny writes are not large.)
     bytes: u16,
 }
 

@@ -39,10 +39,12 @@ const AT_BASE: usize = 7;
 const PT_DYNAMIC: u32 = 2;
 const PT_PHDR: u32 = 6;
 
-/// `DT_RELA` and `DT_RELASZ`; on 32-bit ARM, whose relocations have no addend, `DT_REL` and `DT_RELSZ`.
-const TABLE: [usize; 2] = if cfg!(target_arch = "arm") { [17, 18] } else { [7, 8] };
+/// `DT_RELA`. On 32-bit ARM, whose relocations have no addend, it is `DT_REL`.
+const DT_TABLE: usize = if cfg!(target_arch = "arm") { 17 } else { 7 };
+/// `DT_RELASZ` or `DT_RELSZ`.
+const DT_TABLE_SIZE: usize = if cfg!(target_arch = "arm") { 18 } else { 8 };
 
-/// `R_…_RELATIVE`: a word that is to be the load address plus the addend. Without one in the relocation it is what the word has been.
+/// `R_…_RELATIVE`: a word that is to be the load address plus the addend. On 32-bit ARM the addend is what the word holds.
 #[cfg(target_arch = "x86_64")]
 const RELATIVE: usize = 8;
 #[cfg(target_arch = "aarch64")]
@@ -132,8 +134,8 @@ unsafe extern "C" fn relocate(stack: usize) {
         let (key, value) = unsafe { (word(entry), word(entry + WORD)) };
         match key {
             0 => break,
-            _ if key == TABLE[0] => relocations = base + value,
-            _ if key == TABLE[1] => bytes = value,
+            DT_TABLE => relocations = base + value,
+            DT_TABLE_SIZE => bytes = value,
             _ => {}
         }
         entry += 2 * WORD;

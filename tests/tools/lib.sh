@@ -47,7 +47,7 @@ hack_std() { hack --group-features macos-raw-syscalls,rustix,syscalls "$@"; }
 # The exhaustive scripts of the simulations take minutes. A run that differs from another in the processor or in features alone leaves them
 # out, and makes random connections (tests/promise.rs) for as long as an emulated machine does.
 without_scripts=(--skip every_answer_of_every_length --skip every_errno --skip every_pair_of_faults)
-few_connections=PROMISE_SECONDS=${PROMISE_SECONDS-2}
+few_connections() { export PROMISE_SECONDS=${PROMISE_SECONDS-2}; }
 
 # test_suite [cargo test arguments]: everything, as a user has it by default and with every feature.
 # Arguments replace the two runs by one: tests/steps/cross-aarch64 --test limits
@@ -63,7 +63,7 @@ test_suite() {
     say "default features"
     "${run[@]}" --locked --no-fail-fast || status=1
     say "all features"
-    env "$few_connections" "${run[@]}" --locked --no-fail-fast --all-features -- "${without_scripts[@]}" || status=1
+    (few_connections; "${run[@]}" --locked --no-fail-fast --all-features -- "${without_scripts[@]}") || status=1
     return $status
 }
 
@@ -199,5 +199,5 @@ cross() {
     export G_SLICE=always-malloc
     # What an emulated kernel cannot do is reported as ignored, with the reason.
     export RUSTFLAGS='--cfg qemu_user' RUSTDOCFLAGS='--cfg qemu_user'
-    export "${few_connections?}"
+    few_connections
 }

@@ -2,8 +2,8 @@
 //! ways. One line each: output, way, nanoseconds of the sending thread on a CPU, nanoseconds until all is sent, system calls of
 //! its loop. benches/bulk_python.py is another way, and prints the same.
 //!
-//! OUTPUT can be "slow TCP" as well: nonblocking, to a reader that rests, by ways that wait. "TCP from a pipe" and "TCP from a socket" have no file
-//! but a stream that is always full, and ways for that. There the ways take turns with each file.
+//! OUTPUT can be "slow TCP" as well: nonblocking, to a reader that rests, by ways that wait. "TCP from a pipe" and "TCP from a socket"
+//! have no file but a stream that is always full, and ways for that. There the ways take turns with each file.
 
 use std::env::args;
 use std::fs::{File, OpenOptions};
@@ -199,14 +199,20 @@ fn pin(cpu: usize) {
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
+/// A connection over loopback: sender, receiver.
+fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (sender, listener.accept().unwrap().0)
+}
+
 /// An output, and who reads it away: exactly so many bytes.
 fn output(name: &str, len: usize, cpu: usize) -> (File, Option<thread::JoinHandle<()>>) {
     let (out, end): (OwnedFd, OwnedFd) = match name {
         "TCP" | SLOW | FROM_PIPE | FROM_SOCKET => {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (sender, receiver) = tcp();
             sender.set_nonblocking(name == SLOW).unwrap();
-            (sender.into(), listener.accept().unwrap().0.into())
+            (sender.into(), receiver.into())
         }
         "Unix socket" => {
             let (sender, receiver) = UnixStream::pair().unwrap();
@@ -275,9 +281,8 @@ fn stream(name: &str, cpu: usize) -> File {
             (File::from(reader), File::from(writer))
         }
         _ => {
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let writer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            (OwnedFd::from(listener.accept().unwrap().0).into(), OwnedFd::from(writer).into())
+            let (writer, reader) = tcp();
+            (OwnedFd::from(reader).into(), OwnedFd::from(writer).into())
         }
     };
     thread::spawn(move || {
@@ -298,20 +303,16 @@ fn main() {
     // Into the page cache.
     io::copy(&mut file, &mut io::sink()).unwrap();
     for name in arguments {
-        match &*name {
-            SLOW => {
-                take_turns(&name, WAITING_WAYS, &mut file, len, times, last);
-                continue;
-            }
-            FROM_PIPE => {
-                take_turns(&name, PIPE_WAYS, &mut stream(&name, last), len, times, last);
-                continue;
-            }
-            FROM_SOCKET => {
-                take_turns(&name, SOCKET_WAYS, &mut stream(&name, last), len, times, last);
-                continue;
-            }
-            _ => {}
+        let in_turn = match &*name {
+            SLOW => Some(WAITING_WAYS),
+            FROM_PIPE => Some(PIPE_WAYS),
+            FROM_SOCKET => Some(SOCKET_WAYS),
+            _ => None,
+        };
+        if let Some(ways) = in_turn {
+            let mut stream = (name != SLOW).then(|| stream(&name, last));
+            take_turns(&name, ways, stream.as_mut().unwrap_or(&mut file), len, times, last);
+            continue;
         }
         // The first one once more, for whoever is first pays for all that is still cold; it is not told.
         for (i, (way, send)) in WAYS[..1].iter().chain(WAYS).enumerate() {
