@@ -1,8 +1,8 @@
 //! Python's `os.sendfile`, both forms, straight to the kernel: no libc, no std, no allocation.
 //!
-//! - [`sendfile`]`(out, in, offset, count)` is the first form. It is one system call, and the arguments go to the kernel as they are.
-//! - [`sendfile_hdtr`]`(out, in, offset, count, headers, trailers, flags)` is the second form: headers, file and trailers. Python
-//!   has this form on FreeBSD and macOS only. The crate has it on Linux too, where it makes several calls.
+//! - [`sendfile`]`(out, in, offset, count)` is the first form. It is one system call. On Linux the arguments go to the kernel as they are.
+//! - [`sendfile_hdtr`]`(out, in, offset, count, headers, trailers, flags)` is the second form: headers, file and trailers. It can make several
+//!   calls. Python has this form on FreeBSD and macOS only. The crate has it on Linux too.
 //!
 //! The kernel moves the bytes from a file to a socket, pipe or other file. They do not pass through the program.
 //!
@@ -10,12 +10,13 @@
 //!
 //! **The pages are shared, not copied.** The kernel sends the file's own pages of the page cache. If the file is modified later, the
 //! receiver may get the new bytes. If both ends of a TCP connection are on one machine, that can happen even after the send queue is empty.
-//! Replace files and do not rewrite them, or take a snapshot with [`Transfer::copying`]. Linux 5.10 to 6.18 share the pages, if the output
-//! is a pipe since 5.12 (`tests/quirks.rs` measures it). A later kernel may copy instead, which is slower and changes nothing else.
+//! Replace files and do not rewrite them, or take a snapshot with [`Transfer::copying`]. Linux 5.10 to 6.18 share the pages (if the
+//! output is a pipe, only since 5.12; `tests/quirks.rs` measures it). A later kernel may copy them, which is slower and changes nothing else.
+//! macOS copies them.
 //!
-//! **SIGPIPE.** If nobody reads any more, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well. No flag prevents that. Rust's
-//! std ignores the signal. It ends a program without std, unless the program calls [`ignore_sigpipe`] once. A library holds a
-//! [`SigpipeGuard`] instead.
+//! **SIGPIPE.** If nobody reads any more, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well (not FreeBSD's). No flag
+//! prevents that. Rust's std ignores the signal. SIGPIPE ends a program without std, unless the program calls [`ignore_sigpipe`] once. A
+//! library holds a [`SigpipeGuard`] instead.
 //!
 //! **Sent is not received.** A byte counts as sent when the kernel has accepted it. Closing a TCP socket with unread input resets the
 //! connection and discards unsent data. Shut the socket down for writing, and read until the peer closes, before you drop it.
@@ -27,10 +28,10 @@
 //! | one call to make, and a loop of your own | [`sendfile`] |
 //! | a blocking output, and all of a file to send (like `write_all`) | [`sendfile_all`] |
 //! | the same with headers and trailers, or a buffer to fall back on | [`sendfile_hdtr_all`] |
-//! | Python's or FreeBSD's second form, with its flags, which returns at `EINTR` | [`sendfile_hdtr`] |
-//! | a blocking output, and a transfer that goes on later | a [`Transfer`] and [`Transfer::send_all`] |
+//! | headers, a file, trailers and FreeBSD's flags (the second form), in a call that returns at `EINTR` | [`sendfile_hdtr`] |
+//! | a blocking output, and a transfer that you may continue later | a [`Transfer`] and [`Transfer::send_all`] |
 //! | a nonblocking output and an event loop | a [`Transfer`] in each connection, and [`Transfer::poll_send`] |
-//! | an async runtime | the same; await the runtime's "writable" before each call |
+//! | an async runtime | the same; after `OutFull` await the runtime's "writable" |
 //! | a progress bar, or a rate limit | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
 //! | io_uring | the same, but the ring makes the calls; report each result to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
@@ -51,12 +52,14 @@
 //! | vocabulary | [`Errno`], descriptors, [`IoSlice`], flags |
 //! | arch | makes the trap, the instruction that enters the kernel; the only files with `asm!` |
 //!
-//! Each layer uses only those below it. A [`Transfer`] is a state machine that performs no I/O. It returns the next step, and the caller
-//! performs it and reports the result. It holds neither slices nor descriptors, so it can live in the connection that it serves.
+//! Each layer uses only those below it. A [`Transfer`] is a state machine. Its [`next_step`](Transfer::next_step) and
+//! [`complete`](Transfer::complete) make no system call. The drivers ([`Transfer::send_all`], [`Transfer::poll_send`] and the functions on top of
+//! them) perform its steps. A transfer holds neither slices nor descriptors, so it can live in the connection that it serves.
 //!
 //! # What is promised
 //!
-//! - **No byte is lost, doubled or reordered.** Even after an error, the result has the number of bytes sent of each section.
+//! - **No byte is lost, doubled or reordered.** Even after an error, [`Sent::into_parts`] and [`Transfer::progress`] return the number of
+//!   bytes sent of each section.
 //! - **The flush promise: no byte waits longer** in the kernel than if one plain write had sent the same bytes. The drivers
 //!   keep it whenever they return. If a loop of your own stops early, it has to perform the step that [`Transfer::flush`] returns. If you
 //!   have set `TCP_CORK` yourself, the crate neither clears it nor flushes. [`Output`] describes the streams on which less is promised.
@@ -99,7 +102,7 @@
 //!
 //! [`sendfile_hdtr`] lends no buffer. If a filter refuses `setsockopt`, the flush promise does not hold.
 //!
-//! `sendmsg` is for sockets, `writev` for everything else. aarch64 came with Linux 3.7 and riscv64 with 4.15. On 32-bit processors the
+//! A transfer uses `sendmsg` on sockets and `writev` on everything else. [`StreamCopy`] always uses `writev`. aarch64 came with Linux 3.7 and riscv64 with 4.15. On 32-bit processors the
 //! crate makes the calls that take 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`, `fadvise64_64` (`arm_fadvise64_64` on arm). On i686
 //! and s390x, `getsockopt`, `setsockopt` and `sendmsg` are calls of their own only since Linux 4.3. The crate does not use `socketcall`.
 //!
@@ -113,8 +116,8 @@
 //! | `rustix` | without `std`, descriptors of the `rustix` crate are accepted as they are, and its `OwnedFd` converts to [`fd::OwnedFd`] and back; [`Errno`] converts to and from rustix's. Linux only |
 //! | `syscalls` | [`Errno`] converts to and from that of the `syscalls` crate. Linux only |
 //!
-//! Features are additive, with two exceptions. With `std` on, [`fd::AsFd`] is std's `AsFd`. So a crate that needs both for a type of its own
-//! enables `std` and implements the one trait. With `std` on, rustix's descriptors are accepted only if rustix has its own `std` (its default).
+//! Features are additive, with two exceptions. With `std` on, [`fd::AsFd`] is std's `AsFd`. If a type of yours
+//! needs this trait and std's, enable `std` and implement std's. With `std` on, rustix's descriptors are accepted only if rustix has its own `std` (its default).
 //!
 //! # Systems
 //!

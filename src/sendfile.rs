@@ -6,8 +6,9 @@ use crate::sys;
 
 /// `sendfile(out, in, offset, count)`: copies up to `count` bytes from `in_fd` to `out_fd` inside the kernel.
 ///
-/// Returns the number of bytes sent, 0 at the end of the file. It is less than `count` at the end of the file, if a pipe or socket is full,
-/// or after a signal. On Linux it is always less if `count` is above 0x7ffff000.
+/// Returns the number of bytes sent, 0 at the end of the file. (It is also 0 if `count` is 0, or if the output accepts nothing and reports no
+/// error.) It is less than `count` at the end of the file, if a pipe or socket is full, or after a signal. On Linux it is always less if
+/// `count` is above 0x7ffff000.
 ///
 /// - With an `offset` (in bytes from the start of the file), reading starts there. The variable is advanced by the bytes sent. The
 ///   position of `in_fd` is neither used nor changed.
@@ -22,11 +23,11 @@ use crate::sys;
 /// 6.18 may copy instead.)
 ///
 /// **SIGPIPE.** If nobody reads any more, the call fails with `EPIPE` and the kernel raises SIGPIPE as well. No flag prevents that. Rust's std
-/// ignores the signal. It ends a program without std, unless the program ignores SIGPIPE or holds a [`SigpipeGuard`](crate::SigpipeGuard).
+/// ignores the signal. SIGPIPE ends a program without std, unless the program ignores it or holds a [`SigpipeGuard`](crate::SigpipeGuard).
 /// (FreeBSD's call raises none.)
 ///
-/// **FreeBSD and macOS.** Their call starts at an offset only, and a count of 0 means the whole file. `None` fails with `EINVAL`, as does a
-/// count above `i64::MAX`, and a count of 0 returns `Ok(0)` without a call. The output has to be a stream socket (`ENOTSOCK`), and the
+/// **FreeBSD and macOS.** Their kernels need an offset, and take a count of 0 for the whole file. So this function makes no call in some
+/// cases: `None`, and an offset or count above `i64::MAX`, fail with `EINVAL`, and a count of 0 returns `Ok(0)`. The output has to be a stream socket (`ENOTSOCK`), and the
 /// input a regular file. If bytes were sent before an error, they are the result, and the offset is advanced by them.
 ///
 /// System calls: `sendfile`. Linux 2.6.33 or later; 2.2 if the output is a socket.
@@ -39,7 +40,7 @@ use crate::sys;
 /// | `EBADF` | `in_fd` is not open for reading, or `out_fd` not for writing |
 /// | `EFBIG`, `ENOSPC`, `EDQUOT` | the output is a file that may not, or cannot, grow |
 /// | `EINTR` | a signal came before anything was sent |
-/// | `EINVAL` | this pair of files cannot be served (`in_fd` a directory, pipe, socket, or a file without page cache; `out_fd` open with `O_APPEND`, which GNU make leaves set on the terminal or file that it prints to), or `*offset` or `count` exceeds `i64::MAX` |
+/// | `EINVAL` | this pair of files cannot be served (`in_fd` a directory, a file without page cache, or, unless the output is a pipe, a pipe, socket or terminal; `out_fd` open with `O_APPEND`, which GNU make leaves set on the terminal or file that it prints to), or `*offset`, `count` or (on Linux) their sum exceeds `i64::MAX` |
 /// | `EOVERFLOW` | `*offset` is beyond what the file system can hold, or the output's position beyond what the output can (a terminal above 2 GiB) |
 /// | `EPIPE`, `ECONNRESET`, `ENOTCONN` | nobody receives |
 /// | `ESPIPE` | an `offset` was given, and `in_fd` cannot seek |

@@ -17,7 +17,7 @@ const CAP: usize = 2 << 20;
 /// The least that a system call takes from the budget, so that 512 calls use up the default one.
 const PRICE: u64 = 4096;
 
-/// A copy from an input that cannot seek, and that sendfile(2) therefore refuses. It uses splice(2) if one of the two descriptors is a
+/// A copy from an input that cannot seek, which sendfile(2) mostly refuses. It uses splice(2) if one of the two descriptors is a
 /// pipe, and a buffer otherwise.
 ///
 /// Bytes that were read from such an input exist nowhere else. So the copy owns its buffer, and with it the bytes that are read and not yet
@@ -44,8 +44,8 @@ const PRICE: u64 = 4096;
 /// **The flush promise** holds if the output is TCP: when a call returns, no byte waits longer in the kernel than if one plain write had sent
 /// the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
 ///
-/// System calls: `splice`, `read`, `writev`; `ppoll` if a nonblocking splice would block; `getsockopt` and `fcntl` if splice moved nothing,
-/// and also `ppoll` and `ioctl` if the input is a socket of messages; `getsockopt` and `setsockopt` for the flush, tried only once if the
+/// System calls: `splice`, `read`, `writev`; `ppoll` if a nonblocking splice would block; `getsockopt` if splice or read moved nothing,
+/// and then `fcntl` after splice, and `ppoll` and `ioctl` if the input is a socket of messages; `getsockopt` and `setsockopt` for the flush, tried only once if the
 /// output is not TCP. Linux 2.6.17 or later; before that, everything is copied.
 ///
 /// ```

@@ -12,8 +12,8 @@ use crate::iovec::IoSlice;
 use crate::sys::{self, hints::Hints};
 use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
 
-/// The bytes that a call sent, and the error that stopped it, if one did. Each method consumes the value, so that neither is dropped
-/// unseen.
+/// The bytes that a call sent, and the error that stopped it, if one did. [`bytes`](Self::bytes) returns the one
+/// or the other, [`into_parts`](Self::into_parts) both.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the call may have failed or sent fewer bytes than asked for"]
 pub struct Sent {
@@ -92,7 +92,8 @@ pub enum Status {
 /// - `count` is [`Count::Bytes`] (or a plain `u64`) or [`Count::ToEnd`]. With a count of 0, only headers and trailers are sent.
 /// - `headers` and `trailers` may have any number of slices of any length, also none and empty ones.
 /// - `flags` are FreeBSD's. [`SfFlags`] describes the effect of each on each system.
-/// - `out_fd` is a stream socket, pipe or file. With any other socket, the call fails before a byte is sent.
+/// - `out_fd` is a stream socket, or on Linux also a pipe or a file. With any other socket, the call fails before a byte is sent. Elsewhere a
+///   pipe or file fails with `ENOTSOCK`, perhaps after the headers.
 ///
 /// **Segments.** On plain TCP, headers, file and trailers share a segment if they fit. Headers are sent with `MSG_MORE`, and if trailers
 /// follow, `TCP_CORK` is set before the end of the file. After a return, **no byte waits longer** in the kernel than if one plain write had
@@ -193,7 +194,8 @@ pub fn sendfile_all(out_fd: impl AsFd, in_fd: impl AsFd, offset: Option<u64>, co
 /// Sends headers, `count` bytes of the file and trailers to a blocking output. It makes a [`Transfer`] and calls
 /// [`Transfer::send_all`]. The `offset` is as for [`sendfile_all`].
 ///
-/// If `buffer` is not empty, files that sendfile refuses and small bodies are copied through it. If it is empty, nothing is copied.
+/// If `buffer` is not empty, files that sendfile refuses are copied through it, and so are small bodies
+/// ([`with_small`](Transfer::with_small)). If it is empty, nothing is copied.
 ///
 /// System calls and errors: those of [`Transfer::send_all`].
 ///
@@ -235,7 +237,7 @@ impl Transfer {
     /// poll. On `EAGAIN` it returns, so that a socket's `SO_SNDTIMEO` works. Call it again to go on.
     ///
     /// `headers` and `trailers` are the lists that the transfer was made with. If `buffer` is not empty, files that
-    /// sendfile refuses and small bodies are copied through it. If it is empty, nothing is copied.
+    /// sendfile refuses are copied through it, and so are small bodies ([`with_small`](Self::with_small)). If it is empty, nothing is copied.
     ///
     /// System calls: those of [`perform`](Self::perform).
     ///

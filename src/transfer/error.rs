@@ -4,12 +4,15 @@ use core::fmt;
 
 use super::super::errno::Errno;
 
-/// The reason why a transfer stopped before its end. [`Transfer::progress`](crate::Transfer::progress) returns the bytes sent until then,
-/// and the transfer can go on from there.
+/// The reason why a transfer or a copy of a stream stopped before its end. The bytes sent until then are counted
+/// ([`Transfer::progress`](crate::Transfer::progress), [`Sent::into_parts`](crate::Sent::into_parts),
+/// [`StreamCopy::sent`](crate::StreamCopy::sent)), and it can go on from there. [`TooLarge`](Self::TooLarge),
+/// [`UnknownFlags`](Self::UnknownFlags) and [`NotAStream`](Self::NotAStream) come before the first byte, and for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable, after `EINTR` at once.
+    /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable (of a copy
+    /// also when the input is readable), after `EINTR` at once. A loop of your own flushes first.
     Errno(Errno),
     /// The file ended before the count, and this many bytes are missing. The trailers were not sent. Close the connection.
     /// Otherwise the peer waits for the missing bytes.

@@ -143,9 +143,9 @@ enum End {
 
 /// A send of headers, a range of a file and trailers. It can stop anywhere and go on from there.
 ///
-/// A transfer performs no I/O. It is plain data and `'static`: it holds no slice, buffer or descriptor, so the caller passes the same
+/// A transfer is plain data and `'static`: it holds no slice, buffer or descriptor, so the caller passes the same
 /// headers and trailers to each step. [`next_step`](Self::next_step) returns what to do. Do it, and report the result to
-/// [`complete`](Self::complete). [`perform`](Self::perform) does both:
+/// [`complete`](Self::complete). These two make no system call. [`perform`](Self::perform) does a step and reports it:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -158,6 +158,7 @@ enum End {
 /// loop {
 ///     match transfer.next_step(&headers, &[], 0)? {
 ///         Step::Done => break,
+///         // After an error, flush: see *Leaving early*.
 ///         step => transfer.perform(&step, &socket, &file, &mut [])?,
 ///     }
 /// }
@@ -206,8 +207,8 @@ enum End {
 /// # fn main() {}
 /// ```
 ///
-/// In an async task, call `poll_send`, and await the runtime's "writable" before the next call. `examples/servers` has complete programs for
-/// tokio and smol:
+/// In an async task, call `poll_send`, and await the runtime's "writable" before the next call. tokio has to be told that the socket was full
+/// (`try_io` with `WouldBlock`), or its `writable` returns at once. `examples/servers` has complete programs for tokio and smol:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -287,7 +288,7 @@ impl Transfer {
     pub const DEFAULT_CAP: usize = 2 << 20;
 
     /// The default of [`with_small`](Self::with_small): if a buffer is lent, bodies of at most 8 KiB go out in one write with their
-    /// headers. Above that, copying costs more than it saves (benches/small.py measures it).
+    /// headers or trailers. Above that, copying costs more than it saves (benches/small.py measures it).
     pub const DEFAULT_SMALL: usize = 8 << 10;
 
     /// The default of [`with_budget`](Self::with_budget): one [`poll_send`](Self::poll_send) moves at most 2 MiB.
@@ -373,7 +374,8 @@ impl Transfer {
     }
 
     /// Sets the largest body, in bytes, that goes out in one write with headers and trailers. The transfer gathers them in the lent buffer.
-    /// Headers and body have to fit in the buffer. Trailers that do not fit are written afterwards. 0 turns gathering off.
+    /// Headers and body have to fit in the buffer. Trailers that do not fit are written afterwards. 0 turns gathering off. A transfer
+    /// gathers only with [`Count::Bytes`], from an offset, and if there are headers or trailers. Otherwise the body goes by sendfile.
     #[must_use]
     pub const fn with_small(mut self, bytes: usize) -> Self {
         self.small = one_call(bytes);
@@ -426,13 +428,15 @@ impl Transfer {
         self.queue.output()
     }
 
-    /// Whether the kernel may be holding bytes back, so that you have to [`flush`](Self::flush) before you leave the transfer.
+    /// Whether the kernel may be holding bytes back, so that you have to [`flush`](Self::flush) before you leave the transfer. After `EAGAIN`
+    /// call [`flush_full`](Self::flush_full), which often has nothing to do.
     pub fn flush_owed(&self) -> bool {
         self.queue.flush().is_some()
     }
 
-    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer, for a while or for good. If
-    /// an earlier step was not completed, this one replaces it, and [`next_step`](Self::next_step) returns that one again.
+    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer; after `EAGAIN`, that of
+    /// [`flush_full`](Self::flush_full) instead. The flush replaces a step that was not completed, and [`next_step`](Self::next_step)
+    /// returns the earlier step again.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
         self.flushes(step, false)
@@ -474,7 +478,8 @@ impl Transfer {
     /// [`Step::Copy`] and [`Step::Gather`], or 0.
     ///
     /// **Lending a buffer is consent.** If you lend one, a file that sendfile refuses is read and written instead. If you lend none,
-    /// nothing passes through user space, and [`complete`](Self::complete) fails with the kernel's error.
+    /// nothing passes through user space, and [`complete`](Self::complete) fails with the kernel's error. A refusal is `EINVAL`, `ENOSYS`,
+    /// `EOPNOTSUPP`, `ENOTSUP`, `ENOTSOCK`, `EXDEV`, `EOVERFLOW`, `EPERM`, or at the file's position `ESPIPE`.
     ///
     /// If the step is not completed, the next call returns the same step.
     ///

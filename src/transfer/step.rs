@@ -39,8 +39,9 @@ pub enum Step<'a> {
     /// Set `TCP_CORK` if it is not already set. Report its earlier value, or the error. If it was not set, the cork belongs to the transfer
     /// until the next `Flush`.
     ///
-    /// - On FreeBSD the option is `TCP_NOPUSH`. A later call must not wait for bytes that it holds back. So set it only if the send
-    ///   buffer surely has room for all that is left (`ioctl` with `FIONSPACE`). Otherwise report `ENOBUFS`.
+    /// - On FreeBSD the option is `TCP_NOPUSH`. Under it, a call that waits for room waits for bytes that the option holds back. So set it
+    ///   only if the send buffer has room (`ioctl` with `FIONSPACE`) for twice the bytes that are left, and three pages more. Otherwise, and
+    ///   if their number is not known, report `ENOBUFS`.
     /// - On macOS, clearing `TCP_NOPUSH` would send nothing. So the option is `TCP_NODELAY`, which holds nothing back.
     Cork,
     /// Send this range of the file by `sendfile`. Report the bytes sent.
@@ -99,8 +100,13 @@ pub enum Step<'a> {
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Send the bytes that the kernel holds back. If `uncork`, clear `TCP_CORK`. Then, if `push` and the caller has not corked the socket,
-    /// set `TCP_NODELAY`, which sends all that waits, and restore it. Report any number, or the error if the output has no such option.
+    /// Send the bytes that the kernel holds back. If `uncork` is false and the caller has set the cork, do nothing. Report any number, or the
+    /// error if the output has no such option.
+    ///
+    /// - If `uncork`, clear `TCP_CORK`. If `push`, set `TCP_NODELAY` as well, which sends all that waits, and restore it.
+    /// - On FreeBSD, setting `TCP_NODELAY` sends nothing by itself. If `push`, set `TCP_NODELAY` and `TCP_NOPUSH`. In any case clear
+    ///   `TCP_NOPUSH`, which sends. Then restore `TCP_NODELAY`.
+    /// - On macOS, clear `TCP_NODELAY` if `uncork`. Nothing waits.
     Flush {
         /// Whether this transfer has set the cork.
         uncork: bool,
