@@ -255,9 +255,9 @@ fn b6_o_nonblock_on_the_input_is_ignored() {
 }
 
 #[test]
-fn b6_a_short_return_does_not_mean_full() {
+fn a3_b6_one_call_moves_at_most_0x7ffff000_bytes_and_the_next_goes_on() {
     let (source, sink) = (zeros(), write_only());
-    let (mut offset, most) = (0, (3_u64 << 30).min(isize::MAX as u64) as usize);
+    let (mut offset, most) = (0, (5_u64 << 30).min(isize::MAX as u64) as usize);
     let sent = undisturbed(|| sendfile(fd(&sink), fd(&source), Some(&mut offset), most));
     assert_eq!(sent, Ok(0x7fff_f000));
     assert_eq!(sendfile(fd(&sink), fd(&source), Some(&mut offset), 5000), Ok(5000));

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, Errno, Error, Output, SfFlags, Step, Transfer, available, sendfile};
 use common::sent::sendfile_hdtr;
-use common::{REFUSED, fd, file, in_child, largest_file, linux, memfd, position, undisturbed, unread, zeros};
+use common::{REFUSED, fd, file, in_child, largest_file, linux, memfd, position, unread};
 
 const I64_MAX: u64 = i64::MAX as u64;
 const MAX_RW_COUNT: usize = 0x7fff_f000;
@@ -50,15 +50,6 @@ fn a3_the_first_form_does_not_clamp() {
     // The largest that are allowed.
     assert_eq!(sendfile(fd(&sink), fd(&source), Some(&mut offset), isize::MAX as usize - 1), Ok(9));
     assert_eq!(sendfile(fd(&sink), fd(&source), Some(&mut 0), isize::MAX as usize), Ok(10));
-}
-
-#[test]
-fn a3_one_call_moves_at_most_0x7ffff000_bytes() {
-    let (source, sink) = (zeros(), null());
-    let (mut offset, most) = (0, (5_u64 << 30).min(isize::MAX as u64) as usize);
-    let sent = undisturbed(|| sendfile(fd(&sink), fd(&source), Some(&mut offset), most));
-    assert_eq!(sent, Ok(MAX_RW_COUNT));
-    assert_eq!(offset, MAX_RW_COUNT as u64);
 }
 
 #[test]

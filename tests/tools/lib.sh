@@ -25,13 +25,16 @@ processor() {
 # target_of CPU: Rust's name of it.
 target_of() { local target emulates debian_arch tools image; processor "$1"; printf '%s\n' "$target"; }
 
-# cargo_tool NAME: puts a program of crates.io first in PATH. It is not optimised, as it runs for seconds.
+# cargo_tool NAME [OPTION...]: puts a program of crates.io first in PATH. It is not optimised, as it runs for seconds, unless there are options.
 cargo_tool() {
-    PATH=$cache/$1/bin:$PATH
+    local name=$1 options=(--debug)
+    shift
+    if (($#)); then options=("$@"); fi
+    PATH=$cache/$name/bin:$PATH
     (
         flock 9
-        command -v "$1" >/dev/null || cargo install --quiet --locked --debug --root "$cache/$1" "$1" </dev/null
-    ) 9>"$cache/$1.lock"
+        command -v "$name" >/dev/null || cargo install --quiet --locked "${options[@]}" --root "$cache/$name" "$name" </dev/null
+    ) 9>"$cache/$name.lock"
 }
 
 # hack COMMAND...: runs cargo's COMMAND with every combination of the crate's features.
