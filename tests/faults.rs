@@ -20,6 +20,7 @@ use common::calls::seen;
 use common::faults::seccompiler::{self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 use common::faults::{answer, catch_signals, filter, interrupt, refuse, refused, thread_id, wait_asleep};
 use common::set_nonblocking;
+use common::streams::{self, Kind};
 use common::{
     LSEEK, Message, SENDFILE, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe,
     position, sha256, tcp,
@@ -132,6 +133,33 @@ fn a7_the_probe_is_a_call_on_no_descriptors() {
         assert_eq!(available(), Ok(()));
         seccompiler::apply_filter(&filter).unwrap();
         assert_eq!(available(), Err(Errno::EACCES));
+    });
+}
+
+/// Where there is no `TCP_ULP` (before Linux 4.13), the protocol of the socket decides.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn c22_without_tcp_ulp_the_protocol_tells_the_output() {
+    const TCP_ULP: u64 = 31;
+    let is =
+        |argument, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value).unwrap();
+    let asked = SeccompRule::new(vec![is(1, libc::IPPROTO_TCP as u64), is(2, TCP_ULP)]).unwrap();
+    let rules = [(libc::SYS_getsockopt, vec![asked])];
+    let filter = filter(rules, SeccompAction::Errno(libc::ENOPROTOOPT as u32), SeccompAction::Allow);
+    let outputs = [
+        (Kind::Tcp, Output::Tcp),
+        (Kind::Mptcp, Output::Mptcp),
+        (Kind::Sctp, Output::Layered),
+        (Kind::Unix, Output::Stream),
+    ];
+    in_a_thread(|| {
+        seccompiler::apply_filter(&filter).unwrap();
+        for (kind, output) in outputs {
+            match streams::pair(kind) {
+                Ok((sender, _receiver)) => assert_eq!(Output::of(fd(&sender)), Ok(output), "{kind}"),
+                Err(error) => not_checked(format!("{kind} is not to be had here: {error}")),
+            }
+        }
     });
 }
 
