@@ -72,9 +72,12 @@
 //! - **If the file is shorter than the count**, the call fails with [`Error::Truncated`] and does not send the trailers.
 //! - No function panics, allocates, or makes a system call that is not listed here.
 //!
-//! Two limits of the flush promise concern TCP with Nagle's algorithm on. If a response is queued behind unsent bytes of an earlier one
-//! (pipelining), it can leave a short segment. The response's end then waits for an acknowledgement. The same can happen if
-//! `net.core.max_skb_frags` is lowered.
+//! The limits of the flush promise concern TCP with Nagle's algorithm on. A response can leave a short segment, and its end then waits for an
+//! acknowledgement:
+//!
+//! - if it is queued behind unsent bytes of an earlier one (pipelining);
+//! - if an earlier short segment is acknowledged just between the calls for the headers and for the file;
+//! - if `net.core.max_skb_frags` is lowered, or the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000).
 //!
 //! # System calls and kernels
 //!

@@ -47,6 +47,8 @@ pub fn ignore_sigpipe() -> Result<()> {
 /// - The guard blocks the signal in this thread. On drop it removes a SIGPIPE that was raised meanwhile, and restores the mask.
 /// - A SIGPIPE that was already pending, or already blocked, stays so.
 /// - If a filter refuses the removal, the signal stays blocked, so that it does not end the process.
+/// - On macOS the kernel sends the signal to the process, and any thread that does not block it gets it. So the guard works only if all other
+///   threads block SIGPIPE. Set `SO_NOSIGPIPE` on the socket instead, or `F_SETNOSIGPIPE` on a pipe.
 ///
 /// System calls: `rt_sigprocmask` and `rt_sigpending`; on drop `rt_sigtimedwait` and `rt_sigprocmask`. Linux 2.2 or later.
 ///

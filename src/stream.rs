@@ -34,7 +34,8 @@ const PRICE: u64 = 4096;
 /// - Stream sockets: splice(2) stops at out-of-band data, so a read follows. It skips the urgent byte, unless
 ///   `SO_OOBINLINE` is set.
 /// - Sockets of messages, such as datagram sockets: an empty message is not the end, and is not passed on. The end is when the peer has hung
-///   up or the socket was shut down, and nothing is left in it. (On FreeBSD and macOS an empty message is taken for the end.)
+///   up or the socket was shut down, and nothing is left in it. Of datagrams the kernel reports only the length of the next one, so two empty
+///   ones in a row are then taken for the end. (On FreeBSD and macOS one empty message is.)
 /// - Pipes in packet mode (`O_DIRECT`) have no empty packets. The end is when nobody writes any more.
 ///
 /// **Spliced pages are shared, not copied.** If a pipe was filled by splice(2), sendfile(2) or vmsplice(2), the same pages of the file or
@@ -44,9 +45,9 @@ const PRICE: u64 = 4096;
 /// **The flush promise** holds if the output is TCP: when a call returns, no byte waits longer in the kernel than if one plain write had sent
 /// the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
 ///
-/// System calls: `splice`, `read`, `writev`; `ppoll` if a nonblocking splice would block; `getsockopt` if splice or read moved nothing,
-/// and then `fcntl` after splice, and `ppoll` and `ioctl` if the input is a socket of messages; `getsockopt` and `setsockopt` for the flush, tried only once if the
-/// output is not TCP. Linux 2.6.17 or later; before that, everything is copied.
+/// System calls: `splice`, `read` and `writev`. If a nonblocking splice would block, `ppoll`. If splice or read moved nothing, `getsockopt`, and
+/// after splice `fcntl`; of a socket of messages also `ppoll` and `ioctl`. If the budget limits a splice, `fcntl` and `getsockopt`, once. For the
+/// flush, `getsockopt` and `setsockopt`, tried only once if the output is not TCP. Linux 2.6.17 or later. Before that, everything is copied.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -84,6 +85,8 @@ pub struct StreamCopy<B> {
     at_end: bool,
     /// Whether splice works for this pair, or was not tried yet.
     splice: bool,
+    /// Whether the input keeps what it was not asked for, if that is known.
+    keeps: Option<bool>,
     tail: Tail,
 }
 
@@ -95,7 +98,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     /// which the copy has a place of its own.
     ///
     /// Reading an eventfd needs 8 bytes, and a signalfd 128. If a datagram, or a packet of a pipe with `O_DIRECT`, is longer than the
-    /// read, the kernel discards the rest.
+    /// read, or a datagram longer than the room in a pipe that it is spliced to, the kernel discards the rest.
     pub const fn new(count: Count, buffer: B) -> Self {
         Self {
             count,
@@ -108,12 +111,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
             copied: 0,
             at_end: false,
             splice: true,
+            keeps: None,
             tail: Tail::new(),
         }
     }
 
     /// Sets the maximum number of bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1). The default is 2 MiB. A system call that moves
-    /// fewer than 4096 bytes counts as 4096, so that tiny pieces hold a thread no longer than large ones.
+    /// fewer than 4096 bytes counts as 4096, so that tiny pieces hold a thread no longer than large ones. Only pipes and stream sockets are
+    /// spliced in part. From other inputs one splice can exceed the budget, because it must not cut a message.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { bytes };
@@ -214,25 +219,27 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Makes one call that moves at most `limit` bytes, if it can. Bytes in the buffer go first, so that the order is kept.
+    /// Makes one call that moves at most `budget` bytes to the output, if it can. Bytes in the buffer go first, so that the order is kept.
     fn step(
         &mut self,
         out_fd: BorrowedFd<'_>,
         in_fd: BorrowedFd<'_>,
         nonblocking: bool,
-        limit: u64,
+        budget: u64,
     ) -> Result<Option<Status>, Error> {
         if self.holds() {
-            return self.write(out_fd, limit);
+            return self.write(out_fd, budget);
         }
         if self.is_done() {
             return Ok(Some(Status::Done));
         }
-        let limit = limit.min(self.left()).min(CAP as u64) as usize;
+        // The budget limits the writes alone: the kernel discards the rest of a message that is read in part.
+        let most = self.left().min(CAP as u64) as usize;
         let mut second = false;
         while self.splice {
+            let limit = if self.keeps(in_fd, budget < most as u64) { budget.min(most as u64) as usize } else { most };
             match sys::splice(in_fd, out_fd, limit, nonblocking) {
-                Ok(0) => return self.nothing_spliced(in_fd, limit),
+                Ok(0) => return self.nothing_spliced(in_fd, most),
                 Ok(moved) => {
                     self.tail.spliced();
                     self.spliced += moved.min(limit) as u64;
@@ -247,14 +254,19 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
                     Ok((false, true)) => return Ok(Some(Status::InEmpty)),
                     // The bytes, or the room, came between the two calls.
                     Ok((true, true)) if !second => second = true,
-                    Ok((true, true)) => return self.stuck(in_fd, limit),
+                    Ok((true, true)) => return self.stuck(in_fd, most),
                     Err(_) if self.copies() => break,
                     Err(_) => return Err(Error::Errno(Errno::EAGAIN)),
                 },
                 Err(errno) => return Err(Error::Errno(errno)),
             }
         }
-        self.read(in_fd, limit)
+        self.read(in_fd, most)
+    }
+
+    /// Whether the input keeps the bytes that a splice does not ask for, as pipes and stream sockets do. Asked once, and only if it matters.
+    fn keeps(&mut self, in_fd: BorrowedFd<'_>, matters: bool) -> bool {
+        !matters || *self.keeps.get_or_insert_with(|| sys::is_pipe(in_fd) || sys::socket_type(in_fd) == Ok(SOCK_STREAM))
     }
 
     /// Whether the caller has given a buffer to copy through.

@@ -112,6 +112,35 @@ fn sendfile_hdtr_stops_at_eintr() {
     assert_eq!(outcome, Err(Error::Errno(Errno::EINTR)));
 }
 
+/// Who performs a step again, or another one than the pending one, sends nothing twice.
+#[test]
+fn a_step_is_performed_once() {
+    let message = Message::new(10, 100, 10);
+    let (headers, trailers) = (message.headers(), message.trailers());
+    let (sender, receiver) = tcp();
+    let mut transfer = message.transfer();
+    let perform =
+        |transfer: &mut Transfer, step: &Step<'_>| transfer.perform(step, fd(&sender), fd(&message.file), &mut []);
+    loop {
+        let step = transfer.next_step(&headers, &trailers, 0).unwrap();
+        if matches!(step, Step::Done) {
+            break;
+        }
+        // A flush that is asked for takes its place.
+        if let Some(flush) = transfer.flush() {
+            if !matches!(step, Step::Flush { .. }) {
+                assert_eq!(perform(&mut transfer, &step), Err(Error::Unasked), "{step:?}");
+            }
+            assert_eq!(perform(&mut transfer, &flush), Ok(()));
+            continue;
+        }
+        assert_eq!(perform(&mut transfer, &step), Ok(()));
+        assert_eq!(perform(&mut transfer, &step), Err(Error::Unasked), "{step:?}");
+    }
+    message.assert_all_arrived(&receive(&mut &receiver, message.whole.len()), transfer.progress());
+    assert_eq!(available_bytes(&receiver), b"");
+}
+
 #[test]
 fn send_all_returns_when_so_sndtimeo_has_passed() {
     let message = Message::new(100, 8 << 20, 100);

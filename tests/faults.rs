@@ -820,6 +820,21 @@ fn d10_a_copy_sends_nothing_that_was_not_read() {
     assert!(available_bytes(&receiver).is_empty());
 }
 
+/// D12: also if it is the second read, of whole blocks.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d12_eagain_of_a_read_of_blocks_is_the_inputs() {
+    let (sender, _receiver) = UnixStream::pair().unwrap();
+    let message = Message::new(0, 100, 0);
+    let mut transfer = message.transfer().copying();
+    let (status, calls) = seen(
+        &[libc::SYS_pread64],
+        |call| Some(-i64::from(if call.before == 0 { libc::EINVAL } else { libc::EAGAIN })),
+        || transfer.poll_send(fd(&sender), fd(&message.file), &[], &[], &mut [0; 8192]),
+    );
+    assert_eq!((status, calls.len()), (Ok(Status::InEmpty), 2));
+}
+
 /// D9: a signal at the question whether the peer is gone is no answer to it.
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]

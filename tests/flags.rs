@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bare_sendfile::{Count, Errno, Error, FlagsReport, IoSlice, Progress, SfFlags};
 use common::calls::{Call, seen};
 use common::sent::{Sent, sendfile_hdtr};
-use common::{fd, file, memfd, not_checked, pattern};
+use common::{SENDFILE, fd, file, memfd, not_checked, pattern};
 use rustix::fs::{Advice, fadvise};
 use rustix::io::ReadWriteFlags;
 
@@ -282,6 +282,16 @@ fn g0_g1_nodiskio_stands_in_one_part_of_the_report() {
         assert_eq!((sent.outcome, sent.flags), (Ok(()), report), "{page}");
         assert_eq!(calls.len(), 20.min(page + 1), "asked once more than it was told");
     }
+}
+
+/// Sixteen pages were asked for, so no more than these are counted.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no preadv2")]
+fn d10_what_is_claimed_beyond_a_step_of_nodiskio_is_not_counted() {
+    let source = memfd(20 * 4096);
+    let answer = |call: &Call| Some(if call.number == SENDFILE { 20 * 4096 } else { 1 });
+    let (sent, _) = seen(&[libc::SYS_preadv2, SENDFILE], answer, || send(&source, 0, 20 * 4096, SfFlags::NODISKIO));
+    assert_eq!((sent.outcome, sent.progress.file), (Err(Error::Unasked), 16 * 4096));
 }
 
 #[test]

@@ -852,12 +852,12 @@ fn what_can_be_spliced_is() {
 fn d6_one_nonblocking_call_moves_at_most_a_budget() {
     let input = || file(&vec![1; 5 << 20]);
     let null = File::options().write(true).open("/dev/null").unwrap();
-    let mut copy = StreamCopy::new(Count::ToEnd, vec![0; 10_000]);
+    let mut copy = StreamCopy::new(Count::ToEnd, vec![0; 8192]);
     let from = input();
     for (status, sent) in [(Status::Yielded, 2), (Status::Yielded, 4), (Status::Done, 5)] {
         assert_eq!((copy.poll_send(fd(&null), fd(&from)), copy.sent()), (Ok(status), sent << 20));
     }
-    let mut copy = StreamCopy::new(Count::ToEnd, vec![0; 10_000]).with_budget(1);
+    let mut copy = StreamCopy::new(Count::ToEnd, vec![0; 8192]).with_budget(1);
     assert_eq!((copy.send_all(fd(&null), fd(&input())), copy.sent()), (Ok(()), 5 << 20));
 
     // By splice, and less than a call could move. Nothing is left to do when the count is reached with the budget.
@@ -873,8 +873,47 @@ fn d6_one_nonblocking_call_moves_at_most_a_budget() {
     assert_eq!((copy.poll_send(fd(&out), fd(&from)), copy.sent()), (Ok(Status::Yielded), 1));
     let mut copy = PipeCopy::new(Count::Bytes(15_000)).unwrap().with_budget(10_000);
     for (status, sent) in [(Status::Yielded, 10_000), (Status::Done, 15_000)] {
-        assert_eq!((copy.poll_send(fd(&out), fd(&from)), copy.sent(), copy.remainder()), (Ok(status), sent, 0));
+        let outcome = copy.poll_send(fd(&out), fd(&from));
+        assert_eq!((outcome, copy.sent(), copy.remainder()), (Ok(status), sent, 15_000 - sent));
     }
+}
+
+/// The kernel discards what a read of a message leaves, so the budget limits the writes.
+#[test]
+fn d13_the_budget_cuts_no_message() {
+    let whole = pattern(9000);
+    for kind in [libc::SOCK_DGRAM, libc::SOCK_SEQPACKET] {
+        for budget in [1000, 5000] {
+            let start = |to| {
+                let ((peer, input), (out, receiver)) = (messages(kind), stream(to));
+                for message in whole.chunks(3000) {
+                    send_message(&peer, message);
+                }
+                set_nonblocking(&input);
+                set_nonblocking(&out);
+                (peer, input, out, receiver)
+            };
+            let to_the_end = |poll: &mut dyn FnMut() -> Result<Status, Error>| {
+                while poll().unwrap() == Status::Yielded {}
+            };
+            for (to, len) in [("unix", 4096), ("pipe", 4096), ("pipe", 0)] {
+                let (_peer, input, out, receiver) = start(to);
+                let mut copy = StreamCopy::new(Count::ToEnd, vec![0; len]).with_budget(budget);
+                to_the_end(&mut || copy.poll_send(fd(&out), fd(&input)));
+                assert_arrived(&available_bytes(&receiver), &whole);
+            }
+            let (_peer, input, out, receiver) = start("unix");
+            let mut copy = PipeCopy::new(Count::ToEnd).unwrap().with_budget(budget);
+            to_the_end(&mut || copy.poll_send(fd(&out), fd(&input)));
+            assert_arrived(&available_bytes(&receiver), &whole);
+        }
+    }
+    // A read of fewer than 8 bytes would fail.
+    let input = rustix::event::eventfd(5, rustix::event::EventfdFlags::NONBLOCK).unwrap();
+    let (out, _receiver) = stream("unix");
+    set_nonblocking(&out);
+    let mut copy = StreamCopy::new(Count::ToEnd, [0; 8]).with_budget(4097);
+    assert_eq!((copy.poll_send(fd(&out), fd(&input)), copy.sent()), (Ok(Status::InEmpty), 8));
 }
 
 /// Pieces of a byte, and messages of none, hold a thread no longer.

@@ -3,8 +3,8 @@
  *
  * Errors are negative error numbers: -EPIPE. `bare_errno(...)` around a call turns them into -1 and errno.
  *
- * A descriptor that is not open is -EBADF. Pointers that go to the kernel (an offset, the bytes of headers and trailers, unless a buffer is
- * lent) are -EFAULT when they point to no memory. A null pointer is -EFAULT wherever something must be. What is read here instead (a struct,
+ * A descriptor that is not open is -EBADF. Pointers that go to the kernel (on Linux an offset, the bytes of headers and trailers, unless a buffer
+ * is lent) are -EFAULT when they point to no memory. A null pointer is -EFAULT wherever something must be. What is read here instead (a struct,
  * its lists, a lent buffer) has to be there, as for any function of C.
  *
  * SIGPIPE is raised beside EPIPE, as by sendfile(2): ignore it, or hold a `struct bare_sigpipe_guard`.

@@ -70,13 +70,13 @@ pub unsafe extern "C" fn bare_transfer_from_position(
     count: u64,
     hdtr: *const SfHdtr,
 ) -> c_int {
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     let made = || {
         // SAFETY: the caller's.
         let (headers, trailers) = unsafe { lists(hdtr)? };
         bare::Transfer::from_position(raw::count(count), headers, trailers)
     };
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let made = || {
         let _ = (count, hdtr);
         Err::<bare::Transfer, Error>(Errno::EINVAL.into())

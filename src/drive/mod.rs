@@ -281,7 +281,8 @@ impl Transfer {
     /// [`send_all`](Self::send_all).
     ///
     /// [`Status::InEmpty`] is rare, because nearly every file is always ready. Exceptions are the kernel's log (`/proc/kmsg`, `/dev/kmsg`)
-    /// and some files of FUSE, if they are opened with `O_NONBLOCK` and copied through a lent buffer. If a read consumes the bytes, as a
+    /// and some files of FUSE, if they are opened with `O_NONBLOCK` and copied through a lent buffer. (By sendfile, the
+    /// kernel does not report which side would block, and the status is `OutFull`.) If a read consumes the bytes, as a
     /// read of the kernel's log does, use [`StreamCopy`](crate::StreamCopy): after a short write the rest cannot be read again.
     ///
     /// # Errors
@@ -369,7 +370,7 @@ impl Drive<'_> {
             if spent && !transfer.is_sent() {
                 break Ok(Status::Yielded);
             }
-            steps += 1;
+            steps = steps.saturating_add(1_u32);
             match transfer.next_step_within(self.headers, self.trailers, self.buffer.len(), most.max(1)) {
                 Ok(Step::Done) => break Ok(Status::Done),
                 Ok(step) => match self.perform(transfer, &step) {
@@ -395,6 +396,7 @@ impl Drive<'_> {
         match *step {
             Step::SendFile { offset: Some(offset), count } => match hints.before_step(self.in_fd, offset, count) {
                 Ok(count) => {
+                    transfer.ask_less(count);
                     let step = Step::SendFile { offset: Some(offset), count };
                     transfer.perform_with(&step, self.out_fd, self.in_fd, &mut [], flags)
                 }

@@ -44,7 +44,7 @@ impl Output {
 
 impl Transfer {
     /// Performs a step, and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the lent
-    /// one, or empty.
+    /// one, or empty. Perform a step once only. Also after an error, `EINTR` included, [`next_step`](Self::next_step) returns what follows.
     ///
     /// System calls: the one that [`Step`] names, except for these:
     ///
@@ -58,7 +58,8 @@ impl Transfer {
     ///
     /// Those of [`complete`](Self::complete) and [`identified`](Self::identified), and these:
     ///
-    /// - If a write of `Copy` or `Gather` returns 0, the error is `EIO`.
+    /// - If the step is not the pending one, [`Error::Unasked`](crate::Error::Unasked), before any system call.
+    /// - If a write of `Copy` or `Gather` returns 0, or one of its calls reports more bytes than it was asked for, the error is `EIO`.
     /// - If the file's position does not move, `Copy` fails with `ESPIPE` before anything is written.
     /// - On FreeBSD, a file that cannot be read shows only as `EPIPE`. So after `EPIPE`, `SO_ERROR` is asked and its error returned: `EIO`, or
     ///   `ECONNRESET` if the peer has gone.
@@ -81,6 +82,9 @@ impl Transfer {
         buffer: &mut [u8],
         flags: u32,
     ) -> Result<(), Stop> {
+        if !self.awaits(step) {
+            return Err(Error::Unasked.into());
+        }
         let mut in_empty = false;
         let result = match *step {
             Step::Identify => self.identified(Output::of(out_fd)),
@@ -237,7 +241,10 @@ fn read_at<'a>(
                 return Ok(bytes.get(..count).unwrap_or(bytes));
             }
             Err(Errno::EINVAL) => {}
-            Err(errno) => return Err(errno),
+            Err(errno) => {
+                *in_empty = errno == Errno::EAGAIN;
+                return Err(errno);
+            }
         }
     }
     Err(refused)
@@ -279,9 +286,12 @@ fn write(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], more: bool, socket: boo
 }
 
 /// Copies the slices, without their first `sent` bytes, into the buffer from `at` on. Returns the end. Fails with `EFAULT` if they do not fit,
-/// because the buffer is then smaller than the one that was lent.
+/// because the buffer is then smaller than the one that was lent, and if a slice from C has a null pointer and yet a length.
 fn fill(buffer: &mut [u8], mut at: usize, slices: &[IoSlice<'_>], mut sent: u64) -> Result<usize> {
     for slice in slices {
+        if slice.as_slice().len() != slice.len() {
+            return Err(Errno::EFAULT);
+        }
         let gone = sent.min(slice.len() as u64);
         sent -= gone;
         let rest = slice.get(gone as usize..).unwrap_or(&[]);

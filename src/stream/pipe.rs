@@ -61,7 +61,8 @@ impl PipeCopy {
     /// Those of pipe2(2): `EMFILE`, `ENFILE`.
     pub fn new(count: Count) -> Result<Self> {
         let (reader, writer) = sys::pipe()?;
-        let (fill, drain) = (StreamCopy::new(count, []), StreamCopy::new(Count::ToEnd, []));
+        let (fill, mut drain) = (StreamCopy::new(count, []), StreamCopy::new(Count::ToEnd, []));
+        drain.keeps = Some(true);
         Ok(Self { fill, drain, taken: 0, budget: CAP, reader, writer })
     }
 
@@ -157,7 +158,8 @@ impl PipeCopy {
                 let limit = budget.min(in_pipe);
                 (self.drain.step(out_fd, self.reader.as_fd(), nonblocking, limit), Status::OutFull)
             } else {
-                (self.fill.step(self.writer.as_fd(), in_fd, nonblocking, budget), Status::InEmpty)
+                // As much as the pipe takes.
+                (self.fill.step(self.writer.as_fd(), in_fd, nonblocking, u64::MAX), Status::InEmpty)
             };
             match outcome {
                 Ok(None) | Err(Error::Errno(Errno::EINTR)) => {}

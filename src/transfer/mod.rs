@@ -276,8 +276,8 @@ pub struct Transfer {
 /// Stands for the file's position. No offset is as large as this.
 const AT_POSITION: u64 = u64::MAX;
 
-/// The smallest full segment: IPv4 guarantees 576 bytes, of which 40 are headers.
-const SMALLEST_SEGMENT: u64 = 536;
+/// The smallest full segment: IPv4 guarantees 576 bytes, of which 40 are headers, and up to 40 more are options of TCP.
+const SMALLEST_SEGMENT: u64 = 496;
 
 /// The largest segment of TCP. With a smaller cap each step ends with a short segment, which costs round trips.
 const LARGEST_SEGMENT: u32 = 1 << 16;
@@ -398,7 +398,8 @@ impl Transfer {
         self
     }
 
-    /// Sets the kind of the output, which saves [`Step::Identify`]. [`Output::of`] returns it.
+    /// Sets the kind of the output, which saves [`Step::Identify`]. [`Output::of`] returns it. Call it before the first step, because it forgets
+    /// a flush that is owed.
     ///
     /// If the kind is wrong, writes to a file or pipe fail with `ENOTSOCK`, and a datagram socket sends one datagram for each write. On
     /// other streams bytes may wait or be lost, as described at the variants of [`Output`].
@@ -775,6 +776,28 @@ impl Transfer {
             }
         }
         Ok(())
+    }
+
+    /// Records that the pending step asks for so few bytes.
+    pub(crate) fn ask_less(&mut self, count: usize) {
+        self.asked = self.asked.min(one_call(count));
+    }
+
+    /// Whether this kind of step is the pending one.
+    pub(crate) fn awaits(&self, step: &Step<'_>) -> bool {
+        match step {
+            Step::Done => true,
+            Step::Identify => self.pending == Pending::Identify,
+            Step::Size { .. } => matches!(self.pending, Pending::Size { .. }),
+            Step::AtEnd { .. } => self.pending == Pending::AtEnd,
+            Step::Cork => self.pending == Pending::Cork,
+            Step::Flush { .. } => matches!(self.pending, Pending::Flush { .. }),
+            Step::Write { .. } => matches!(self.pending, Pending::Bytes(By::Write { .. })),
+            Step::Copy { .. } => matches!(self.pending, Pending::Bytes(By::Copy { .. })),
+            Step::Gather { .. } => matches!(self.pending, Pending::Bytes(By::Gather { .. })),
+            Step::SendFile { .. } => matches!(self.pending, Pending::Bytes(By::SendFile { .. })),
+            Step::SendFileHdtr { .. } => matches!(self.pending, Pending::Bytes(By::SendFileHdtr { .. })),
+        }
     }
 
     fn size(&mut self, stated: Result<usize, Errno>, lent: bool) -> Result<(), Error> {

@@ -36,13 +36,19 @@ const AT_PHDR: usize = 3;
 const AT_PHNUM: usize = 5;
 const AT_BASE: usize = 7;
 
+const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
-const PT_PHDR: u32 = 6;
+
+/// `Elf64_Ehdr`, `Elf32_Ehdr`: their size. The program headers follow.
+const ELF_HEADER: usize = if cfg!(target_pointer_width = "64") { 64 } else { 52 };
 
 /// `DT_RELA`. On 32-bit ARM, whose relocations have no addend, it is `DT_REL`.
 const DT_TABLE: usize = if cfg!(target_arch = "arm") { 17 } else { 7 };
 /// `DT_RELASZ` or `DT_RELSZ`.
 const DT_TABLE_SIZE: usize = if cfg!(target_arch = "arm") { 18 } else { 8 };
+
+/// The table of the same in less space, which no linker makes unless it is told to.
+const DT_RELR: usize = 36;
 
 /// `R_…_RELATIVE`: a word that is to be the load address plus the addend. On 32-bit ARM the addend is what the word holds.
 #[cfg(target_arch = "x86_64")]
@@ -112,12 +118,12 @@ unsafe extern "C" fn relocate(stack: usize) {
     }
 
     let (mut base, mut dynamic) = (0, 0);
-    let end = headers + count * HEADER;
+    let (first, end) = (headers, headers + count * HEADER);
     while headers < end {
         // SAFETY: the kernel passes the address of so many headers, which are mapped with the program and never change.
         let header = unsafe { &*(headers as *const ProgramHeader) };
         match header.kind {
-            PT_PHDR => base = headers - header.address,
+            PT_LOAD if header.offset == 0 => base = first - ELF_HEADER - header.address,
             PT_DYNAMIC => dynamic = header.address,
             _ => {}
         }
@@ -127,7 +133,7 @@ unsafe extern "C" fn relocate(stack: usize) {
         return;
     }
 
-    let (mut relocations, mut bytes) = (0, 0);
+    let (mut relocations, mut bytes, mut all) = (0, 0, true);
     let mut entry = base + dynamic;
     loop {
         // SAFETY: the dynamic section is pairs of words, and a pair with the key 0 is its last.
@@ -136,11 +142,11 @@ unsafe extern "C" fn relocate(stack: usize) {
             0 => break,
             DT_TABLE => relocations = base + value,
             DT_TABLE_SIZE => bytes = value,
+            DT_RELR => all = false,
             _ => {}
         }
         entry += 2 * WORD;
     }
-    let mut all = true;
     let end = relocations + bytes;
     while relocations < end {
         // SAFETY: the dynamic section says that so many bytes of relocations are there.

@@ -247,6 +247,14 @@ static void transfers(void)
     IS(bare_transfer_send_all(&transfer, ends[0], file, &hdtr, NULL, 0), 0);
     take(ends[1], 8);
     CHECK(memcmp(got, "headertr", 8) == 0);
+    /* The library itself copies these, and finds the null pointer before a byte is sent. */
+    struct iovec null[] = {{NULL, 5}, {"abc", 3}};
+    struct sf_hdtr nulls[] = {{null, 2, NULL, 0}, {null + 1, 1, null, 2}};
+    for (int i = 0; i < 2; i++) {
+        IS(bare_transfer_init(&transfer, 0, 10, &nulls[i]), 0);
+        IS(bare_transfer_send_all(&transfer, ends[0], file, &nulls[i], buffer, sizeof buffer), -EFAULT);
+        CHECK(is_empty(ends[1]));
+    }
     IS(bare_transfer_init(&transfer, 0, 100, &hdtr), 0);
     IS(bare_transfer_send_all(&transfer, ends[0], file, &hdtr, buffer, sizeof buffer), 0);
     take(ends[1], 108);
