@@ -105,9 +105,10 @@
 //!
 //! [`sendfile_hdtr`] lends no buffer. If a filter refuses `setsockopt`, the flush promise does not hold.
 //!
-//! A transfer uses `sendmsg` on sockets and `writev` on everything else. [`StreamCopy`] always uses `writev`. aarch64 came with Linux 3.7 and riscv64 with 4.15. On 32-bit processors the
-//! crate makes the calls that take 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`, `fadvise64_64` (`arm_fadvise64_64` on arm). On i686
-//! and s390x, `getsockopt`, `setsockopt` and `sendmsg` are calls of their own only since Linux 4.3. The crate does not use `socketcall`.
+//! A transfer uses `sendmsg` on sockets and `writev` on everything else. [`StreamCopy`] always uses `writev`. aarch64 came with Linux 3.7
+//! and riscv64 with 4.15. On 32-bit processors the crate makes the calls that take 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`,
+//! `fadvise64_64` (`arm_fadvise64_64` on arm). On i686 and s390x, `getsockopt`, `setsockopt` and `sendmsg` are calls of their own only
+//! since Linux 4.3. The crate does not use `socketcall`.
 //!
 //! # Features
 //!
@@ -119,8 +120,8 @@
 //! | `rustix` | without `std`, descriptors of the `rustix` crate are accepted as they are, and its `OwnedFd` converts to [`fd::OwnedFd`] and back; [`Errno`] converts to and from rustix's. Linux only |
 //! | `syscalls` | [`Errno`] converts to and from that of the `syscalls` crate. Linux only |
 //!
-//! Features are additive, with two exceptions. With `std` on, [`fd::AsFd`] is std's `AsFd`. If a type of yours
-//! needs this trait and std's, enable `std` and implement std's. With `std` on, rustix's descriptors are accepted only if rustix has its own `std` (its default).
+//! Features are additive, with two exceptions. With `std` on, [`fd::AsFd`] is std's `AsFd`. If a type of yours needs this trait and std's,
+//! enable `std` and implement std's. With `std` on, rustix's descriptors are accepted only if rustix has its own `std` (its default).
 //!
 //! # Systems
 //!

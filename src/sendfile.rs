@@ -27,8 +27,9 @@ use crate::sys;
 /// (FreeBSD's call raises none.)
 ///
 /// **FreeBSD and macOS.** Their kernels need an offset, and take a count of 0 for the whole file. So this function makes no call in some
-/// cases: `None`, and an offset or count above `i64::MAX`, fail with `EINVAL`, and a count of 0 returns `Ok(0)`. The output has to be a stream socket (`ENOTSOCK`), and the
-/// input a regular file. If bytes were sent before an error, they are the result, and the offset is advanced by them.
+/// cases: `None`, and an offset or count above `i64::MAX`, fail with `EINVAL`, and a count of 0 returns `Ok(0)`. The output has to be a
+/// stream socket (`ENOTSOCK`), and the input a regular file. If bytes were sent before an error, they are the result, and the offset is
+/// advanced by them.
 ///
 /// System calls: `sendfile`. Linux 2.6.33 or later; 2.2 if the output is a socket.
 ///

@@ -116,9 +116,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Sets the maximum number of bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1). The default is 2 MiB. A system call that moves
-    /// fewer than 4096 bytes counts as 4096, so that tiny pieces hold a thread no longer than large ones. Only pipes and stream sockets are
-    /// spliced in part. From other inputs one splice can exceed the budget, because it must not cut a message.
+    /// Sets the maximum number of bytes that one [`poll_send`](Self::poll_send) moves (0 counts as 1). The default is 2 MiB. A system call
+    /// that moves fewer than 4096 bytes counts as 4096, so that tiny pieces hold a thread no longer than large ones. Only pipes and stream
+    /// sockets are spliced in part. From other inputs one splice can exceed the budget, because it must not cut a message.
     #[must_use]
     pub const fn with_budget(mut self, bytes: usize) -> Self {
         self.budget = if bytes == 0 { 1 } else { bytes };
