@@ -17,6 +17,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from typing import NamedTuple
@@ -84,27 +85,34 @@ def changed(mutation, mutants):
     return [original[:start] + (words["new"] or "") + original[end:]]
 
 
-def cargo(*arguments, **options):
-    return subprocess.run(["cargo", *arguments], cwd=TREE, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", **options)
+def cargo(*arguments, timeout=None):
+    """Its status and what it printed. After so many seconds all that it has started is ended, and the status is None."""
+    process = subprocess.Popen(["cargo", *arguments], cwd=TREE, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+    try:
+        printed, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None, ""
+    return process.returncode, printed
 
 
 def red(mutation):
     """Runs the one test. Returns None if it is green, or else what it said first."""
     command = ["test", "--locked", *mutation.target.split()]
-    built = cargo(*command, "--no-run")
-    if built.returncode != 0:
-        raise Failed("it does not compile\n" + built.stdout)
-    try:
-        test = cargo(*command, "--", "--exact", mutation.test, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
+    status, printed = cargo(*command, "--no-run")
+    if status != 0:
+        raise Failed("it does not compile\n" + printed)
+    status, printed = cargo(*command, "--", "--exact", mutation.test, timeout=SECONDS)
+    if status is None:
         return "it does not end"
-    if "\nrunning 1 test\n" not in test.stdout:
+    if "\nrunning 1 test\n" not in printed:
         raise Failed(f"{mutation.target} has no test {mutation.test}")
-    if test.returncode == 0:
+    if status == 0:
         return None
-    said = re.search(r"panicked at .*\n(.*)", test.stdout)
-    return said[1].partition(": ")[0][:60] if said else f"it ended with {test.returncode}"
+    said = re.search(r"panicked at .*\n(.*)", printed)
+    return said[1].partition(": ")[0][:60] if said else f"it ended with {status}"
 
 
 def show(mutation, mutants, green):
