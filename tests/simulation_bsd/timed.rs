@@ -8,39 +8,21 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 
-pub(crate) mod errno {
-    pub(crate) use bare_sendfile::{Errno, Result};
-}
-pub(crate) mod iovec {
-    pub(crate) use bare_sendfile::IoSlice;
-}
-pub(crate) mod fd {
-    /// The one socket.
-    #[derive(Clone, Copy)]
-    pub(crate) struct BorrowedFd<'a>(pub(crate) std::marker::PhantomData<&'a ()>);
-}
 #[path = "../../src/sys/freebsd/cork.rs"]
 mod cork;
-#[path = "../../src/transfer/mod.rs"]
-#[allow(dead_code, unreachable_pub)] // a part of it is used
-pub(crate) mod transfer;
 
-use errno::{Errno, Result};
-use fd::BorrowedFd;
+pub(crate) const NATIVE_HDTR: bool = true;
+pub(crate) const CORKS_FILES: bool = false;
+
+include!("system.rs");
+
 use iovec::IoSlice;
 use transfer::{Count, Error, Moved, Output, Step, Transfer};
 
-mod sys {
+mod options {
     use super::errno::{Errno, Result};
     use super::fd::BorrowedFd;
     use super::{SOCKET, Socket};
-
-    pub(crate) const MAX_RW_COUNT: usize = 0x7fff_f000;
-    pub(crate) const IOV_MAX: usize = 1024;
-    pub(crate) const HAS_MSG_MORE: bool = false;
-    pub(crate) const NATIVE_HDTR: bool = true;
-    pub(crate) const CORKS_SMALL_STEPS: bool = false;
-    pub(crate) const CORKS_FILES: bool = false;
 
     /// TCP's options are gone with the connection.
     fn option(ask: impl FnOnce(&mut Socket) -> bool) -> Result<usize> {
