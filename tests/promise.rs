@@ -1,5 +1,5 @@
-//! Tests the flush promise: random responses by every driver on every kind of stream leave no byte waiting in the kernel that one plain
-//! write of the same bytes would not.
+//! Tests the flush promise: random responses by every driver on every kind of stream leave no byte waiting in the kernel, unless one plain
+//! write of the same bytes does too.
 //!
 //! Requests and responses take turns on one connection, so that Nagle's algorithm and delayed acknowledgements meet as they do
 //! between servers and clients. No time is asserted: the judge (promise/link.rs) looks for bytes that stay with the sender while

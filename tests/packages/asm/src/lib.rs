@@ -1,4 +1,4 @@
-//! Callers of the first form, one by itself and one into which it is inlined. tests/steps/asm compares the instructions with those in the files beside `src`.
+//! The first form as a function of its own, and inlined into a caller. tests/steps/asm compares the instructions with those in the files beside `src`.
 #![no_std]
 
 use bare_sendfile::fd::BorrowedFd;

@@ -1,4 +1,4 @@
-//! Checks the files that examples/init unpacked from the initramfs that `archive` writes.
+//! Checks the files that examples/init unpacked from the initramfs that the script `archive` of this package writes.
 #![cfg(test)]
 
 use std::fs::{self, Metadata};
