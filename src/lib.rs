@@ -1,10 +1,10 @@
 //! Python's `os.sendfile`, both forms, straight to the kernel: no libc, no std, no allocation.
 //!
 //! - [`sendfile`]`(out, in, offset, count)` is the first form. It is one system call. On Linux the arguments go to the kernel as they are.
-//! - [`sendfile_hdtr`]`(out, in, offset, count, headers, trailers, flags)` is the second form: headers, file and trailers. It can make several
-//!   calls. Python has this form on FreeBSD and macOS only. The crate has it on Linux too.
+//! - [`sendfile_hdtr`]`(out, in, offset, count, headers, trailers, flags)` is the second form: headers, file and trailers. It can make
+//!   several calls. Python has this form on FreeBSD and macOS only. The crate has it on Linux too.
 //!
-//! The kernel moves the bytes from a file to a socket, pipe or other file. They do not pass through the program.
+//! The kernel moves the bytes from a file to a socket, on Linux also to a pipe or another file. They do not pass through the program.
 //!
 //! # Before you use it
 //!
@@ -14,9 +14,9 @@
 //! output is a pipe, only since 5.12; `tests/quirks.rs` measures it). A later kernel may copy them, which is slower and changes nothing else.
 //! macOS copies them.
 //!
-//! **SIGPIPE.** If nobody reads any more, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well (not FreeBSD's). No flag
-//! prevents that. Rust's std ignores the signal. SIGPIPE ends a program without std, unless the program calls [`ignore_sigpipe`] once. A
-//! library holds a [`SigpipeGuard`] instead.
+//! **SIGPIPE.** If nobody reads any more, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well. (FreeBSD's kernel
+//! does not.) No flag prevents that. Rust's std ignores the signal. SIGPIPE ends a program without std, unless the program calls
+//! [`ignore_sigpipe`] once. A library holds a [`SigpipeGuard`] instead.
 //!
 //! **Sent is not received.** A byte counts as sent when the kernel has accepted it. Closing a TCP socket with unread input resets the
 //! connection and discards unsent data. Shut the socket down for writing, and read until the peer closes, before you drop it.
@@ -31,9 +31,9 @@
 //! | headers, a file, trailers and FreeBSD's flags (the second form), in a call that returns at `EINTR` | [`sendfile_hdtr`] |
 //! | a blocking output, and a transfer that you may continue later | a [`Transfer`] and [`Transfer::send_all`] |
 //! | a nonblocking output and an event loop | a [`Transfer`] in each connection, and [`Transfer::poll_send`] |
-//! | an async runtime | the same; after `OutFull` await the runtime's "writable" |
+//! | an async runtime | the same; after `OutFull` await the runtime's "writable" of the output |
 //! | a progress bar, or a rate limit | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
-//! | io_uring | the same, but the ring makes the calls; report each result to [`Transfer::complete`] |
+//! | io_uring | the same, but the ring makes the writes; report each result to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal, `/proc/kmsg` | [`StreamCopy`] |
 //! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux only) |
@@ -53,18 +53,20 @@
 //! | arch | makes the trap, the instruction that enters the kernel; the only files with `asm!` |
 //!
 //! Each layer uses only those below it. A [`Transfer`] is a state machine. Its [`next_step`](Transfer::next_step) and
-//! [`complete`](Transfer::complete) make no system call. The drivers ([`Transfer::send_all`], [`Transfer::poll_send`] and the functions on top of
-//! them) perform its steps. A transfer holds neither slices nor descriptors, so it can live in the connection that it serves.
+//! [`complete`](Transfer::complete) make no system call. The drivers perform its steps: [`Transfer::send_all`], [`Transfer::poll_send`],
+//! [`sendfile_hdtr`], [`sendfile_hdtr_all`], [`sendfile_all`]. A transfer holds neither slices nor descriptors, so it can live in the
+//! connection that it serves.
 //!
 //! # What is promised
 //!
 //! - **No byte is lost, doubled or reordered.** Even after an error, [`Sent::into_parts`] and [`Transfer::progress`] return the number of
-//!   bytes sent of each section.
+//!   bytes sent of each section. The one exception is macOS: if a handler set with `SA_RESTART` interrupts a blocking sendfile, the kernel
+//!   sends bytes twice (`docs/platforms.md`).
 //! - **The flush promise: no byte waits longer** in the kernel than if one plain write had sent the same bytes. The drivers
 //!   keep it whenever they return. If a loop of your own stops early, it has to perform the step that [`Transfer::flush`] returns. If you
 //!   have set `TCP_CORK` yourself, the crate neither clears it nor flushes. [`Output`] describes the streams on which less is promised.
-//! - **An orderly shutdown and close loses no byte that was reported as sent**, on kTLS, MPTCP and SCTP too. The one exception is kTLS before
-//!   Linux 6.5: see [`Output::Layered`].
+//! - **An orderly shutdown and close loses no byte that was reported as sent**, on kTLS, MPTCP and SCTP too. The exceptions are kTLS
+//!   before Linux 6.5, and a user with very many pipes: see [`Output::Layered`].
 //! - **One [`Transfer::poll_send`] moves at most its budget**, however fast the reader is.
 //! - **Nothing is copied through user space** unless you lend a buffer (an argument, `&mut [u8]`). If the buffer is empty and the kernel
 //!   refuses sendfile, the call fails with the kernel's error.
@@ -72,10 +74,10 @@
 //! - **If the file is shorter than the count**, the call fails with [`Error::Truncated`] and does not send the trailers.
 //! - No function panics, allocates, or makes a system call that is not listed here.
 //!
-//! The limits of the flush promise concern TCP with Nagle's algorithm on. A response can leave a short segment, and its end then waits for an
-//! acknowledgement:
+//! The limits of the flush promise concern TCP with Nagle's algorithm on. In three cases a short segment goes out early, and the end of the
+//! response waits for the acknowledgement of that segment:
 //!
-//! - if it is queued behind unsent bytes of an earlier one (pipelining);
+//! - if the response is queued behind unsent bytes of an earlier response (pipelining);
 //! - if an earlier short segment is acknowledged just between the calls for the headers and for the file;
 //! - if `net.core.max_skb_frags` is lowered, or the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000).
 //!
@@ -91,8 +93,8 @@
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; on an older kernel, or if a filter refuses the call, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
 //! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
-//! | … all from `sendfile_hdtr` on, if there is a buffer, the count is [`Count::ToEnd`], or the file is shorter than the count | and `pread64` | |
-//! | … all from `sendfile_hdtr` on, to kTLS or SCTP | and `statx` | 4.11; kTLS 4.13 |
+//! | … these and `sendfile_hdtr`, if there is a buffer, the count is [`Count::ToEnd`], or the file ends or seems to end before the count | and `pread64` | |
+//! | … these and `sendfile_hdtr`, to kTLS or SCTP | and `statx` | 4.11; kTLS 4.13 |
 //! | … if `pread64` or `statx` is needed at the file's position (`None`, `Transfer::from_position`, Linux only) | and `lseek` | |
 //! | [`Output::of`] | `getsockopt` | 2.6.32 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
@@ -105,10 +107,10 @@
 //!
 //! [`sendfile_hdtr`] lends no buffer. If a filter refuses `setsockopt`, the flush promise does not hold.
 //!
-//! A transfer uses `sendmsg` on sockets and `writev` on everything else. [`StreamCopy`] always uses `writev`. aarch64 came with Linux 3.7
-//! and riscv64 with 4.15. On 32-bit processors the crate makes the calls that take 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`,
-//! `fadvise64_64` (`arm_fadvise64_64` on arm). On i686 and s390x, `getsockopt`, `setsockopt` and `sendmsg` are calls of their own only
-//! since Linux 4.3. The crate does not use `socketcall`.
+//! A transfer uses `sendmsg` on sockets and `writev` on everything else. [`StreamCopy`] always uses `writev`. aarch64 came with Linux 3.7 and
+//! riscv64 with 4.15. On 32-bit processors the crate makes the calls that take 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`,
+//! `fadvise64_64` (`arm_fadvise64_64` on arm). On riscv32 they are `ppoll_time64` and `rt_sigtimedwait_time64`, too. On i686 and s390x,
+//! `getsockopt`, `setsockopt` and `sendmsg` are calls of their own only since Linux 4.3. The crate does not use `socketcall`.
 //!
 //! # Features
 //!
@@ -126,11 +128,12 @@
 //! # Systems
 //!
 //! - Linux and FreeBSD on x86_64, aarch64 and riscv64; macOS on x86_64 and aarch64.
-//! - Linux also on every other processor for which Rust's `asm!` is stable, which `arch/README.md` lists; Android on those of them on which it runs.
+//! - Linux also on every other processor for which Rust's `asm!` is stable, which `arch/README.md` lists; Android on those of them on which
+//!   it runs.
 //! - On anything else the crate does not compile.
 //!
-//! FreeBSD's functions set `TCP_NOPUSH` in place of `TCP_CORK`, and macOS's set `TCP_NODELAY`. Neither system's use `splice`, `statx`, `preadv2`,
-//! `fadvise64` or `TCP_ULP`. FreeBSD's also make `ioctl` (`FIONSPACE`).
+//! On FreeBSD the functions set `TCP_NOPUSH` in place of `TCP_CORK`, on macOS `TCP_NODELAY`. On neither system do they use `splice`, `statx`,
+//! `preadv2`, `fadvise64` or `TCP_ULP`. On FreeBSD they also use `ioctl` (`FIONSPACE`).
 //!
 //! # In the repository
 //!

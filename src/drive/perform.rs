@@ -16,7 +16,8 @@ impl Output {
     /// `EBADF`, and those of a seccomp filter.
     ///
     /// # References
-    /// - [Linux include/uapi/linux/tcp.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/tcp.h), `TCP_ULP`
+    /// - [Linux include/uapi/linux/tcp.h](https://git.kernel.org/pub/scm/linux/kernel/git/torvalds/linux.git/tree/include/uapi/linux/tcp.h),
+    ///   `TCP_ULP`
     /// - [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html), `SO_TYPE`, `SO_PROTOCOL`
     pub fn of(out_fd: impl AsFd) -> Result<Self> {
         let out_fd = out_fd.as_fd();
@@ -44,15 +45,16 @@ impl Output {
 
 impl Transfer {
     /// Performs a step, and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the lent
-    /// one, or empty. Perform a step once only. Also after an error, `EINTR` included, [`next_step`](Self::next_step) returns what follows.
+    /// one, as long as [`next_step`](Self::next_step) was told, or empty. Perform a step once only. Also after an error, `EINTR` included,
+    /// `next_step` returns what follows. `EAGAIN` can come of the output or of the input; [`poll_send`](Self::poll_send) tells them apart.
     ///
     /// System calls: the one that [`Step`] names, except for these:
     ///
     /// - `Identify`: see [`Output::of`].
     /// - `Size` and `AtEnd` at the file's position: `lseek` as well.
     /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed; on FreeBSD `ioctl` as well.
-    /// - `Copy` and `Gather`: `pread64` and a write. If a read of `Copy` fails with `EINVAL`, it is repeated by whole blocks, at most twice. At
-    ///   the file's position `Copy` makes two `lseek` as well, three if the write is short.
+    /// - `Copy` and `Gather`: `pread64` and a write. If a read of `Copy` fails with `EINVAL`, it is repeated by whole blocks, at most twice.
+    ///   At the file's position `Copy` makes two `lseek` as well, three if the write is short.
     ///
     /// # Errors
     ///
@@ -61,8 +63,8 @@ impl Transfer {
     /// - If the step is not the pending one, [`Error::Unasked`](crate::Error::Unasked), before any system call.
     /// - If a write of `Copy` or `Gather` returns 0, or one of its calls reports more bytes than it was asked for, the error is `EIO`.
     /// - If the file's position does not move, `Copy` fails with `ESPIPE` before anything is written.
-    /// - On FreeBSD, a file that cannot be read shows only as `EPIPE`. So after `EPIPE`, `SO_ERROR` is asked and its error returned: `EIO`, or
-    ///   `ECONNRESET` if the peer has gone.
+    /// - On FreeBSD, a file that cannot be read shows only as `EPIPE`. So after `EPIPE`, `SO_ERROR` is asked and its error returned: `EIO`,
+    ///   or `ECONNRESET` if the peer has gone.
     pub fn perform(
         &mut self,
         step: &Step<'_>,
@@ -185,7 +187,8 @@ fn seek_back(in_fd: BorrowedFd<'_>, read: usize, written: Moved) -> Moved {
     }
 }
 
-/// Reads at the file's position, and advances the position before anything is written. If that fails, no bytes were sent that would be read again.
+/// Reads at the file's position, and advances the position before anything is written. If that fails, no bytes were sent that would be read
+/// again.
 fn read_at_position<'a>(
     in_fd: BorrowedFd<'_>,
     buffer: &'a mut [u8],
@@ -210,8 +213,8 @@ fn pread(in_fd: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Result<usize>
     }
 }
 
-/// Reads up to `count` bytes into the lent buffer. A file that was opened with `O_DIRECT`, or a raw disk, needs reads of whole blocks. So if the
-/// read fails with `EINVAL`, it is repeated from the start of a block, for as many blocks as fit in the buffer.
+/// Reads up to `count` bytes into the lent buffer. A file that was opened with `O_DIRECT`, or a raw disk, needs reads of whole blocks. So if
+/// the read fails with `EINVAL`, it is repeated from the start of a block, for as many blocks as fit in the buffer.
 fn read_at<'a>(
     in_fd: BorrowedFd<'_>,
     buffer: &'a mut [u8],
@@ -269,7 +272,8 @@ fn gather<'a>(
     Ok((buffer.get(..len).unwrap_or(&[]), all))
 }
 
-/// Writes, and returns 0 only if there is nothing to write. If the write reports more bytes than it was given, only those are counted, with `EIO`.
+/// Writes, and returns 0 only if there is nothing to write. If the write reports more bytes than it was given, only those are counted, with
+/// `EIO`.
 fn write_some(out_fd: BorrowedFd<'_>, bytes: &[u8], more: bool, socket: bool) -> Moved {
     if bytes.is_empty() {
         return Moved::default();
@@ -285,8 +289,8 @@ fn write(out_fd: BorrowedFd<'_>, slices: &[IoSlice<'_>], more: bool, socket: boo
     if socket { sys::sendmsg(out_fd, slices, more) } else { sys::writev(out_fd, slices) }
 }
 
-/// Copies the slices, without their first `sent` bytes, into the buffer from `at` on. Returns the end. Fails with `EFAULT` if they do not fit,
-/// because the buffer is then smaller than the one that was lent, and if a slice from C has a null pointer and yet a length.
+/// Copies the slices, without their first `sent` bytes, into the buffer from `at` on. Returns the end. Fails with `EFAULT` if they do not
+/// fit, because the buffer is then smaller than the one that was lent, and if a slice from C has a null pointer and yet a length.
 fn fill(buffer: &mut [u8], mut at: usize, slices: &[IoSlice<'_>], mut sent: u64) -> Result<usize> {
     for slice in slices {
         if slice.as_slice().len() != slice.len() {

@@ -11,8 +11,8 @@ use super::super::errno::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable (of a copy
-    /// also when the input is readable), after `EINTR` at once. A loop of your own flushes first.
+    /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable, or, if the bytes
+    /// pass through a buffer, when the input is readable. After `EINTR` go on at once. If a loop of your own waits, it flushes first.
     Errno(Errno),
     /// The file ended before the count, and this many bytes are missing. The trailers were not sent. Close the connection.
     /// Otherwise the peer waits for the missing bytes.
@@ -21,7 +21,8 @@ pub enum Error {
         owed: u64,
     },
     /// sendfile(2) returned 0 twice, or statx(2) reported no more bytes, although a read finds some. Either the output accepted nothing, or the
-    /// file system reports too small a size (FUSE does for some files). If a buffer is lent, the bytes are read and written instead.
+    /// file system reports too small a size (FUSE does for some files). Or statx(2) reported more bytes, and the read was refused. If a
+    /// buffer is lent, the bytes are read and written instead.
     Stuck,
     /// The offset, or the length of the headers or trailers, is above `i64::MAX`, the largest that the kernel knows.
     TooLarge(u64),

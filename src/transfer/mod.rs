@@ -100,7 +100,7 @@ impl Progress {
 pub struct Mechanisms {
     /// Bytes by sendfile(2).
     pub sendfile: u64,
-    /// Whether headers and file shared one sendfile(2) (FreeBSD's `sf_hdtr`). On other systems headers are always written.
+    /// Whether headers went into one sendfile(2) with the file (FreeBSD's `sf_hdtr`). On other systems headers are always written.
     pub hdtr: bool,
     /// Bytes that passed through the lent buffer.
     pub copy: u64,
@@ -144,22 +144,34 @@ enum End {
 /// A send of headers, a range of a file and trailers. It can stop anywhere and go on from there.
 ///
 /// A transfer is plain data and `'static`: it holds no slice, buffer or descriptor, so the caller passes the same
-/// headers and trailers to each step. [`next_step`](Self::next_step) returns what to do. Do it, and report the result to
-/// [`complete`](Self::complete). These two make no system call. [`perform`](Self::perform) does a step and reports it:
+/// headers and trailers to each [`next_step`](Self::next_step), which returns what to do. Do it, and report the result to
+/// [`complete`](Self::complete) (that of [`Step::Identify`] to [`identified`](Self::identified)). None of these makes a system call.
+/// [`perform`](Self::perform) does a step and reports it:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use bare_sendfile::{Count, IoSlice, Step, Transfer};
+/// use bare_sendfile::{Count, Errno, IoSlice, Step, Transfer};
 /// # let file = std::fs::File::open("Cargo.toml")?;
 /// # let (socket, receiver) = std::os::unix::net::UnixStream::pair()?;
 /// let headers = [IoSlice::new(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")];
 /// let mut transfer = Transfer::new(0, Count::Bytes(20), &headers, &[])?;
 /// loop {
-///     match transfer.next_step(&headers, &[], 0)? {
-///         Step::Done => break,
-///         // After an error, flush: see *Leaving early*.
-///         step => transfer.perform(&step, &socket, &file, &mut [])?,
+///     let outcome = match transfer.next_step(&headers, &[], 0) {
+///         Ok(Step::Done) => break,
+///         Ok(step) => transfer.perform(&step, &socket, &file, &mut []),
+///         Err(error) => Err(error),
+///     };
+///     match outcome {
+///         Ok(()) => {}
+///         Err(error) if error == Errno::EINTR => {}
+///         Err(error) => {
+///             // What was sent must not wait: see *Leaving early*.
+///             if let Some(flush) = transfer.flush() {
+///                 transfer.perform(&flush, &socket, &file, &mut [])?;
+///             }
+///             return Err(error.into());
+///         }
 ///     }
 /// }
 /// assert_eq!(transfer.progress().total(), 39 + 20);
@@ -194,7 +206,8 @@ enum End {
 ///     match transfer.poll_send(&socket, &file, &headers, &[], &mut [])? {
 ///         Status::Done => break, // with many connections: drop this one
 ///         Status::Yielded => {}  // serve the others, then call again
-///         Status::OutFull | Status::InEmpty => {
+///         Status::InEmpty => return Err("a device or a file of FUSE: wait for it to be readable".into()),
+///         Status::OutFull => {
 ///             events.clear();
 ///             epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None)?;
 ///         }
@@ -223,25 +236,40 @@ enum End {
 ///     headers: &[IoSlice<'_>],
 /// ) -> io::Result<()> {
 ///     let mut transfer = Transfer::new(0, file.metadata()?.len(), headers, &[])?;
-///     while transfer.poll_send(socket, file, headers, &[], &mut [])? != Status::Done {
-///         writable().await?;
+///     loop {
+///         match transfer.poll_send(socket, file, headers, &[], &mut [])? {
+///             Status::Done => return Ok(()),
+///             Status::OutFull | Status::Yielded => writable().await?,
+///             // A device or a file of FUSE: wait for it to be readable.
+///             Status::InEmpty => return Err(io::ErrorKind::WouldBlock.into()),
+///         }
 ///     }
-///     Ok(())
 /// }
 /// # }
 /// ```
 ///
 /// # Leaving early
 ///
-/// The drivers ([`send_all`](Self::send_all), [`poll_send`](Self::poll_send) and the functions on top of them) flush whenever they return.
-/// If a loop of your own stops early, it has to flush as well: perform the step that [`flush`](Self::flush) returns. After `EAGAIN` use
+/// [`send_all`](Self::send_all), [`poll_send`](Self::poll_send), `sendfile_hdtr` and its kin flush whenever they return. If a loop of your
+/// own stops early or sleeps, it has to flush first: perform the step that [`flush`](Self::flush) returns. After `EAGAIN` use
 /// [`flush_full`](Self::flush_full) instead. Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
+///
+/// The loop ends with [`Step::Done`]. A last [`Step::Flush`] can come after the last byte is counted.
+///
+/// While a call is under way elsewhere (in a ring), wait for its result and report it before you ask for a step or a flush. Otherwise its
+/// bytes are not counted, and are sent again.
 ///
 /// A clone is a checkpoint of the same stream. If both are driven, bytes are sent twice.
 ///
 /// **The flush promise.** After [`Step::Done`], and after the step of `flush`, no byte waits longer in the kernel than if one plain
 /// write had sent the same bytes. If you have set `TCP_CORK` yourself, the transfer neither clears it nor flushes. `MSG_MORE` ("more
 /// follows") is used on plain TCP only; [`Output`] describes what is promised on other streams.
+///
+/// # Systems and signals
+///
+/// On FreeBSD and macOS sendfile(2) needs a stream socket as the output, and a regular file as the input (FreeBSD also accepts shared
+/// memory). With a lent buffer other files are copied. If nobody reads any more, sendfile raises SIGPIPE (except on FreeBSD). Writes to
+/// sockets do not. See the first page of this documentation.
 #[derive(Clone, Debug)]
 pub struct Transfer {
     /// The offset of the file's first byte, or [`AT_POSITION`].
@@ -287,7 +315,7 @@ impl Transfer {
     /// 2 GiB can hold a thread for seconds, even on a nonblocking socket.
     pub const DEFAULT_CAP: usize = 2 << 20;
 
-    /// The default of [`with_small`](Self::with_small): if a buffer is lent, bodies of at most 8 KiB go out in one write with their
+    /// The default of [`with_small`](Self::with_small): if a buffer is lent, a body of at most 8 KiB goes out in one write with its
     /// headers or trailers. Above that, copying costs more than it saves (benches/small.py measures it).
     pub const DEFAULT_SMALL: usize = 8 << 10;
 
@@ -296,7 +324,8 @@ impl Transfer {
 
     /// Makes a transfer that sends `headers`, then `count` bytes of the file from byte `offset` on, then `trailers`.
     ///
-    /// The transfer stores only the lengths of the lists. Pass the same lists to each step.
+    /// The transfer stores only the lengths of the lists. Pass the same lists to each [`next_step`](Self::next_step). It notices other
+    /// lengths, but not other bytes. With [`Count::ToEnd`], the length is fixed where the end of the file is first found.
     ///
     /// # Errors
     ///
@@ -316,8 +345,8 @@ impl Transfer {
     /// Like [`new`](Self::new), but reading starts at the input's current position, which advances by the bytes sent. Linux only.
     ///
     /// Other users of the same file description move the same position. sendfile(2) reads and advances it in one call. A copy through a
-    /// lent buffer needs several calls, so another user can move the position in between. If the position of a device does not
-    /// move, such a copy fails with `ESPIPE`; use [`StreamCopy`](crate::StreamCopy) then.
+    /// lent buffer needs several calls, so another user can move the position in between. If a device's position does not
+    /// move, the copy fails with `ESPIPE`. Use [`StreamCopy`](crate::StreamCopy) then.
     ///
     /// # Errors
     ///
@@ -364,9 +393,9 @@ impl Transfer {
         })
     }
 
-    /// Sets the maximum number of bytes of the file that one step moves (0 counts as 1), for a progress bar or a rate limit. For fairness
-    /// among connections use [`with_budget`](Self::with_budget). On Linux, if the output is TCP and the cap is below 64 KiB, the transfer
-    /// sets a cork, so that its steps do not end in short segments.
+    /// Sets the maximum number of bytes of the file that one step moves (0 counts as 1), for a progress bar or a rate limit. Headers and
+    /// trailers are not limited. For fairness among connections use [`with_budget`](Self::with_budget). On Linux, if the output is TCP and
+    /// the cap is below 64 KiB, the transfer sets a cork, so that its steps do not end in short segments. Flush before you sleep.
     #[must_use]
     pub const fn with_cap(mut self, bytes: usize) -> Self {
         self.cap = if bytes == 0 { 1 } else { one_call(bytes) };
@@ -374,8 +403,9 @@ impl Transfer {
     }
 
     /// Sets the largest body, in bytes, that goes out in one write with headers and trailers. The transfer gathers them in the lent buffer.
-    /// Headers and body have to fit in the buffer. Trailers that do not fit are written afterwards. 0 turns gathering off. A transfer
-    /// gathers only with [`Count::Bytes`], from an offset, and if there are headers or trailers. Otherwise the body goes by sendfile.
+    /// It does the same with such a rest of a larger body. Headers and body have to fit in the buffer. Trailers that do not fit are written
+    /// afterwards. 0 turns gathering off. A transfer gathers only with [`Count::Bytes`], not at the file's position, and only if there are
+    /// headers or trailers.
     #[must_use]
     pub const fn with_small(mut self, bytes: usize) -> Self {
         self.small = one_call(bytes);
@@ -398,8 +428,8 @@ impl Transfer {
         self
     }
 
-    /// Sets the kind of the output, which saves [`Step::Identify`]. [`Output::of`] returns it. Call it before the first step, because it forgets
-    /// a flush that is owed.
+    /// Sets the kind of the output, which saves [`Step::Identify`]. [`Output::of`] returns the kind. Call `with_output` before the first
+    /// step: it forgets a flush that is owed. If a connection becomes kTLS, its kind changes.
     ///
     /// If the kind is wrong, writes to a file or pipe fail with `ENOTSOCK`, and a datagram socket sends one datagram for each write. On
     /// other streams bytes may wait or be lost, as described at the variants of [`Output`].
@@ -435,17 +465,17 @@ impl Transfer {
         self.queue.flush().is_some()
     }
 
-    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer; after `EAGAIN`, that of
-    /// [`flush_full`](Self::flush_full) instead. The flush replaces a step that was not completed, and [`next_step`](Self::next_step)
-    /// returns the earlier step again.
+    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer. After `EAGAIN` call
+    /// [`flush_full`](Self::flush_full) instead. The flush replaces a step that was not completed, and then [`next_step`](Self::next_step)
+    /// goes on from where the transfer was.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
         self.flushes(step, false)
     }
 
     /// Returns the step that flushes after `EAGAIN`, when the output is full. On Linux it is mostly `None`, because a full queue of
-    /// TCP sends by itself. The exceptions are a cork that the transfer has set, bytes sent with `MSG_MORE`, a short sendfile that was the
-    /// last call, and MPTCP. On FreeBSD and macOS it returns any flush that is owed.
+    /// TCP sends by itself. The exceptions are a cork that the transfer has set, bytes sent with `MSG_MORE`, a sendfile that returned
+    /// less than its count, if no call followed, and MPTCP. On FreeBSD and macOS it returns any flush that is owed.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step, true)
@@ -751,12 +781,12 @@ impl Transfer {
     ///
     /// # Errors
     ///
-    /// The call's error (`EAGAIN` and `EINTR` too), [`Error::Truncated`], [`Error::Stuck`], [`Error::WriteZero`], [`Error::Unasked`]. After each
-    /// of these the next step goes on from where the transfer stopped. These errors are not returned:
+    /// The call's error (`EAGAIN` and `EINTR` too), [`Error::Truncated`], [`Error::Stuck`], [`Error::WriteZero`], [`Error::Unasked`]. After
+    /// each of these the next step goes on from where the transfer stopped. These errors are not returned:
     ///
-    /// - if a buffer is lent, a refusal of sendfile, and any error of [`Step::Size`];
+    /// - if a buffer is lent, a refusal of sendfile that moved no byte, and any error of [`Step::Size`];
     /// - `EINVAL` of [`Step::Gather`];
-    /// - a refused read of [`Step::AtEnd`], which then is the end, unless statx reported more bytes ([`Error::Stuck`]);
+    /// - a refused read of [`Step::AtEnd`]. It counts as the end of the file, or as [`Error::Stuck`] if statx reported more bytes;
     /// - errors of [`Step::Cork`] and [`Step::Flush`].
     pub fn complete(&mut self, result: impl Into<Moved>) -> Result<(), Error> {
         let result = result.into();

@@ -4,7 +4,8 @@ use super::super::errno::Errno;
 use super::super::iovec::IoSlice;
 use super::super::sys;
 
-/// The next thing to do. Do it, and report the result to [`Transfer::complete`](crate::Transfer::complete).
+/// The next thing to do. Do it, and report the result to [`Transfer::complete`](crate::Transfer::complete). `Identify` has a method of its
+/// own for the result, and `Done` has no result.
 ///
 /// [`Transfer::perform`](crate::Transfer::perform) does any of them, by the calls named here.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +21,8 @@ pub enum Step<'a> {
         /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
     },
-    /// Ask by a `pread` of one byte whether the file has a byte here. Report the bytes read. This step comes after a sendfile that returned
-    /// 0, or a size of 0, which may not be the end: the output may have accepted nothing, or the size may be too small.
+    /// Ask by a `pread` of one byte whether the file has a byte here. Report the bytes read. This step comes, if no buffer is lent,
+    /// after a sendfile that returned 0 or a size of 0. The file may go on: the output may have accepted nothing, or the size may be wrong.
     AtEnd {
         /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
@@ -39,9 +40,9 @@ pub enum Step<'a> {
     /// Set `TCP_CORK` if it is not already set. Report its earlier value, or the error. If it was not set, the cork belongs to the transfer
     /// until the next `Flush`.
     ///
-    /// - On FreeBSD the option is `TCP_NOPUSH`. Under it, a call that waits for room waits for bytes that the option holds back. So set it
-    ///   only if the send buffer has room (`ioctl` with `FIONSPACE`) for twice the bytes that are left, and three pages more. Otherwise, and
-    ///   if their number is not known, report `ENOBUFS`.
+    /// - On FreeBSD the option is `TCP_NOPUSH`. While it is set, a call can wait for room that only the held bytes would free. So set it
+    ///   only if the send buffer has room (`ioctl` with `FIONSPACE`) for twice the bytes that are left in the transfer, and 13056 bytes more.
+    ///   Otherwise, and if their number is not known, report `ENOBUFS`. [`Transfer::perform`](crate::Transfer::perform) does all that.
     /// - On macOS, clearing `TCP_NOPUSH` would send nothing. So the option is `TCP_NODELAY`, which holds nothing back.
     Cork,
     /// Send this range of the file by `sendfile`. Report the bytes sent.
@@ -62,8 +63,8 @@ pub enum Step<'a> {
         count: usize,
     },
     /// Read this range of the file into the lent buffer by `pread`, and write the bytes that were read, as for `Write`. Report the bytes
-    /// written, or 0 if the read returned none. A later step rereads the bytes that were not written. If a non-empty write returns 0, report an
-    /// error.
+    /// written, or 0 if the read returned none. A later step rereads the bytes that were not written. If a non-empty write returns 0, report
+    /// an error.
     ///
     /// At the file's position, use `pread` as well. Advance the position by `lseek` before the write, and move it back after a short write.
     Copy {
@@ -73,7 +74,7 @@ pub enum Step<'a> {
         count: usize,
         /// Whether more follows.
         more: bool,
-        /// Whether `more` applies only if the read fills `count`. A short read is taken for the end of the file.
+        /// Whether `more` applies only if the read fills `count`. After a shorter read nothing may follow.
         if_full: bool,
         /// Whether the output is a socket.
         socket: bool,
@@ -103,14 +104,14 @@ pub enum Step<'a> {
     /// Send the bytes that the kernel holds back. If `uncork` is false and the caller has set the cork, do nothing. Report any number, or the
     /// error if the output has no such option.
     ///
-    /// - If `uncork`, clear `TCP_CORK`. If `push`, set `TCP_NODELAY` as well, which sends all that waits, and restore it.
+    /// - If `uncork`, clear `TCP_CORK`. If `push`, set `TCP_NODELAY`, which sends all that waits. Then restore its earlier value.
     /// - On FreeBSD, setting `TCP_NODELAY` sends nothing by itself. If `push`, set `TCP_NODELAY` and `TCP_NOPUSH`. In any case clear
     ///   `TCP_NOPUSH`, which sends. Then restore `TCP_NODELAY`.
     /// - On macOS, clear `TCP_NODELAY` if `uncork`. Nothing waits.
     Flush {
         /// Whether this transfer has set the cork.
         uncork: bool,
-        /// Whether segments may be waiting for an acknowledgement.
+        /// Whether bytes may wait even without a cork: for an acknowledgement, or because the kernel was told that more follows.
         push: bool,
     },
     /// Do nothing: all is sent and nothing waits.

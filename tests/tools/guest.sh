@@ -158,7 +158,7 @@ boot() {
     fi
     # Its clock counts its instructions: no time limit in there runs out because this computer is busy. It takes of the
     # memory what it uses.
-    timeout "${SECONDS_TO_LIVE:-1800}" "$bin/qemu-system-$emulates" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
+    timeout --foreground "${SECONDS_TO_LIVE:-1800}" "$bin/qemu-system-$emulates" -L "$bin/../share/seabios" -L "$bin/../share/qemu" \
         "${machine[@]}" -accel tcg -icount shift=1 -m 2048 -smp 1 -nographic -nodefaults -serial stdio -monitor none -no-reboot \
         -kernel "$kernel" -initrd "$initramfs" \
         -append "console=$console panic=-1 quiet $options ${GUEST_ENVIRONMENT-PROMISE_SECONDS=2 STREAMS_SHARE=0.1}" </dev/null 2>&1 | sed -u 's/\r//g' >"$log"
