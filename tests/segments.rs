@@ -16,7 +16,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bare_sendfile::fd::BorrowedFd;
-use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Progress, SfFlags, Status, Step, Transfer};
+use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Output, Progress, SfFlags, Status, Step, Transfer};
 use common::sent::sendfile_hdtr;
 use common::streams::{Tick, deafen, ethernet, tcp_info};
 use common::{fd, memfd, pattern, receive, tcp};
@@ -681,4 +681,38 @@ fn c18_a_cork_that_the_caller_sets_while_the_transfer_waits_stays() {
     assert!(sockopt::tcp_cork(&sender).unwrap(), "the caller's cork is cleared");
     sockopt::set_tcp_cork(&sender, false).unwrap();
     assert!(reader.join().unwrap() == bytes);
+}
+
+/// C21's limit: what an acknowledgement sends between the calls for the headers and for the file leaves without the file.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user cuts TCP_INFO to four bytes")]
+fn c21_an_acknowledgement_between_two_calls_sends_the_headers_alone() {
+    let bytes = pattern(300);
+    let (headers, source) = ([IoSlice::new(&bytes[..200])], file(&bytes[200..]));
+    for _ in 0..200 {
+        let (sender, mut receiver) = ethernet();
+        sockopt::set_tcp_quickack(&receiver, false).unwrap();
+        let start = Tick::next();
+        (&sender).write_all(EARLIER).unwrap();
+        let mut transfer = Transfer::new(0, 100, &headers, &[]).unwrap().with_output(Output::Tcp);
+        let step = transfer.next_step(&headers, &[], 0).unwrap();
+        assert!(matches!(step, Step::Write { more: true, .. }));
+        transfer.perform(&step, fd(&sender), fd(&source), &mut []).unwrap();
+        let before = tcp_info(&sender);
+        assert_eq!(receive(&mut receiver, EARLIER.len()), EARLIER);
+        sockopt::set_tcp_quickack(&receiver, true).unwrap(); // acknowledges what was read
+        let after = tcp_info(&sender);
+        if !start.is_before_timers() || before.tcpi_unacked == 0 {
+            continue;
+        }
+        assert_eq!((before.tcpi_notsent_bytes, after.tcpi_notsent_bytes), (200, 0));
+        assert_eq!(segments(&after) - segments(&before), 1);
+        transfer.send_all(fd(&sender), fd(&source), &headers, &[], &mut []).unwrap();
+        sender.shutdown(Shutdown::Write).unwrap();
+        let mut received = Vec::new();
+        receiver.read_to_end(&mut received).unwrap();
+        assert_eq!(received, bytes);
+        return;
+    }
+    panic!("every attempt took longer than the kernel's timers, or was acknowledged at once");
 }
