@@ -90,6 +90,7 @@
 //! | [`sendfile`], [`sendfile_raw`] | `sendfile` | 2.6.33; 2.2 if the output is a socket |
 //! | [`available`] | `sendfile` | any |
 //! | [`sendfile_hdtr`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
+//! | … if a call to a socket sends less than it was asked to | and `pread64`, `fcntl`, `ppoll` | |
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; on an older kernel, or if a filter refuses the call, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
 //! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
@@ -98,7 +99,7 @@
 //! | … if `pread64` or `statx` is needed at the file's position (`None`, `Transfer::from_position`, Linux only) | and `lseek` | |
 //! | [`Output::of`] | `getsockopt` | 2.6.32 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
-//! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl` | 2.6.17; without splice it copies |
+//! | [`StreamCopy`] | `splice`, `read`, `writev`, `ppoll`, `getsockopt`, `setsockopt`, `fcntl`, `ioctl`, `statx` | 2.6.17; without splice it copies |
 //! | `PipeCopy` | the same, `pipe2` and `close` | 2.6.27 |
 //! | [`ignore_sigpipe`] | `rt_sigaction` | 2.2 |
 //! | [`SigpipeGuard`] | `rt_sigprocmask`, `rt_sigpending`, `rt_sigtimedwait` | 2.2 |

@@ -43,11 +43,12 @@ const PRICE: u64 = 4096;
 /// that pass through the buffer are copied.
 ///
 /// **The flush promise** holds if the output is TCP: when a call returns, no byte waits longer in the kernel than if one plain write had sent
-/// the same bytes. After [`Status::OutFull`] nothing is flushed, because a full queue sends by itself.
+/// the same bytes. After [`Status::OutFull`] a full queue sends by itself, and only the end of a splice that was cut short is flushed.
 ///
 /// System calls: `splice`, `read` and `writev`. If a nonblocking splice would block, `ppoll`. If splice or read moved nothing, `getsockopt`, and
-/// after splice `fcntl`; of a socket of messages also `ppoll` and `ioctl`. If the budget limits a splice, `fcntl` and `getsockopt`, once. For the
-/// flush, `getsockopt` and `setsockopt`, tried only once if the output is not TCP. Linux 2.6.17 or later. Before that, everything is copied.
+/// after splice `fcntl` and `statx`; of a socket of messages also `ppoll` and `ioctl`. For the first splice, `fcntl` and `getsockopt`. From a pipe
+/// to a socket also `ioctl` before each splice, and `fcntl` and `ppoll` before one that would wait. For the flush, `getsockopt` and
+/// `setsockopt`, tried only once if the output is not TCP. Linux 2.6.17 or later. Before that, everything is copied.
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -87,6 +88,8 @@ pub struct StreamCopy<B> {
     splice: bool,
     /// Whether the input keeps what it was not asked for, if that is known.
     keeps: Option<bool>,
+    /// Whether a splice must not ask for more than the input holds, if that is known.
+    exact: Option<bool>,
     tail: Tail,
 }
 
@@ -112,6 +115,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
             at_end: false,
             splice: true,
             keeps: None,
+            exact: None,
             tail: Tail::new(),
         }
     }
@@ -143,7 +147,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Copies until the count is reached or the input ends, on blocking descriptors. It goes on after `EINTR`. It never waits in poll.
+    /// Copies until the count is reached or the input ends, on blocking descriptors. It goes on after `EINTR`. Only for an empty pipe does it
+    /// wait in ppoll.
     ///
     /// # Errors
     ///
@@ -196,7 +201,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
             }
             budget = budget.saturating_sub(price(self.sent() - before, self.holds()));
         };
-        if outcome != Ok(Status::OutFull) {
+        if outcome != Ok(Status::OutFull) || self.tail.cut {
             self.tail.flush(out_fd, outcome == Ok(Status::Yielded));
         }
         outcome
@@ -238,10 +243,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         let mut second = false;
         while self.splice {
             let limit = if self.keeps(in_fd, budget < most as u64) { budget.min(most as u64) as usize } else { most };
+            let limit = if self.is_exact(out_fd, in_fd) { held(in_fd, limit, nonblocking)? } else { limit };
             match sys::splice(in_fd, out_fd, limit, nonblocking) {
                 Ok(0) => return self.nothing_spliced(in_fd, most),
                 Ok(moved) => {
-                    self.tail.spliced();
+                    self.tail.spliced(moved < limit);
                     self.spliced += moved.min(limit) as u64;
                     return asked(moved, limit);
                 }
@@ -267,6 +273,12 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     /// Whether the input keeps the bytes that a splice does not ask for, as pipes and stream sockets do. Asked once, and only if it matters.
     fn keeps(&mut self, in_fd: BorrowedFd<'_>, matters: bool) -> bool {
         !matters || *self.keeps.get_or_insert_with(|| sys::is_pipe(in_fd) || sys::socket_type(in_fd) == Ok(SOCK_STREAM))
+    }
+
+    /// Whether to ask for no more than the pipe holds. Since Linux 6.5 the kernel takes 16 parts of a pipe at a time. If it was asked for
+    /// more, it can send the last part with `MSG_MORE` although nothing follows. kTLS and SCTP never send such bytes by themselves.
+    fn is_exact(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> bool {
+        *self.exact.get_or_insert_with(|| sys::is_pipe(in_fd) && sys::socket_type(out_fd) != Err(Errno::ENOTSOCK))
     }
 
     /// Whether the caller has given a buffer to copy through.
@@ -297,10 +309,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     }
 
     /// Handles a splice that moved nothing. It may not be the end of a stream socket (out-of-band data), nor of a pipe (the output may have
-    /// accepted nothing), so a read decides. Other inputs are not read again, because a terminal reports its end only once.
+    /// accepted nothing), nor of a file (FUSE can report too small a size). So a read decides. Other inputs are not read again, because a
+    /// terminal reports its end only once.
     fn nothing_spliced(&mut self, in_fd: BorrowedFd<'_>, limit: usize) -> Result<Option<Status>, Error> {
         match sys::socket_type(in_fd) {
-            Err(Errno::ENOTSOCK) if !sys::is_pipe(in_fd) => self.end_of_input(),
+            Err(Errno::ENOTSOCK) if !sys::is_pipe(in_fd) && !sys::is_regular(in_fd) => self.end_of_input(),
             Ok(SOCK_STREAM) | Err(_) => self.read(in_fd, limit),
             Ok(_) => self.empty_message(in_fd),
         }
@@ -358,6 +371,24 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     }
 }
 
+/// Returns how many of `limit` bytes a splice may ask a pipe for, if it must not ask for more than the pipe holds. Waits for the first byte.
+fn held(in_fd: BorrowedFd<'_>, limit: usize, nonblocking: bool) -> Result<usize, Error> {
+    /// The parts that the kernel takes at a time. Each has a byte, so that so few bytes are never followed by `MSG_MORE`.
+    const PARTS: usize = 16;
+    let mut held = sys::unread(in_fd);
+    if held == Ok(0) && !nonblocking && sys::is_nonblocking(in_fd) == Ok(false) {
+        match sys::wait_readable(in_fd) {
+            Err(Errno::EINTR) => return Err(Error::Errno(Errno::EINTR)),
+            Ok(()) | Err(_) => held = sys::unread(in_fd),
+        }
+    }
+    Ok(match held {
+        Ok(0) => limit.min(PARTS), // the end, or bytes that are on their way
+        Ok(held) => limit.min(held),
+        Err(_) => limit,
+    })
+}
+
 /// Returns what a step takes from the budget. The write after a read pays for both.
 fn price(moved: u64, holds: bool) -> u64 {
     if moved == 0 && holds { 0 } else { moved.max(PRICE) }
@@ -378,23 +409,27 @@ fn asked(moved: usize, limit: usize) -> Result<Option<Status>, Error> {
 struct Tail {
     /// The pieces sent since the last flush, where one plain write would have sent one. It stops at 2.
     pieces: u8,
+    /// Whether the last call was a splice that moved less than it was asked for. Its last piece may have `MSG_MORE`.
+    cut: bool,
     /// Whether the output is not TCP.
     refused: bool,
 }
 
 impl Tail {
     const fn new() -> Self {
-        Self { pieces: 0, refused: false }
+        Self { pieces: 0, cut: false, refused: false }
     }
 
     const fn written(&mut self) {
         self.pieces = if self.pieces == 0 { 1 } else { 2 };
+        self.cut = false;
     }
 
     /// A splice from a pipe can make several pieces: if the pipe is filled meanwhile, if it has more than 16 parts, and before Linux 6.5 one
     /// for each part.
-    const fn spliced(&mut self) {
+    const fn spliced(&mut self, cut: bool) {
         self.pieces = 2;
+        self.cut = cut;
     }
 
     /// Sends the bytes that may wait. `at_once`: whether more follows that one plain write would have included.
@@ -403,5 +438,6 @@ impl Tail {
             self.refused = cork::flush(out_fd, false, true).is_err();
         }
         self.pieces = if at_once { self.pieces.min(1) } else { 0 };
+        self.cut = false;
     }
 }

@@ -7,7 +7,7 @@ mod common;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -15,15 +15,18 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bare_sendfile::{Count, Errno, Error, Mechanisms, Output, Progress, Status, StreamCopy, Transfer, available};
+use bare_sendfile::{
+    Count, Errno, Error, Mechanisms, Output, Progress, SfFlags, Status, StreamCopy, Transfer, available,
+};
 use common::calls::seen;
 use common::faults::seccompiler::{self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 use common::faults::{answer, catch_signals, filter, interrupt, refuse, refused, thread_id, wait_asleep};
+use common::sent::sendfile_hdtr;
 use common::set_nonblocking;
 use common::streams::{self, Kind};
 use common::{
     LSEEK, Message, SENDFILE, available_bytes, drain, fd, fd_of_std, file, in_child, not_checked, pattern, pipe,
-    position, sha256, tcp,
+    position, receive, sha256, tcp,
 };
 
 /// Drives it until done or an error, as `send_all`, on the descriptors of a message.
@@ -755,6 +758,39 @@ fn signals_by_the_thousand() {
         assert!(a_thousand_signals(sender, receiver, &message, |sender| by_steps(sender)) > 0);
         let (sender, receiver) = pipe();
         a_thousand_signals(sender, receiver, &message, |sender| all(sender));
+    }
+}
+
+/// The kernel does not report a signal that cut a call short, only the bytes. The second form does, or the next call would wait.
+#[test]
+fn d2_one_signal_stops_the_second_form() {
+    catch_signals();
+    for len in [0, 8 << 20] {
+        let message = Message::new(len, 16 << 20, 0);
+        let (unix, tcp) = (UnixStream::pair().unwrap(), tcp());
+        let of_tcp = (OwnedFd::from(tcp.0), OwnedFd::from(tcp.1));
+        for (sender, receiver) in [of_tcp, (OwnedFd::from(unix.0), OwnedFd::from(unix.1))] {
+            let mut receiver = File::from(receiver);
+            let (tell, target) = mpsc::channel();
+            let sent = thread::scope(|scope| {
+                let thread = scope.spawn(|| {
+                    tell.send(thread_id()).unwrap();
+                    let (out, file, count) = (fd(&sender), fd(&message.file), message.count());
+                    sendfile_hdtr(out, file, Message::OFFSET, count, &message.headers(), &[], SfFlags::empty())
+                });
+                let first = receive(&mut receiver, 1); // so that something is sent
+                let target = target.recv().unwrap();
+                wait_asleep(target);
+                interrupt(target); // or it has ended already
+                // A reader for all, with which it could go on.
+                let receiver = drain(receiver);
+                let sent = thread.join().unwrap();
+                rustix::net::shutdown(&sender, rustix::net::Shutdown::Write).unwrap();
+                message.assert_arrived(&[first, receiver.join().unwrap()].concat(), sent.progress);
+                sent
+            });
+            assert_eq!(sent.outcome, Err(Error::Errno(Errno::EINTR)));
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bare_sendfile::{Count, Errno, Error, PipeCopy, Status, StreamCopy};
 use common::calls::{Call, seen};
 use common::faults::{allowlist, catch_signals, interrupt, refuse, refused, seccompiler, thread_id, wait_asleep};
-use common::streams::{deafen, unsent};
+use common::streams::{self, Kind, deafen, unsent, why_not};
 use common::{available_bytes, drain, fd, file, in_child, pattern, pipe, receive, set_nonblocking, sha256, tcp, tty};
 use common::{not_checked, unread, wait_readable};
 
@@ -477,13 +477,58 @@ fn a_refused_splice_is_not_tried_again() {
     assert_eq!(status.code(), Some(0), "{status}");
 }
 
+/// C22: asked for more than a pipe holds, kernels since 6.5 send its 16th part with `MSG_MORE`. kTLS and SCTP keep such bytes.
+#[test]
+fn c22_all_of_a_pipe_of_sixteen_parts_arrives_before_the_end() {
+    for kind in Kind::ALL {
+        if let Some(why) = why_not(kind) {
+            not_checked(format!("{kind} is not to be had here: {why}"));
+            continue;
+        }
+        for (len, nonblocking) in [(61_441, false), (61_540, false), (61_540, true), (50_000, false)] {
+            let ((sender, mut receiver), (mut feeder, input)) = (streams::pair(kind).unwrap(), pipe());
+            let whole = pattern(len);
+            feeder.write_all(&whole).unwrap();
+            drop(feeder);
+            let reader = thread::spawn(move || receive(&mut receiver, len));
+            let mut copy = StreamCopy::new(Count::ToEnd, [0; 4096]);
+            if nonblocking {
+                set_nonblocking(&sender);
+                while copy.poll_send(fd(&sender), fd(&input)).unwrap() != Status::Done {}
+            } else {
+                copy.send_all(fd(&sender), fd(&input)).unwrap();
+            }
+            assert_arrived(&reader.join().unwrap(), &whole);
+        }
+    }
+}
+
+/// The same on every kind of stream: a splice asks for no more than the pipe holds.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn c22_a_splice_asks_for_no_more_than_the_pipe_holds() {
+    let ((mut feeder, input), (out, mut receiver)) = (stream("pipe"), stream("tcp"));
+    feeder.write_all(&pattern(50_000)).unwrap();
+    drop(feeder);
+    let mut asked = Vec::new();
+    let note = |call: &Call| {
+        asked.push(call.arguments[4]);
+        None
+    };
+    let mut copy = StreamCopy::new(Count::ToEnd, []);
+    let (outcome, _) = seen(&[libc::SYS_splice], note, || copy.send_all(fd(&out), fd(&input)));
+    assert_eq!((outcome, asked[0], asked.last()), (Ok(()), 50_000, Some(&16)));
+    assert_arrived(&receive(&mut receiver, 50_000), &pattern(50_000));
+}
+
 /// Any other system call than the documented ones ends the process with SIGSYS.
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn the_system_calls_are_those_that_the_documentation_lists() {
     let copying = [libc::SYS_splice, libc::SYS_read, libc::SYS_writev, libc::SYS_getsockopt, common::FCNTL];
-    let filter = allowlist(&[&copying[..], &[libc::SYS_exit_group, libc::SYS_exit]].concat());
-    for (from, to) in [("pipe", "unix"), ("unix", "unix")] {
+    let from_a_pipe = [libc::SYS_ioctl, libc::SYS_ppoll];
+    for (from, to, more) in [("pipe", "unix", &from_a_pipe[..]), ("unix", "unix", &[])] {
+        let filter = allowlist(&[&copying[..], more, &[libc::SYS_exit_group, libc::SYS_exit]].concat());
         let ((mut feeder, input), (out, receiver)) = (stream(from), stream(to));
         feeder.write_all(&pattern(10_000)).unwrap();
         drop(feeder);
@@ -507,6 +552,9 @@ fn the_system_calls_are_those_that_the_documentation_lists() {
         assert_eq!(status.code(), Some(0), "{status}");
     }
 }
+
+/// What can move bytes, or wait for them.
+const MOVES: &[libc::c_long] = &[libc::SYS_splice, libc::SYS_read, libc::SYS_writev, libc::SYS_ppoll];
 
 /// What a copy can ask the system for.
 const CALLS: &[libc::c_long] = &[
@@ -694,14 +742,20 @@ fn copies_packets_of_a_pipe() {
     }
 }
 
-/// splice also says 0 when the output takes nothing. The read that follows finds that the pipe has not ended.
+/// splice also says 0 when the output takes nothing, or when a file of FUSE states too small a size. The read that follows finds that the
+/// input has not ended.
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
-fn d9_a_splice_of_nothing_is_not_the_end_of_a_pipe() {
-    for len in [0, 3] {
-        let ((mut feeder, input), (out, receiver)) = (stream("pipe"), stream("unix"));
-        feeder.write_all(b"some bytes").unwrap();
-        drop(feeder);
+fn d9_a_splice_of_nothing_is_not_the_end_of_a_pipe_or_file() {
+    for (len, from, to) in [(0, "pipe", "unix"), (3, "pipe", "unix"), (0, "file", "pipe"), (3, "file", "pipe")] {
+        let (out, receiver) = stream(to);
+        let input = if from == "file" {
+            file(b"some bytes")
+        } else {
+            let (mut feeder, input) = stream(from);
+            feeder.write_all(b"some bytes").unwrap();
+            input
+        };
         let mut copy = StreamCopy::new(Count::ToEnd, vec![0; len]);
         let (outcome, _) = seen(&[libc::SYS_splice], |_| Some(0), || copy.send_all(fd(&out), fd(&input)));
         assert_eq!((outcome, copy.sent(), copy.spliced()), (Ok(()), 10, 0));
@@ -752,7 +806,7 @@ fn a_timeout_is_waited_for_once() {
         let ((input, _peer), (out, _receiver)) = (tcp(), stream("pipe"));
         input.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let (mut copy, mut piped) = (StreamCopy::new(Count::ToEnd, [0; 100]), PipeCopy::new(Count::ToEnd).unwrap());
-        let (outcome, calls) = seen(CALLS, kernel, || match through_a_pipe {
+        let (outcome, calls) = seen(MOVES, kernel, || match through_a_pipe {
             false => copy.send_all(fd(&out), fd(&input)),
             true => piped.send_all(fd(&out), fd(&input)),
         });
@@ -762,7 +816,7 @@ fn a_timeout_is_waited_for_once() {
     let ((_feeder, input), (out, _receiver)) = (stream("pipe"), stream("unix"));
     set_nonblocking(&input);
     let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
-    let (outcome, calls) = seen(CALLS, kernel, || copy.send_all(fd(&out), fd(&input)));
+    let (outcome, calls) = seen(MOVES, kernel, || copy.send_all(fd(&out), fd(&input)));
     assert_eq!((outcome, &*calls), (Err(Error::Errno(Errno::EAGAIN)), &[libc::SYS_splice][..]));
 }
 
@@ -777,7 +831,7 @@ fn which_side_would_block_is_asked_and_not_tried() {
             set_nonblocking(file);
         }
         let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
-        let polled = seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        let polled = seen(MOVES, kernel, || copy.poll_send(fd(&out), fd(&input)));
         assert_eq!(polled, (Ok(Status::InEmpty), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
         // Filled by the copy itself: a full socket of older kernels takes a little more of another kind.
         let mut fed = 0;
@@ -785,7 +839,7 @@ fn which_side_would_block_is_asked_and_not_tried() {
         while copy.poll_send(fd(&out), fd(&input)) != Ok(Status::OutFull) || unread() == 0 {
             fed += feeder.write(&[1; 4096]).unwrap_or(0);
         }
-        let polled = seen(CALLS, kernel, || copy.poll_send(fd(&out), fd(&input)));
+        let polled = seen(MOVES, kernel, || copy.poll_send(fd(&out), fd(&input)));
         assert_eq!(polled, (Ok(Status::OutFull), SPLICE_AND_ASK.to_vec()), "{from} to {to}");
         assert!(copy.remainder().is_empty());
         drop(feeder);

@@ -10,12 +10,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use bare_sendfile::{
-    Count, Error, FlushOnDrop, IoSlice, Output, PipeCopy, SfFlags, SigpipeGuard, Status, StreamCopy, Transfer,
+    Count, Errno, Error, FlushOnDrop, IoSlice, Output, PipeCopy, SfFlags, SigpipeGuard, Status, StreamCopy, Transfer,
     available, ignore_sigpipe, sendfile, sendfile_all,
 };
 
 mod common;
 use common::sent::{send_file, sendfile_hdtr};
+use common::streams::set_option;
 use common::{fd, in_child, memfd, tcp};
 
 const HEADER: &[IoSlice<'_>] = &[IoSlice::new(b"header")];
@@ -154,8 +155,8 @@ fn check(rows: &[&str], bodies: &[Body<'_>]) {
 }
 
 const SENDS: &str = "[`sendfile_all`], [`sendfile_hdtr_all`]";
-const READS: &str = "… all from `sendfile_hdtr` on, if there is a buffer";
-const LAYERED: &str = "… all from `sendfile_hdtr` on, to kTLS";
+const READS: &str = "… these and `sendfile_hdtr`, if there is a buffer";
+const LAYERED: &str = "… these and `sendfile_hdtr`, to kTLS";
 
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
@@ -183,6 +184,17 @@ fn of_the_second_form() {
         let rows: Vec<_> = [name].into_iter().chain(row).collect();
         check(&rows, &[&|files| hdtr(&files.tcp, files, 100, flags), &|files| hdtr(&files.memfd, files, len, flags)]);
     }
+    let stops = |files: &Files| {
+        set_option(&files.tcp, libc::SOL_SOCKET, libc::SO_SNDBUF, &(1_i32 << 17)).unwrap();
+        set_option(&files.tcp, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &libc::timeval { tv_sec: 0, tv_usec: 9000 })
+            .unwrap();
+        let sent = sendfile_hdtr(fd(&files.tcp), fd(&files.input), 0, 3 << 20, HEADER, TRAILER, SfFlags::empty());
+        sent.outcome == Err(Errno::EAGAIN.into()) && sent.progress.file > 0
+    };
+    check(
+        &[name, "… if a call to a socket sends less"],
+        &[&stops, &|files| hdtr(&files.memfd, files, 100, SfFlags::empty())],
+    );
 }
 
 #[test]

@@ -4,13 +4,13 @@ mod flush_on_drop;
 mod perform;
 
 pub use self::flush_on_drop::FlushOnDrop;
-use self::perform::{Stop, flush};
+use self::perform::{Stop, flush, read_byte};
 use crate::errno::Errno;
 use crate::fd::{AsFd, BorrowedFd};
 use crate::flags::{FlagsReport, SfFlags};
 use crate::iovec::IoSlice;
 use crate::sys::{self, hints::Hints};
-use crate::transfer::{Count, Error, Mechanisms, Progress, Step, Transfer};
+use crate::transfer::{Count, Error, Mechanisms, Output, Progress, Step, Transfer};
 
 /// The bytes that a call sent, and the error that stopped it, if one did. [`bytes`](Self::bytes) returns the one
 /// or the other, [`into_parts`](Self::into_parts) both.
@@ -86,7 +86,9 @@ pub enum Status {
 /// the trailers. Returns how much of each was sent.
 ///
 /// It goes on after a short count. It stops when everything is sent, on `EAGAIN`, on `EINTR` and on errors. The result has the bytes sent
-/// until then. To go on from there, use a [`Transfer`] and its drivers instead.
+/// until then. To go on from there, use a [`Transfer`] and its drivers instead. On a blocking socket without `SO_SNDTIMEO`, a signal that cuts
+/// a call short is `EINTR` too. (Linux reports such a signal only if no byte was sent. On FreeBSD and macOS one that cuts headers or trailers short is not
+/// noticed, nor is one on a pipe.)
 ///
 /// - `offset` is in bytes from the start of the file. The position of `in_fd` is neither used nor changed.
 /// - `count` is [`Count::Bytes`] (or a plain `u64`) or [`Count::ToEnd`]. With a count of 0, only headers and trailers are sent.
@@ -107,7 +109,7 @@ pub enum Status {
 /// (`MSG_NOSIGNAL`).
 ///
 /// System calls: `getsockopt`, `sendmsg` (sockets) or `writev` (others), `sendfile`, `setsockopt`; `pread64` to find the end of the file;
-/// `statx` before a file is sent to kTLS or SCTP; with flags `preadv2` and `fadvise64`. Linux 2.6.33 or later.
+/// `statx` before a file is sent to kTLS or SCTP; `fcntl` and `ppoll` after a short count; with flags `preadv2` and `fadvise64`. Linux 2.6.33 or later.
 ///
 /// # Errors
 ///
@@ -371,9 +373,13 @@ impl Drive<'_> {
                 break Ok(Status::Yielded);
             }
             steps = steps.saturating_add(1_u32);
+            let sent = transfer.progress();
             match transfer.next_step_within(self.headers, self.trailers, self.buffer.len(), most.max(1)) {
                 Ok(Step::Done) => break Ok(Status::Done),
                 Ok(step) => match self.perform(transfer, &step) {
+                    Ok(()) if !restart && self.is_interrupted(transfer, &step, sent) => {
+                        break Err(Error::Errno(Errno::EINTR));
+                    }
                     Ok(()) => {}
                     Err(Stop { error: Error::Errno(Errno::EINTR), .. }) if restart => {}
                     Err(Stop { error: Error::Errno(Errno::EAGAIN), in_empty: true }) => break Ok(Status::InEmpty),
@@ -385,6 +391,24 @@ impl Drive<'_> {
         };
         flush(transfer, outcome == Ok(Status::OutFull), self.out_fd);
         outcome
+    }
+
+    /// Whether a signal ended this call to a blocking socket. The kernel does not report that if the call has moved bytes. The next call would
+    /// wait, and the signal would be forgotten.
+    fn is_interrupted(&self, transfer: &Transfer, step: &Step<'_>, before: Progress) -> bool {
+        let moved = transfer.progress().total() - before.total();
+        if moved == 0 || moved >= transfer.asked() {
+            return false;
+        }
+        let goes_on = match *step {
+            Step::Write { socket, .. } => socket,
+            // Most short counts are the end of the file.
+            Step::SendFile { offset: Some(offset), .. } => {
+                transfer.output() != Some(Output::NotSocket) && read_byte(self.in_fd, Some(offset + moved)) == Ok(1)
+            }
+            _ => false,
+        };
+        goes_on && sys::waits_for_ever(self.out_fd)
     }
 
     /// Performs a step, and the work that the flags ask for.

@@ -168,7 +168,7 @@ fn size(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
 }
 
 /// Reads a byte and discards it. Returns 1 if there was one.
-fn read_byte(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
+pub(super) fn read_byte(in_fd: BorrowedFd<'_>, offset: Option<u64>) -> Result<usize> {
     pread(in_fd, &mut [0], position(in_fd, offset)?)
 }
 

@@ -61,8 +61,10 @@ impl PipeCopy {
     /// Those of pipe2(2): `EMFILE`, `ENFILE`.
     pub fn new(count: Count) -> Result<Self> {
         let (reader, writer) = sys::pipe()?;
-        let (fill, mut drain) = (StreamCopy::new(count, []), StreamCopy::new(Count::ToEnd, []));
+        let (mut fill, mut drain) = (StreamCopy::new(count, []), StreamCopy::new(Count::ToEnd, []));
         drain.keeps = Some(true);
+        // Each splice to the output is limited to what is in the pipe, anyway.
+        (fill.exact, drain.exact) = (Some(false), Some(false));
         Ok(Self { fill, drain, taken: 0, budget: CAP, reader, writer })
     }
 
@@ -170,7 +172,7 @@ impl PipeCopy {
             }
             budget = budget.saturating_sub(price(self.sent() - before, self.remainder() > 0));
         };
-        if outcome != Ok(Status::OutFull) {
+        if outcome != Ok(Status::OutFull) || self.drain.tail.cut {
             self.drain.tail.flush(out_fd, outcome == Ok(Status::Yielded));
         }
         outcome

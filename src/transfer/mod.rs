@@ -808,6 +808,11 @@ impl Transfer {
         Ok(())
     }
 
+    /// Returns the bytes that the last step which moves bytes asked for.
+    pub(crate) const fn asked(&self) -> u64 {
+        self.asked as u64
+    }
+
     /// Records that the pending step asks for so few bytes.
     pub(crate) fn ask_less(&mut self, count: usize) {
         self.asked = self.asked.min(one_call(count));

@@ -51,6 +51,10 @@ global_asm!(".globl _start", "_start:", "move $a0, $sp", "bl {main}", main = sym
 // The callee may save registers above its frame.
 #[cfg(target_arch = "s390x")]
 global_asm!(".globl _start", "_start:", "lgr %r2, %r15", "aghi %r15, -160", "brasl %r14, {main}", main = sym start_main);
+#[cfg(all(target_arch = "powerpc64", target_endian = "big", target_env = "gnu"))]
+compile_error!(
+    "the first version of powerpc64's ABI has another entry: use powerpc64-unknown-linux-musl, which has the second"
+);
 // The kernel enters with the entry's address in r12, from which a function finds its table of contents.
 #[cfg(target_arch = "powerpc64")]
 global_asm!(

@@ -1,5 +1,5 @@
-//! The entry and the end of a program without a C library, on Linux for each processor of the crate, and on FreeBSD. A program only names its
-//! `main`:
+//! The entry and the end of a program without a C library, on Linux for each processor of the crate, and on FreeBSD. (On powerpc64 with the
+//! second version of its ABI, as musl has it.) A program only names its `main`:
 //!
 //! ```ignore
 //! #![no_std]

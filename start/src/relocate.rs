@@ -38,6 +38,7 @@ const AT_BASE: usize = 7;
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
+const PT_INTERP: u32 = 3;
 
 /// `Elf64_Ehdr`, `Elf32_Ehdr`: their size. The program headers follow.
 const ELF_HEADER: usize = if cfg!(target_pointer_width = "64") { 64 } else { 52 };
@@ -47,6 +48,8 @@ const DT_TABLE: usize = if cfg!(target_arch = "arm") { 17 } else { 7 };
 /// `DT_RELASZ` or `DT_RELSZ`.
 const DT_TABLE_SIZE: usize = if cfg!(target_arch = "arm") { 18 } else { 8 };
 
+/// Another table, of calls.
+const DT_JMPREL: usize = 23;
 /// The table of the same in less space, which no linker makes unless it is told to.
 const DT_RELR: usize = 36;
 
@@ -125,6 +128,8 @@ unsafe extern "C" fn relocate(stack: usize) {
         match header.kind {
             PT_LOAD if header.offset == 0 => base = first - ELF_HEADER - header.address,
             PT_DYNAMIC => dynamic = header.address,
+            // The dynamic linker was started with the program as its argument. Then the kernel passes no AT_BASE.
+            PT_INTERP => return,
             _ => {}
         }
         headers += HEADER;
@@ -142,7 +147,7 @@ unsafe extern "C" fn relocate(stack: usize) {
             0 => break,
             DT_TABLE => relocations = base + value,
             DT_TABLE_SIZE => bytes = value,
-            DT_RELR => all = false,
+            DT_JMPREL | DT_RELR => all = false,
             _ => {}
         }
         entry += 2 * WORD;

@@ -204,7 +204,27 @@ pub(crate) fn unread(_in: BorrowedFd<'_>) -> Result<usize> {
     Err(Errno::ENOSYS)
 }
 
-/// Whether `fd` is a pipe; asked after a splice only.
+/// The same.
+pub(crate) fn wait_readable(_in: BorrowedFd<'_>) -> Result<()> {
+    Err(Errno::ENOSYS)
+}
+
+/// The same.
+pub(crate) fn is_nonblocking(_file: BorrowedFd<'_>) -> Result<bool> {
+    Err(Errno::ENOSYS)
+}
+
+/// Asked after a short count, to find one that a signal has made. These kernels report the signal of a sendfile beside the bytes.
+pub(crate) fn waits_for_ever(_out: BorrowedFd<'_>) -> bool {
+    false
+}
+
+/// Asked after a splice only.
+pub(crate) fn is_regular(_in: BorrowedFd<'_>) -> bool {
+    false
+}
+
+/// Whether `fd` is a pipe; asked before a splice only.
 pub(crate) fn is_pipe(_in: BorrowedFd<'_>) -> bool {
     false
 }

@@ -49,6 +49,7 @@ pub(crate) const SOCK_STREAM: usize = 1;
 const SOL_SOCKET: c_int = 1;
 const SO_TYPE: c_int = 3;
 const SO_PROTOCOL: c_int = 38;
+const SO_SNDTIMEO: c_int = if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 19 } else { 21 };
 /// The result of [`socket_protocol`] for TCP.
 pub(crate) const IPPROTO_TCP: usize = 6;
 /// The result of [`socket_protocol`] for MPTCP.
@@ -66,7 +67,9 @@ const RWF_NOWAIT: c_int = 8;
 const SEEK_CUR: c_int = 1;
 const SPLICE_F_NONBLOCK: isize = 2;
 const O_CLOEXEC: c_int = 0o2_000_000;
+const F_GETFL: c_int = 3;
 const F_GETPIPE_SZ: c_int = 1032;
+const O_NONBLOCK: usize = 0o4000;
 const FIONREAD: usize =
     if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 0x4004_667f } else { 0x541b };
 const POLLIN: i16 = 1;
@@ -233,18 +236,33 @@ pub(crate) fn splice(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>, count: usize
     Errno::check(result)
 }
 
+/// `struct statx` of include/uapi/linux/stat.h, the same on all processors.
+#[repr(C)]
+struct Statx {
+    before: [u32; 7],
+    mode: u16,
+    between: [u16; 5],
+    size: u64,
+    after: [u64; 26],
+}
+
 /// statx(2): returns the size that the file reports.
 pub(crate) fn file_size(in_fd: BorrowedFd<'_>) -> Result<u64> {
-    /// `struct statx` of include/uapi/linux/stat.h, the same on all processors.
-    #[repr(C)]
-    struct Statx {
-        before: [u64; 5],
-        size: u64,
-        after: [u64; 26],
-    }
-    const AT_EMPTY_PATH: isize = 0x1000;
     const STATX_SIZE: isize = 0x200;
-    let mut stat = Statx { before: [0; 5], size: 0, after: [0; 26] };
+    statx(in_fd, STATX_SIZE).map(|stat| stat.size)
+}
+
+/// statx(2): whether this is a regular file.
+pub(crate) fn is_regular(in_fd: BorrowedFd<'_>) -> bool {
+    const STATX_TYPE: isize = 1;
+    const S_IFMT: u16 = 0o170_000;
+    const S_IFREG: u16 = 0o100_000;
+    statx(in_fd, STATX_TYPE).is_ok_and(|stat| stat.mode & S_IFMT == S_IFREG)
+}
+
+fn statx(in_fd: BorrowedFd<'_>, mask: isize) -> Result<Statx> {
+    const AT_EMPTY_PATH: isize = 0x1000;
+    let mut stat = Statx { before: [0; 7], mode: 0, between: [0; 5], size: 0, after: [0; 26] };
     // SAFETY: the kernel reads the empty path and writes the 256 bytes of `stat`, of this frame.
     let result = unsafe {
         arch::syscall5(
@@ -252,25 +270,25 @@ pub(crate) fn file_size(in_fd: BorrowedFd<'_>) -> Result<u64> {
             fd(in_fd),
             c"".as_ptr().cast_mut().cast(),
             word(AT_EMPTY_PATH),
-            word(STATX_SIZE),
+            word(mask),
             (&raw mut stat).cast(),
         )
     };
-    Errno::check(result).map(|_| stat.size)
+    Errno::check(result).map(|_| stat)
 }
 
-/// ppoll(2) without waiting: returns the events that have happened. Errors and hang-ups are always included.
-fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N]) -> Result<[i16; N]> {
+/// ppoll(2): returns the events that have happened. Errors and hang-ups are always included. `wait`: whether to wait for the first.
+fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N], wait: bool) -> Result<[i16; N]> {
     let mut fds = asked.map(|(fd, events)| PollFd { fd: fd.as_raw_fd(), events, revents: 0 });
     let mut no_time: [i64; 2] = [0, 0];
-    // SAFETY: the kernel reads and writes `fds`, `N` of them, and `no_time` (a timespec of two numbers of at most 64 bits), all
-    // of this frame. There is no set of signals.
+    // SAFETY: the kernel reads and writes `fds`, `N` of them, and `no_time` (a timespec of two numbers of at most 64 bits), if it is
+    // given; all of this frame. There is no set of signals.
     let result = unsafe {
         arch::syscall5(
             nr::PPOLL,
             fds.as_mut_ptr().cast(),
             word(N as isize),
-            (&raw mut no_time).cast(),
+            if wait { null_mut() } else { (&raw mut no_time).cast() },
             null_mut(),
             word(size_of::<SigSet>() as isize),
         )
@@ -284,12 +302,47 @@ fn poll<const N: usize>(asked: [(BorrowedFd<'_>, i16); N]) -> Result<[i16; N]> {
 
 /// ppoll(2) without waiting: returns whether a read would not block (there are bytes, the end, or an error), and whether a write would not.
 pub(crate) fn ready(in_fd: BorrowedFd<'_>, out_fd: BorrowedFd<'_>) -> Result<(bool, bool)> {
-    poll([(in_fd, POLLIN), (out_fd, POLLOUT)]).map(|[input, output]| (input != 0, output != 0))
+    poll([(in_fd, POLLIN), (out_fd, POLLOUT)], false).map(|[input, output]| (input != 0, output != 0))
 }
 
 /// ppoll(2) without waiting: returns whether nothing more can arrive.
 pub(crate) fn hung_up(in_fd: BorrowedFd<'_>) -> Result<bool> {
-    poll([(in_fd, POLLRDHUP)]).map(|[input]| input & (POLLRDHUP | POLLHUP) != 0)
+    poll([(in_fd, POLLRDHUP)], false).map(|[input]| input & (POLLRDHUP | POLLHUP) != 0)
+}
+
+/// ppoll(2): waits until a read would not block. Fails with `EINTR` if a signal came before.
+pub(crate) fn wait_readable(in_fd: BorrowedFd<'_>) -> Result<()> {
+    poll([(in_fd, POLLIN)], true).and_then(|[input]| if input == 0 { Err(Errno::EINTR) } else { Ok(()) })
+}
+
+/// fcntl(2), `F_GETFL`: whether calls that would block fail with `EAGAIN`.
+pub(crate) fn is_nonblocking(file: BorrowedFd<'_>) -> Result<bool> {
+    // SAFETY: it touches no memory of this process.
+    let result = unsafe { arch::syscall3(nr::FCNTL, fd(file), word(F_GETFL as isize), word(0)) };
+    Errno::check(result).map(|flags| flags & O_NONBLOCK != 0)
+}
+
+/// Whether a send on this socket waits for room as long as it takes: the socket is blocking, has no `SO_SNDTIMEO`, and has not failed.
+pub(crate) fn waits_for_ever(out_fd: BorrowedFd<'_>) -> bool {
+    is_nonblocking(out_fd) == Ok(false) && poll([(out_fd, 0)], false) == Ok([0]) && send_timeout(out_fd) == Ok([0, 0])
+}
+
+/// getsockopt(2), `SO_SNDTIMEO`: returns seconds and microseconds, or 0 of both if there is no limit.
+fn send_timeout(out_fd: BorrowedFd<'_>) -> Result<[isize; 2]> {
+    let mut time: [isize; 2] = [0; 2];
+    let mut len = size_of_val(&time) as u32;
+    // SAFETY: the kernel writes a `struct timeval` of two words to `time`, and its length to `len`, both of this frame.
+    let result = unsafe {
+        arch::syscall5(
+            nr::GETSOCKOPT,
+            fd(out_fd),
+            word(SOL_SOCKET as isize),
+            word(SO_SNDTIMEO as isize),
+            (&raw mut time).cast(),
+            (&raw mut len).cast(),
+        )
+    };
+    Errno::check(result).map(|_| time)
 }
 
 /// ioctl(2), `FIONREAD`: returns the bytes that can be read.

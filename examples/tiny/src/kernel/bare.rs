@@ -16,6 +16,16 @@ pub const STDERR: Fd = unsafe { BorrowedFd::borrow_raw(2) };
 const EBADF: i32 = 9;
 const AT_FDCWD: i32 = -100;
 const O_RDONLY: i32 = 0;
+/// For files of 2 GiB and more. 64-bit processors need no flag for them.
+const O_LARGEFILE: i32 = if cfg!(target_pointer_width = "64") {
+    0
+} else if cfg!(target_arch = "arm") {
+    0o400_000
+} else if cfg!(target_arch = "powerpc") {
+    0o200_000
+} else {
+    0o100_000
+};
 const O_WRONLY: i32 = 1;
 const O_CREAT: i32 = 0o100;
 const O_EXCL: i32 = 0o200;
@@ -32,7 +42,7 @@ pub fn create(name: &CStr) -> Result<Fd, i32> {
 
 fn openat(name: &CStr, flags: i32) -> Result<Fd, i32> {
     // SAFETY: the kernel reads `name` to its zero byte.
-    match unsafe { syscall!(Sysno::openat, AT_FDCWD, name.as_ptr(), flags, 0o666) } {
+    match unsafe { syscall!(Sysno::openat, AT_FDCWD, name.as_ptr(), flags | O_LARGEFILE, 0o666) } {
         // The number of a standard stream that nobody opened: what is written there would go into the file.
         Ok(..=2) => Err(EBADF),
         // SAFETY: it was just opened, and nobody closes it before the program ends.
