@@ -7,6 +7,7 @@ use bare_sendfile::fd::AsFd;
 use bare_sendfile::{Count, Error, IoSlice, Output, Status as Sent, Transfer};
 use httpd::conditions::{Answer, answer};
 use httpd::head::{self, Common};
+use httpd::kept;
 use httpd::path::{self, Path};
 use httpd::request::{self, Method, Parsed, Request};
 use httpd::status::Status;
@@ -16,7 +17,7 @@ use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
 use crate::files::{FileId, Files, Found};
-use crate::memory::{self, PAGE};
+use crate::memory;
 
 /// Seconds for the client to close after the last answer, or to send a request when the server is to end.
 const LINGER: u64 = 5;
@@ -26,10 +27,6 @@ const TURN: usize = 16;
 const BUDGET: usize = 8 << 20;
 /// Of include/uapi/linux/sockios.h.
 const SIOCOUTQ: Opcode = 0x5411;
-
-/// Pages that a connection has, and uses only if it has to. At their start are bytes that came in and are not parsed yet, at their end a
-/// head that is not sent yet. A query is in one of the two.
-pub const KEPT: usize = (Inbox::SIZE + head::MAX_PLAIN).next_multiple_of(PAGE);
 
 /// What the connections share: the machinery, and room for what is rarely kept from one event to the next.
 pub struct Shared {
@@ -48,8 +45,10 @@ pub struct Shared {
     pub head: [u8; head::MAX_HEAD],
     /// Lent to transfers: small files go out with their head in one write.
     pub buffer: [u8; 64 << 10],
-    /// `KEPT` bytes for each connection.
+    /// What the connections keep, each in pages of its own.
     pub kept: &'static mut [u8],
+    /// The bytes of a page.
+    pub page: usize,
     /// No connection takes a new request any more.
     pub draining: bool,
 }
@@ -198,7 +197,7 @@ impl Connection {
 
     /// Does what can be done. `hung_up`: the client sends no more, so that a short read is followed by the end.
     pub fn advance(&mut self, id: u32, shared: &mut Shared, inbox: &mut Inbox, hung_up: bool) -> Next {
-        let kept = kept(id);
+        let kept = kept::pages(id, shared.page);
         inbox.load(shared.kept.get(kept.start..kept.start + self.received).unwrap_or(&[]));
         let next = self.turn(kept.clone(), shared, inbox, hung_up);
         let waiting = inbox.waiting();
@@ -255,8 +254,8 @@ impl Connection {
                                 self.deadline = self.deadline.min(shared.watched + LINGER);
                                 return Next::Wait;
                             }
-                            // No request has begun, and none is to begin.
-                            Received::Nothing if done > 0 => self.linger(shared.watched),
+                            // No request has begun, and none is to begin. The client may not have all of the last answer yet.
+                            Received::Nothing if done > 0 || self.unsent() > 0 => self.linger(shared.watched),
                             Received::Nothing | Received::End => return Next::Close,
                         }
                     }
@@ -302,12 +301,6 @@ impl Connection {
         (self.deadline, self.unsent) = (watched + LINGER, None);
         let _ = shutdown(&self.socket, Shutdown::Write); // An error is one of the connection; the next read has it.
     }
-}
-
-/// Where the pages of a connection are.
-pub fn kept(id: u32) -> Range<usize> {
-    let start = id as usize * KEPT;
-    start..start + KEPT
 }
 
 /// What to send for a request.

@@ -27,11 +27,12 @@ const FOLDER: OFlags = LOOK.union(OFlags::DIRECTORY);
 /// A file may have become something else before it is opened by its path: nothing waits then.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// File systems whose files are made when they are read, and have no size before: proc, sysfs, debugfs, tracefs, securityfs,
-/// SELinux, Smack, AppArmor, both of cgroups, resctrl, binfmt_misc, bpf, efivarfs, pstore, Xen's.
+/// File systems whose files are made when they are read, and have no true size before: proc, sysfs, configfs, debugfs, tracefs,
+/// securityfs, SELinux, Smack, AppArmor, both of cgroups, resctrl, binfmt_misc, bpf, efivarfs, pstore, Xen's, message queues.
 const MADE: &[i64] = &[
     0x9fa0,
     0x6265_6572,
+    0x6265_6570,
     0x6462_6720,
     0x7472_6163,
     0x7363_6673,
@@ -46,6 +47,7 @@ const MADE: &[i64] = &[
     0xde5e_81e4,
     0x6165_676c,
     0xabba_1974,
+    0x1980_0202,
 ];
 /// File systems that keep no time of change, or one that somebody chose: FAT, exFAT, what FUSE serves, and images, of which a
 /// new one can stand in the place of another: squashfs, EROFS, ISO 9660, cramfs, romfs, UDF.

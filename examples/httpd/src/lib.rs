@@ -6,6 +6,7 @@ pub mod conditions;
 pub mod content_type;
 pub mod date;
 pub mod head;
+pub mod kept;
 pub mod path;
 pub mod range;
 pub mod request;

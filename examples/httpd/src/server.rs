@@ -4,9 +4,9 @@ use core::fmt::Write;
 use core::mem::MaybeUninit;
 use core::net::SocketAddr;
 
-use httpd::{date, head};
-use rustix::event::Timespec;
+use httpd::{date, head, kept};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, Result};
 use rustix::net::{
@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::arguments::Arguments;
-use crate::connection::{self, Connection, Inbox, KEPT, Next, Shared};
+use crate::connection::{Connection, Inbox, Next, Shared};
 use crate::files::{Files, MAX_CACHED};
 use crate::slab::Slab;
 use crate::{Out, memory, signals};
@@ -109,6 +109,7 @@ impl Server {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
         epoll::add(&epoll, &signals, EventData::new_u64(SIGNALS), EventFlags::IN)?;
+        let page = memory::page();
         let shared = Shared {
             files,
             now: 0,
@@ -118,7 +119,8 @@ impl Server {
             date: date::format(0),
             head: [0; head::MAX_HEAD],
             buffer: [0; 64 << 10],
-            kept: memory::bytes(connections as usize * KEPT)?,
+            kept: memory::bytes(kept::pages(connections, page).start)?,
+            page,
             draining: false,
         };
         let connections = Slab::new(connections)?;
@@ -205,6 +207,11 @@ impl Server {
             }
             let Some(listener) = &self.listener else { return };
             if self.shared.draining {
+                // Without a free descriptor, accept4(2) fails before it looks whether anybody waits.
+                let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+                if poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&now)) == Ok(0) {
+                    return self.listener = None;
+                }
                 match self.waiting.checked_sub(1) {
                     Some(waiting) => self.waiting = waiting,
                     None => return self.listener = None,
@@ -212,7 +219,6 @@ impl Server {
             }
             let socket = match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(socket) => socket,
-                Err(Errno::AGAIN) if self.shared.draining => return self.listener = None,
                 Err(Errno::AGAIN) => return,
                 Err(Errno::MFILE | Errno::NFILE) if self.shared.files.evict() => continue,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(),
@@ -290,7 +296,7 @@ impl Server {
 
     fn close(&mut self, id: u32) {
         if let Some(connection) = self.connections.remove(id) {
-            let pages = self.shared.kept.get_mut(connection::kept(id)).unwrap_or(&mut []);
+            let pages = self.shared.kept.get_mut(kept::pages(id, self.shared.page)).unwrap_or(&mut []);
             connection.end(&mut self.shared.files, pages);
             self.resume();
         }

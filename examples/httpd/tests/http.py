@@ -558,6 +558,26 @@ class Http(Base):
         self.assertEqual(busy.stream.read(), b"")
         self.assertEqual(self.server.process.wait(PATIENCE), 0)
 
+    def test_termination_with_an_answer_that_the_kernel_still_brings(self):
+        client = self.client(self.server)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        client.socket.sendall(b"GET /medium HTTP/1.1\r\nHost: x\r\n\r\n")
+        time.sleep(1)  # until the server has handed over all of it, of which there is room for little here
+        self.server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        # A closed socket would answer this with a reset, and the rest would never come.
+        client.socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        response = Response(client.stream)
+        self.assertEqual((response.body, response.fields["connection"]), (self.files["/medium"], "keep-alive"))
+        self.assertEqual(client.stream.read(), b"")
+        client.close()
+        self.assertEqual(self.server.process.wait(PATIENCE), 0)
+
+    def test_termination_without_descriptors(self):
+        pid = self.server.process.pid
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+        self.assertEqual(self.server.end(), 0)
+
     def test_a_second_signal_ends_it(self):
         for second, status in [(signal.SIGTERM, 143), (signal.SIGINT, 130)]:
             server = self.start()
@@ -923,6 +943,18 @@ class Limits(Base):
             server = Server(root)
             self.addCleanup(server.kill)
             self.assertEqual(self.client(server).get(target).status, 404, target)
+
+    def test_message_queues_are_not_found(self):
+        folder = Path(self.folder.name) / "queues"
+        folder.mkdir()
+        become_root = [] if os.geteuid() == 0 else ["--map-root-user"]
+        mounted = 'mount -t mqueue none "$0" && touch "$0/queue" && exec "$@"'
+        program = ["unshare", *become_root, "--mount", "--ipc", "sh", "-c", mounted, folder]
+        if subprocess.run([*program, "true"], timeout=PATIENCE).returncode:
+            self.skipTest("may not mount")
+        server = Server(folder, program=[*program, *HTTPD])
+        self.addCleanup(server.kill)
+        self.assertEqual(self.client(server).get("/queue").status, 404)
 
     def test_ipv6_and_wrong_arguments(self):
         server = self.start("--bind", "::1")
