@@ -6,6 +6,8 @@
  * An init in an initramfs puts things where the real root expects them: keys, modules, an image. Nobody is there to start it again,
  * so each error has its name. SIGPIPE needs no care: the kernel sends PID 1 no signal that it does not handle. */
 #define _GNU_SOURCE
+/* Files of 2 GiB and more, where a `long` has 32 bits too. */
+#define _FILE_OFFSET_BITS 64
 #include <bare_sendfile.h>
 
 #include <fcntl.h>
@@ -40,16 +42,20 @@ int main(int argc, char **argv)
     int from = open(argv[1], O_RDONLY | O_CLOEXEC);
     if (from < 0 || fstat(from, &stat))
         return fail(argv[1], errno);
-    /* Under a name of its own until it is whole. */
+    /* Under a name that no file has until it is whole: a fixed one could be the user's, or be left over from a loss of power. */
     char *part;
-    if (asprintf(&part, "%s.part", argv[2]) < 0)
+    if (asprintf(&part, "%s.XXXXXX", argv[2]) < 0)
         return fail(argv[2], ENOMEM);
-    int to = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int to = mkostemp(part, O_CLOEXEC);
     if (to < 0)
-        return fail(part, errno);
+        return fail(argv[2], errno);
     int error = copy(from, to);
+    /* The mode after the owner, whose change takes setuid bits away. Without its owner, a user's program would be setuid root. */
+    mode_t mode = stat.st_mode & 07777;
+    if (fchown(to, stat.st_uid, stat.st_gid))
+        mode &= 0777;
     /* Many file systems store the bytes only now, and say only now that they cannot. */
-    if (!error && (fchmod(to, stat.st_mode & 07777) || fsync(to)))
+    if (!error && (fchmod(to, mode) || fsync(to)))
         error = errno;
     if (close(to) && !error)
         error = errno;

@@ -4,6 +4,8 @@
  *
  * It prints its port. */
 #define _GNU_SOURCE
+/* Files of 2 GiB and more, where a `long` has 32 bits too. */
+#define _FILE_OFFSET_BITS 64
 #include <bare_sendfile.h>
 
 #include <arpa/inet.h>
@@ -39,6 +41,21 @@ static int wait_for(int fd, short events)
     return ready > 0 ? 0 : ready < 0 ? errno : ETIMEDOUT;
 }
 
+/* Sets the length that is announced; 0, or an error number. What is no regular file has none. Nor have those of /proc, which are made when
+   they are read. */
+static int length(int file, off_t *size)
+{
+    struct stat stat;
+    if (fstat(file, &stat))
+        return errno;
+    if (!S_ISREG(stat.st_mode))
+        return EINVAL;
+    *size = stat.st_size;
+    char first;
+    ssize_t got = *size ? 0 : pread(file, &first, 1, 0);
+    return got < 0 ? errno : got > 0 ? EINVAL : 0;
+}
+
 /* Reads until the end of the request's head; what is in it makes no difference here. */
 static int request(int client)
 {
@@ -65,18 +82,15 @@ static int request(int client)
 
 /* The head and the file, from wherever the socket lets it go on. In a server with many clients `transfer`, `head` and the two
    descriptors are in the struct of a connection, and the event loop stands in for poll(2). */
-static int respond(int client, int file)
+static int respond(int client, int file, off_t size)
 {
-    struct stat stat;
-    if (fstat(file, &stat))
-        return errno;
     char text[128];
     int length = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %lld\r\n\r\n",
-                          (long long)stat.st_size);
+                          (long long)size);
     struct iovec head = {text, length};
     struct sf_hdtr hdtr = {&head, 1, NULL, 0};
     struct bare_transfer transfer;
-    int status = bare_transfer_init(&transfer, 0, stat.st_size, &hdtr);
+    int status = bare_transfer_init(&transfer, 0, size, &hdtr);
     if (status < 0)
         return -status;
     while ((status = bare_transfer_poll_send(&transfer, client, file, &hdtr, NULL, 0)) != BARE_DONE) {
@@ -84,36 +98,43 @@ static int respond(int client, int file)
         if (error)
             return error;
     }
-    /* Sent is not received: closed now, with something unread in it, the socket would drop what is on its way. */
+    /* Sent is not received: closed now, with something unread in it, the socket would drop what is on its way. Of a client that goes on
+       and on only so much is read. */
     shutdown(client, SHUT_WR);
-    for (char rest[4096]; wait_for(client, POLLIN) == 0 && read(client, rest, sizeof rest) > 0;)
-        ;
+    char rest[4096];
+    for (int reads = 0; reads < 100 && wait_for(client, POLLIN) == 0 && read(client, rest, sizeof rest) > 0;)
+        reads++;
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-    int file = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-    if (file < 0)
-        return fail("usage: respond FILE", argc == 2 ? errno : EINVAL);
+    if (argc != 2)
+        return fail("usage: respond FILE", EINVAL);
+    /* Nonblocking, or opening a FIFO waits for a writer. */
+    int file = open(argv[1], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    off_t size;
+    int error = file < 0 ? errno : length(file, &size);
+    if (error)
+        return fail(argv[1], error);
     /* A client that leaves is EPIPE, and not the end of the program. */
     signal(SIGPIPE, SIG_IGN);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
+    socklen_t address_size = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int unsent = UNSENT;
     if (setsockopt(listener, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) ||
-        bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1) ||
-        getsockname(listener, (struct sockaddr *)&address, &size))
+        bind(listener, (struct sockaddr *)&address, address_size) || listen(listener, 1) ||
+        getsockname(listener, (struct sockaddr *)&address, &address_size))
         return fail("listen", errno);
     printf("%d\n", ntohs(address.sin_port));
     fflush(stdout);
-    int error = wait_for(listener, POLLIN);
+    error = wait_for(listener, POLLIN);
     int client = error ? -1 : accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (client < 0)
         return fail("accept", error ? error : errno);
     error = request(client);
     if (!error)
-        error = respond(client, file);
+        error = respond(client, file, size);
     return error ? fail("client", error) : 0;
 }

@@ -47,23 +47,32 @@ _second.argtypes = [
 ]  # fmt: skip
 
 
-def sendfile(out_fd, in_fd, offset, count, headers=(), trailers=(), flags=0):
+# In the place of (), () and 0, which a caller can give.
+_NOT_GIVEN = object()
+_BITS_OF_SIZE_T = 8 * ctypes.sizeof(ctypes.c_size_t)
+
+
+def sendfile(out_fd, in_fd, offset, count, headers=_NOT_GIVEN, trailers=_NOT_GIVEN, flags=_NOT_GIVEN):
     """Copies count bytes from in_fd to out_fd, starting at offset, and returns how many were sent.
 
-    An offset of None is the file's position. With headers, trailers or flags it is the second form: they are sent before and after the
-    file, their bytes count, and a count of 0 is to the end of the file. If the file has fewer than count bytes, the trailers are withheld.
+    With these four it is Linux's own call. An offset of None is the file's position then.
+
+    If headers, trailers or flags is given, empty or 0 too, it is the second form. They are sent before and after the file, their bytes
+    count, and a count of 0 is to the end of the file. If the file has fewer than count bytes, the trailers are withheld.
     """
     # ctypes would cut them off.
-    out_fd, in_fd, count, flags = (_fits(number, bits) for number, bits in ((out_fd, 32), (in_fd, 32), (count, 64), (flags, 32)))
+    out_fd, in_fd, count = _fits(out_fd, 32), _fits(in_fd, 32), _fits(count, _BITS_OF_SIZE_T)
     if offset is not None:
         offset = _fits(offset, 64)
-    if not (headers or trailers or flags):
+    if headers is trailers is flags is _NOT_GIVEN:
         return _first_form(out_fd, in_fd, offset, count)
+    flags = 0 if flags is _NOT_GIVEN else _fits(flags, 32)
+    headers, trailers = _list(headers, "headers"), _list(trailers, "trailers")
     if offset is None:
         raise TypeError("the second form needs an offset")
     if count < 0:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    return _second_form(out_fd, in_fd, offset, count, _list(headers, "headers"), _list(trailers, "trailers"), flags)
+    return _second_form(out_fd, in_fd, offset, count, headers, trailers, flags)
 
 
 def _first_form(out_fd, in_fd, offset, count):
@@ -86,9 +95,10 @@ def _second_form(out_fd, in_fd, offset, count, headers, trailers, flags):
             return sent
         if sent and error in (errno.EAGAIN, errno.EBUSY, errno.EINTR):
             return sent
-        # A file that ended before the count is no error for Python. A read tells it from a disk that fails.
-        of_file = max(0, sent - sum(header.len for header in headers))
-        if error == errno.EIO and not os.pread(in_fd, 1, offset + of_file):
+        # A file that ended before the count is no error for Python. The library says EIO for it, as the kernel does for a disk or an
+        # output that fails. It is the file if the headers are sent, bytes of it are missing, and a read finds none.
+        of_file = sent - sum(header.len for header in headers)
+        if error == errno.EIO and 0 <= of_file < count and not os.pread(in_fd, 1, offset + of_file):
             return sent
         if error != errno.EINTR:
             raise OSError(error, os.strerror(error))
@@ -103,8 +113,10 @@ def _fits(number, bits):
 
 def _list(buffers, name):
     """An array of struct iovec, which keeps the bytes alive. What is not bytes is copied."""
-    try:
-        buffers = [one if type(one) is bytes else memoryview(one).tobytes() for one in buffers]
-    except TypeError as error:
-        raise TypeError(f"sendfile() {name} must be a sequence of bytes-like objects") from error
+    if buffers is _NOT_GIVEN:
+        buffers = ()
+    # A sequence as PySequence_Check of os.sendfile sees it.
+    if isinstance(buffers, dict) or not hasattr(buffers, "__getitem__"):
+        raise TypeError(f"sendfile() {name} must be a sequence")
+    buffers = [one if type(one) is bytes else memoryview(one).tobytes() for one in buffers]
     return (_Iovec * len(buffers))(*((one, len(one)) for one in buffers))

@@ -1,12 +1,16 @@
 """The module beside os.sendfile, and what CPython's own tests leave out: python3 -m unittest"""
 
+import ctypes
 import errno
 import gc
+import importlib.util
 import os
 import signal
 import socket
+import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import bare_sendfile
 
@@ -50,6 +54,9 @@ class FirstForm(Case):
                     continue
                 self.file.seek(7)
                 wanted = self.outcome(os.sendfile, *args)
+                # Before Python 3.10, os took the whole part of a float.
+                if args[2] == 1.5 and sys.version_info < (3, 10):
+                    wanted = TypeError, None
                 self.file.seek(7)
                 self.assertEqual(self.outcome(bare_sendfile.sendfile, *args), wanted, args)
                 compared += 1
@@ -66,6 +73,17 @@ class FirstForm(Case):
         with self.assertRaises(BrokenPipeError):
             bare_sendfile.sendfile(self.out_fd, self.in_fd, 0, 1)
 
+    def test_a_count_that_size_t_does_not_hold(self):
+        # The module as a Python of 32 bits has it, whose size_t would make 0 of it.
+        narrow = importlib.util.module_from_spec(bare_sendfile.__spec__)
+        with mock.patch.object(ctypes, "c_size_t", ctypes.c_uint32):
+            narrow.__spec__.loader.exec_module(narrow)
+        for form in (), ([b"h"],):
+            for count in (1 << 31, 1 << 32):
+                with self.assertRaises(OverflowError):
+                    narrow.sendfile(self.out_fd, self.in_fd, 0, count, *form)
+        self.assertEqual(self.received(), b"")
+
 
 class SecondForm(Case):
     def send(self, *args, **kwargs):
@@ -73,7 +91,7 @@ class SecondForm(Case):
 
     def test_any_buffers(self):
         headers = [b"a\0b", bytearray(b"cd"), memoryview(b"xefx")[1:3], b"", memoryview(b"g-h-")[::2]]
-        sent = self.send(10, 20, headers, trailers=(one for one in (b"t", b"u")))
+        sent = self.send(10, 20, headers, trailers=(b"t", b"u"))
         self.assertEqual(sent, 9 + 20 + 2)
         self.assertEqual(self.received(), b"a\0bcdefgh" + DATA[10:30] + b"tu")
 
@@ -81,16 +99,61 @@ class SecondForm(Case):
         self.assertEqual(self.send(10, 0, [b"h"], [b"t"]), len(DATA) - 10 + 2)
         self.assertEqual(self.received(), b"h" + DATA[10:] + b"t")
 
+    def test_what_is_given_chooses_it(self):
+        for given in ({"headers": []}, {"headers": ()}, {"trailers": []}, {"flags": 0}):
+            self.assertEqual(self.send(len(DATA) - 3, 0, **given), 3, given)
+        self.assertEqual(self.send(len(DATA) - 3, 0), 0)
+        self.assertEqual(self.received(), DATA[-3:] * 4)
+
+    def test_what_is_no_sequence(self):
+        for name in ("headers", "trailers"):
+            for value in (None, 0, 5, iter(()), (one for one in [b"h"]), {}, {b"h"}):
+                with self.assertRaisesRegex(TypeError, rf"sendfile\(\) {name} must be a sequence"):
+                    self.send(0, 0, **{name: value})
+        self.assertEqual(self.received(), b"")
+
     def test_a_file_that_is_shorter_has_no_trailers(self):
         self.assertEqual(self.send(len(DATA) - 5, 6, [b"h"], [b"t"]), 6)
         self.assertEqual(self.send(len(DATA), 6, (), [b"t"]), 0)
         self.assertEqual(self.received(), b"h" + DATA[-5:])
 
+    def test_an_output_that_fails_is_no_shorter_file(self):
+        # A terminal whose other side is gone: EIO.
+        master, slave = os.openpty()
+        self.addCleanup(os.close, slave)
+        os.close(master)
+        for count in (0, 6):
+            with self.assertRaises(OSError) as caught:
+                bare_sendfile.sendfile(slave, self.in_fd, len(DATA), count, [b"head"])
+            self.assertEqual(caught.exception.errno, errno.EIO)
+
+    def test_which_eio_is_a_shorter_file(self):
+        end = len(DATA)
+        # The offset, the count, what was sent until EIO, and whether the file is shorter.
+        for offset, count, sent, shorter in [
+            (end - 100, 100, 3, False),  # in the headers
+            (end, 100, 3, False),
+            (end, 100, 4, True),
+            (end - 100, 200, 50, False),  # in the file, where there is more
+            (end - 100, 200, 104, True),
+            (end - 100, 100, 104, False),  # in the trailers
+            (end - 100, 0, 104, False),
+        ]:
+
+            def fails(in_fd, out_fd, offset, count, hdtr, sbytes, flags, sent=sent):
+                sbytes.value = sent
+                return -errno.EIO
+
+            with self.subTest(offset=offset, count=count, sent=sent), mock.patch.object(bare_sendfile, "_second", fails):
+                outcome = self.outcome(self.send, offset, count, [b"he", b"ad"], [b"t"])
+                self.assertEqual(outcome, (sent, 0) if shorter else (OSError, errno.EIO))
+
     def test_many_and_large_buffers_live_long_enough(self):
         headers = [os.urandom(1000) for _ in range(1500)]
         self.theirs.setblocking(True)
         self.ours.setblocking(False)
-        got, sent = b"", self.send(0, 10, (bytes(bytearray(one)) for one in headers))
+        # Of what is not bytes the library gets copies, which only the module knows.
+        sent = self.send(0, 10, [bytearray(one) for one in headers])
         gc.collect()
         self.assertGreater(sent, 0)
         got = self.received()

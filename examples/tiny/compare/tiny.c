@@ -1,5 +1,7 @@
 /* The same program in C: what to compare the size of tiny with. */
 #define _GNU_SOURCE
+/* Files of 2 GiB and more, where a `long` has 32 bits too: an int64_t is an off_t then. */
+#define _FILE_OFFSET_BITS 64
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
