@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::{Shutdown, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -731,6 +731,94 @@ fn a_standard_output_that_is_closed_takes_nothing() {
         .sent("100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written");
 }
 
+/// What std opens in the place of a descriptor that was closed would give nothing, and take all.
+#[test]
+fn a_standard_descriptor_that_is_closed_is_no_file() {
+    let folder = Folder::new(100);
+    let target = folder.path("target");
+    fs::write(&target, "kept").unwrap();
+    let closed = "No such device or address (ENXIO, os error 6)";
+    for (before, names) in [
+        ("exec <&-", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"]),
+        ("exec >&-", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]),
+        ("exec <&- >&-", ["/dev/stdin", "/dev/fd/0", "/dev/fd/1"]),
+    ] {
+        for name in names {
+            send_after(before, &["--fallback", name, &target]).refused(&format!("{name}: {closed}"));
+            send_after(before, &[&folder.source, name]).refused(&format!("{name}: {closed}"));
+        }
+    }
+    for name in ["/dev/stderr", "/dev/fd/2"] {
+        for args in [["--fallback", name, &target], ["--fallback", &folder.source, name]] {
+            assert_eq!(send_after("exec 2>&-", &args).status.code(), Some(1), "{args:?}");
+        }
+    }
+    assert_eq!(fs::read(&target).unwrap(), b"kept");
+
+    // The device itself is what somebody asked for.
+    send_after("exec <&- >&-", &["--fallback", &folder.source, "/dev/null"])
+        .sent("100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written");
+}
+
+/// A file that cannot become shorter is overwritten, and then the rest of it stays.
+#[test]
+fn an_old_file_that_cannot_be_cut_is_incomplete() {
+    use rustix::fs::{MemfdFlags, SealFlags};
+
+    let folder = Folder::new(100);
+    let memory = rustix::fs::memfd_create("old", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+    rustix::io::write(&memory, &[b'x'; 500]).unwrap();
+    rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK).unwrap();
+    let target = format!("/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
+    let refused = "Operation not permitted (EPERM, os error 1)";
+    send(&[&folder.source, &target]).stopped(
+        "100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written",
+        &format!("{target}: {refused}; {target} is incomplete"),
+    );
+    // Nothing of it is lost.
+    let empty = folder.path("empty");
+    fs::write(&empty, "").unwrap();
+    send(&[&empty, &target]).stopped(
+        "0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written",
+        &format!("{target}: {refused}"),
+    );
+}
+
+/// Where no thread can be started, nobody waits for signals, and nobody draws.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn no_threads() {
+    use seccompiler::SeccompAction;
+
+    let folder = Folder::new(100);
+    let target = folder.path("target");
+    let refusing = |mut command: Command| {
+        let calls = [libc::SYS_clone, libc::SYS_clone3].map(|call| (call, vec![]));
+        let filter = filter(calls, SeccompAction::Errno(libc::EAGAIN as u32), SeccompAction::Allow);
+        // SAFETY: the closure makes two system calls and allocates nothing.
+        unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other)) };
+        command
+    };
+    run(refusing(command(&[&folder.source, &target])))
+        .sent("100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written");
+    assert_eq!(fs::read(target).unwrap(), folder.bytes);
+
+    // A signal still ends it, and so it does with a progress bar.
+    let (target, listener) = narrow_listener();
+    fs::write(&folder.source, pattern(3_000_000)).unwrap();
+    let (screen, end) = terminal();
+    let seen = Seen::of(screen);
+    let mut command = refusing(command(&[&folder.source, &target]));
+    command.env("TERM", "xterm").stderr(end);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut peer = listener.accept().unwrap().0;
+    peer.read_exact(&mut [0; 100]).unwrap();
+    seen.wait(|picture| picture.contains(" of 2.86 MiB"));
+    kill(&child, libc::SIGINT);
+    assert_eq!(wait(&mut child).signal(), Some(libc::SIGINT));
+}
+
 /// Nobody can close DST without this error. The loader has one file open at a time, descriptor 3; then that is SRC.
 fn failing_to_close(errno: i32) -> seccompiler::BpfProgram {
     use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
@@ -896,6 +984,30 @@ fn a_progress_bar_on_a_terminal() {
     let (_, last) = text.rsplit_once("\r\x1b[2K").unwrap();
     assert!(last.starts_with("sent 5242881 bytes: headers 1 written, file 5242880 by sendfile"), "{last:?}");
     assert!(!last.contains('\x1b'), "{last:?}");
+}
+
+/// Another thread draws the progress bar there. No signal ends the program behind the back of the one that says so.
+#[test]
+fn a_signal_on_a_terminal_says_what_is_incomplete() {
+    let folder = Folder::new(3_000_000);
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let (target, listener) = narrow_listener();
+        let (screen, end) = terminal();
+        let screen = read_all(screen);
+        let mut command = command(&[&folder.source, &target]);
+        command.env("TERM", "xterm").stderr(end);
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let mut peer = listener.accept().unwrap().0;
+        peer.read_exact(&mut [0; 100]).unwrap();
+        kill(&child, signal);
+        assert_eq!(wait(&mut child).signal(), Some(signal));
+        let seen = String::from_utf8(screen.join().unwrap()).unwrap();
+        // The bar is wiped out before.
+        let (_, said) = seen.rsplit_once("\r\x1b[2K").unwrap();
+        assert!(said.starts_with(&format!("send: ended by signal {signal} after ")), "{seen:?}");
+        assert!(said.ends_with(&format!(" bytes; {target} is incomplete\r\n")), "{seen:?}");
+    }
 }
 
 #[test]

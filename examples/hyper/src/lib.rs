@@ -7,10 +7,12 @@
 //! What else reads such a frame finds zeros. So a [`FileBody`] is for a [`Socket`] and HTTP/1 alone: not behind TLS in user space, not
 //! through a layer that looks at bodies (compression), and not with hyper's `writev(false)` or `pipeline_flush(true)`, which copy.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::pin::Pin;
 use std::ptr::null_mut;
 use std::slice::from_raw_parts;
@@ -23,7 +25,7 @@ use bytes::Bytes;
 use http_range_header::parse_range_header;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, RANGE};
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 use slab::Slab;
 use socket2::SockRef;
@@ -37,7 +39,7 @@ const FRAME: usize = Transfer::DEFAULT_BUDGET;
 /// Frames that are on their way at a time, at most: one or two for each client that does not read on. More fail.
 const FRAMES: usize = 1 << 15;
 
-/// So long a peer may take nothing.
+/// So long a peer may take nothing, and so long it is waited for in all at the end of a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket with so many bytes that wait to be sent is full (`TCP_NOTSENT_LOWAT`, Linux 3.12), and has room again when the peer has taken
@@ -155,6 +157,8 @@ pub struct Socket {
     output: Output,
     /// Until when the peer may take nothing, while it is waited for.
     late: Option<Pin<Box<Sleep>>>,
+    /// Until when the peer may close, once nothing more is sent.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
@@ -166,7 +170,7 @@ impl Socket {
             Output::Tcp => Output::TcpNoDelay,
             output => output,
         };
-        Ok(Self { socket, output, late: None })
+        Ok(Self { socket, output, late: None, end: None })
     }
 
     /// Sends these slices, the part of the file, and those behind it. `None` if there is no room.
@@ -238,8 +242,26 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(())) // each write leaves nothing waiting
     }
 
+    /// Says that nothing more is sent, and reads until the peer closes. A socket that is closed with input that nobody has read
+    /// resets the connection, and what waits to be sent is lost.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        let Self { socket, end, .. } = &mut *self;
+        let mut socket = Pin::new(socket);
+        if end.is_none() {
+            ready!(socket.as_mut().poll_shutdown(cx))?;
+        }
+        // The clock is asked first: reading uses up what tokio gives a task for its turn, and then the clock does not answer.
+        if end.get_or_insert_with(|| Box::pin(sleep(PATIENCE))).as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut bytes = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(socket.as_mut().poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
@@ -271,14 +293,18 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// Answers a GET or HEAD with the file, or the one range of it that is asked for.
-pub fn respond(file: &Arc<File>, request: &HeaderMap) -> io::Result<Response<FileBody>> {
+/// Answers a GET with the file, or the one range of it that is asked for, and a HEAD with the head for the file.
+pub fn respond(file: &Arc<File>, method: &Method, request: &HeaderMap) -> io::Result<Response<FileBody>> {
     let len = file.metadata()?.len();
     let mut response = Response::new(FileBody::new(file.clone(), 0..len));
     response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let mut fields = request.get_all(RANGE).iter();
     // Whoever has a part of another version says so, and gets the whole: no version is told from another here.
-    let field = request.get(RANGE).filter(|_| !request.contains_key(IF_RANGE)).and_then(|field| field.to_str().ok());
-    let Some(Ok(ranges)) = field.map(parse_range_header) else { return Ok(response) };
+    let conditional = request.contains_key(IF_RANGE);
+    let (Some(field), None, &Method::GET, false) = (fields.next(), fields.next(), method, conditional) else {
+        return Ok(response);
+    };
+    let Some(Ok(ranges)) = field.to_str().ok().map(parse_range_header) else { return Ok(response) };
     let (status, range, text) = match ranges.validate(len).as_deref() {
         Ok([range]) => {
             let (from, to) = (*range.start(), *range.end());
@@ -294,15 +320,24 @@ pub fn respond(file: &Arc<File>, request: &HeaderMap) -> io::Result<Response<Fil
     Ok(response)
 }
 
+/// A file whose length can be announced. Those of /proc say that they are empty, and are made when they are read.
+fn open(path: &Path) -> io::Result<File> {
+    let refused = || io::Error::other("no regular file with a length");
+    // Asked before it is opened: opening a FIFO waits for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(refused());
+    }
+    let file = File::open(path)?;
+    let made = file.metadata()?.len() == 0 && file.read_at(&mut [0], 0)? > 0;
+    if made { Err(refused()) } else { Ok(file) }
+}
+
 /// The file that the command line names, and a listener on loopback, whose address is printed. The program ends with its input.
 pub async fn start() -> io::Result<(Arc<File>, TcpListener)> {
     let (Some(path), 2) = (std::env::args_os().nth(1), std::env::args_os().len()) else {
         return Err(io::Error::other("usage: PROGRAM FILE"));
     };
-    let file = File::open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("no regular file"));
-    }
+    let file = open(path.as_ref())?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{}", listener.local_addr()?);
     std::thread::spawn(|| {

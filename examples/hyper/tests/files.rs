@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::mem::size_of;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -222,6 +223,10 @@ fn head_announces_and_sends_no_file() {
             ask(&mut socket, "HEAD", "");
             let response = receive(&mut socket, false);
             assert_eq!((response.status(), response.field("content-length")), (200, Some("10000")));
+            // HTTP has ranges for GET alone.
+            ask(&mut socket, "HEAD", "Range: bytes=1-2\r\n");
+            let response = receive(&mut socket, false);
+            assert_eq!((response.status(), response.field("content-length")), (200, Some("10000")));
             ask(&mut socket, "GET", ""); // on the same connection, where a body would be taken for the next head
             assert_eq!(receive(&mut socket, true).body, content);
         }
@@ -257,8 +262,13 @@ fn ranges() {
             assert!(response.body.is_empty());
         }
         // None of the forms, or one that needs not be followed.
-        let ignored =
-            ["x".into(), "lines=0-1".into(), format!("bytes={last}-0\r\nIf-Range: \"x\""), "bytes=--1".into()];
+        let ignored = [
+            "x".into(),
+            "lines=0-1".into(),
+            format!("bytes={last}-0\r\nIf-Range: \"x\""),
+            "bytes=--1".into(),
+            "bytes=1-2\r\nRange: bytes=5-6".into(),
+        ];
         for range in ignored {
             let response = server.get(&format!("Range: {range}\r\n"));
             assert_eq!((response.status(), response.field("content-range")), (200, None), "{range}");
@@ -352,6 +362,71 @@ fn clients_that_stop_or_leave_hold_nobody() {
         let _ = stopped.read_to_end(&mut received);
         assert!(received.len() < LEN);
         assert!(server.get("").body == content);
+    }
+}
+
+/// More than hyper reads: closing with that unread would reset the connection, and the end of the response would be lost.
+#[test]
+fn a_client_that_has_said_more_gets_all() {
+    let content = &content(LEN);
+    for program in PROGRAMS {
+        let server = Server::new(program, content);
+        let before = server.descriptors();
+        for more in [2_000_000, usize::MAX] {
+            let mut socket = server.connect();
+            ask(&mut socket, "GET", "Connection: close\r\n");
+            let mut sender = socket.try_clone().unwrap();
+            let sending = thread::spawn(move || {
+                let mut rest = more;
+                while rest > 0 && sender.write_all(&[b'x'; 1000]).is_ok() {
+                    rest -= 1000.min(rest);
+                }
+            });
+            let mut received = vec![0; LEN / 2];
+            socket.read_exact(&mut received).unwrap();
+            while (&socket).take(64 << 10).read_to_end(&mut received).unwrap() > 0 {
+                sleep(Duration::from_millis(2)); // this is what makes the client slow; nothing waits for it
+            }
+            assert!(received.ends_with(content), "{program}");
+            // Nor is it read for ever.
+            sending.join().unwrap();
+            drop(socket);
+            let start = Instant::now();
+            while server.descriptors() > before {
+                assert!(start.elapsed() < Duration::from_secs(60), "{program}: a client that goes on sending is read");
+                sleep(Duration::from_millis(10)); // between two looks, for a minute
+            }
+        }
+    }
+}
+
+/// A length that is announced has to be known: none of these has one.
+#[test]
+fn only_a_file_with_a_length_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody writes to it: opening it would wait.
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for program in PROGRAMS {
+        for file in [&*fifo, folder.path(), Path::new("/dev/zero"), Path::new("/proc/version")] {
+            let mut command = Command::new(program);
+            let mut child = command.arg(file).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let start = Instant::now();
+            let status = loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    break status;
+                }
+                if start.elapsed() > Duration::from_secs(20) {
+                    child.kill().unwrap();
+                    panic!("{program} {} waits", file.display());
+                }
+                sleep(Duration::from_millis(10)); // between two looks, for a while
+            };
+            let mut stderr = String::new();
+            child.stderr.unwrap().read_to_string(&mut stderr).unwrap();
+            assert!(stderr.contains("no regular file with a length"), "{program} {}: {stderr}", file.display());
+            assert_eq!(status.code(), Some(1));
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use std::io::{self, Read, Write};
 use std::mem::size_of_val;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bare_sendfile::{IoSlice, sendfile_hdtr_all};
 use rustls::crypto::ring;
@@ -19,7 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::TLS13;
 use rustls::{ConnectionTrafficSecrets, Error, ServerConfig, ServerConnection, Stream};
 
-/// So long a peer is waited for when nothing moves.
+/// So long a peer is waited for when nothing moves, and in all for its request and at the end of the connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A socket with so many bytes that wait to be sent is full (`TCP_NOTSENT_LOWAT`, Linux 3.12), and has room again when the peer has taken
@@ -48,15 +49,14 @@ pub fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) 
 }
 
 /// Answers one request, whatever it asks for, with the file.
-pub fn serve(mut socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> io::Result<By> {
-    socket.set_read_timeout(Some(PATIENCE))?;
+pub fn serve(socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> io::Result<By> {
     socket.set_write_timeout(Some(PATIENCE))?;
     set_option(&socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, &UNSENT)?;
     let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
-    let mut request = Vec::new();
+    let (mut request, mut limited) = (Vec::new(), Limited::new(&socket));
     while !request.windows(4).any(|bytes| bytes == b"\r\n\r\n") {
         let mut buffer = [0; 1024];
-        match Stream::new(&mut tls, &mut socket).read(&mut buffer)? {
+        match Stream::new(&mut tls, &mut limited).read(&mut buffer)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             len => request.extend_from_slice(&buffer[..len]),
         }
@@ -79,22 +79,69 @@ pub fn serve(mut socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> i
             close_notify(&socket)?;
         }
         By::Rustls => {
-            let mut stream = Stream::new(&mut tls, &mut socket);
+            let mut stream = Stream::new(&mut tls, &mut limited);
             stream.write_all(head.as_bytes())?;
-            if io::copy(&mut file.take(len), &mut stream)? < len {
+            if io::copy(&mut At { file, offset: 0 }.take(len), &mut stream)? < len {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             tls.send_close_notify();
             while tls.wants_write() {
-                tls.write_tls(&mut socket)?;
+                tls.write_tls(&mut limited)?;
             }
         }
     }
     // A socket that is closed with input that nobody has read resets the connection, and what waits to be sent is lost.
     socket.shutdown(Shutdown::Write)?;
-    match io::copy(&mut socket, &mut io::sink()) {
+    match io::copy(&mut Limited::new(&socket), &mut io::sink()) {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
         _ => Ok(by),
+    }
+}
+
+/// A connection that is read for as long as [`PATIENCE`] in all: a peer that sends a byte now and then holds nobody.
+struct Limited<'a> {
+    socket: &'a TcpStream,
+    end: Instant,
+}
+
+impl<'a> Limited<'a> {
+    fn new(socket: &'a TcpStream) -> Self {
+        Self { socket, end: Instant::now() + PATIENCE }
+    }
+}
+
+impl Read for Limited<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.socket.set_read_timeout(Some(left))?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Limited<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+/// A file that is read from an offset on. Its own position stays: whoever else has the file shares it.
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ktls_file::{By, config, serve};
 use rustls::crypto::ring;
@@ -128,6 +128,54 @@ fn a_client_that_takes_nothing_is_left() {
     let mut tls = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
     Stream::new(&mut tls, &mut socket).write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert_eq!(serving.join().unwrap().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+/// Whoever has the same file has the same position in it, which nobody must move.
+#[test]
+fn a_file_is_served_again() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let content = content(1000);
+    fs::write(&file, &content).unwrap();
+    for _ in 0..2 {
+        let (by, received) = exchange(file.as_file().try_clone().unwrap(), to_end);
+        assert!(received.unwrap().ends_with(&content));
+        by.unwrap();
+    }
+}
+
+/// What the server says to a peer that sends `before`, and then a byte ten times a second for as long as somebody takes it.
+fn trickle(before: impl FnOnce(Arc<ClientConfig>, &mut TcpStream)) -> io::Result<By> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, content(1000)).unwrap();
+    let (server, client) = configs();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let serving = thread::spawn(move || serve(listener.accept().unwrap().0, server, file.as_file()));
+    before(client, &mut socket);
+    let start = Instant::now();
+    while socket.write_all(b"x").is_ok() {
+        assert!(start.elapsed() < Duration::from_secs(30), "it is held");
+        thread::sleep(Duration::from_millis(100)); // how often it sends; nothing waits for it
+    }
+    serving.join().unwrap()
+}
+
+#[test]
+fn a_request_that_has_no_end_holds_nobody() {
+    // The head of a record of 16 KiB, which takes half an hour.
+    let slow = trickle(|_, socket| socket.write_all(&[22, 3, 1, 64, 0]).unwrap());
+    assert_eq!(slow.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_client_that_goes_on_sending_holds_nobody() {
+    let answered = trickle(|client, socket| {
+        let mut tls = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+        let mut stream = Stream::new(&mut tls, socket);
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    answered.unwrap();
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -58,18 +59,30 @@ const UNCERTAIN: Duration = Duration::from_secs(2);
 /// So many bytes are sent, for what is said when a signal comes.
 static SENT: AtomicU64 = AtomicU64::new(0);
 
-/// Whether the standard output was closed when the program started. std opens /dev/null in its place before `main`, so this is
-/// asked before std.
+/// What is shown, once there is a DST that may be incomplete.
+static BAR: OnceLock<ProgressBar> = OnceLock::new();
+
+/// Whether the standard output was closed when the program started.
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
+/// std opens /dev/null before `main` in place of each standard descriptor that is closed. Whoever names /dev/stdin or /dev/stdout
+/// would get that: a file of nothing, or one that takes all. A socket that nobody can open by such a name is there first.
 #[used]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
 static BEFORE_STD: extern "C" fn() = {
     extern "C" fn before_std() {
-        // SAFETY: it asks for the flags of a number that may be no descriptor, and touches no memory.
-        let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
-        STDOUT_WAS_CLOSED.store(flags == -1, Relaxed);
+        for descriptor in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+            // SAFETY: it asks for the flags of a number that may be no descriptor, and touches no memory.
+            if unsafe { libc::fcntl(descriptor, libc::F_GETFD) } != -1 {
+                continue;
+            }
+            if descriptor == libc::STDOUT_FILENO {
+                STDOUT_WAS_CLOSED.store(true, Relaxed);
+            }
+            // SAFETY: it touches no memory. The lowest number that is free is this one.
+            unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM, 0) };
+        }
     }
     before_std
 };
@@ -189,6 +202,8 @@ fn bytes(option: &str, value: &OsStr) -> Result<u64, String> {
 fn send(args: &Args) -> Result<(), String> {
     // The target is created only when the source is known to be good.
     let (file, metadata) = open_source(args)?;
+    // The signals are blocked before another thread is there, which one of them would reach and end the program.
+    let threads = say_when_ended(target_name(args));
     let mut target = open_target(args, &metadata)?;
 
     let (headers, trailers) = (slices(&args.headers), slices(&args.trailers));
@@ -196,12 +211,16 @@ fn send(args: &Args) -> Result<(), String> {
     let mut transfer = transfer.with_small(0); // the buffer is for what sendfile refuses, and only for that
     let mut buffer = vec![0; if args.fallback { BUFFER } else { 0 }];
 
-    let bar = progress_bar(args, &metadata, &target);
-    say_when_ended(target_name(args), &bar);
+    let bar = BAR.get_or_init(|| progress_bar(args, &metadata, &target));
+    bar.tick();
+    if threads && !bar.is_hidden() {
+        // By a thread: whoever waits for a peer draws nothing.
+        bar.enable_steady_tick(TICK);
+    }
     let start = Instant::now();
-    let outcome = drive(&mut transfer, &mut target, &file, &headers, &trailers, &mut buffer, &bar);
-    // Nothing of an old file is lost before the first byte.
-    let untouched = matches!(target, Target::File { old: true, .. });
+    let outcome = drive(&mut transfer, &mut target, &file, &headers, &trailers, &mut buffer, bar);
+    // Nothing of an old file is lost before the first byte. If it cannot be cut after that, it is old still.
+    let untouched = transfer.progress().total() == 0 && matches!(target, Target::File { old: true, .. });
     let named = matches!(target, Target::File { .. });
     // After a failure as well: the peer is to have what the summary says.
     let closed = target.close().map_err(|error| ("close", errno_of(&error)));
@@ -217,8 +236,9 @@ fn send(args: &Args) -> Result<(), String> {
     })
 }
 
-/// Says what is incomplete when a signal ends the program, and then lets it.
-fn say_when_ended(target: String, bar: &ProgressBar) {
+/// Says what is incomplete when a signal ends the program, and then lets it. Returns whether the thread for that could be started:
+/// without it a signal ends the program silently.
+fn say_when_ended(target: String) -> bool {
     // SAFETY: all of this is what the manual pages have: a set made by sigemptyset, an action that is only asked for. A signal set
     // is plain data, and zeros are a value of both types.
     let signals = unsafe {
@@ -238,13 +258,12 @@ fn say_when_ended(target: String, bar: &ProgressBar) {
         libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut());
         signals
     };
-    let bar = bar.clone();
-    thread::spawn(move || {
+    let waiting = thread::Builder::new().spawn(move || {
         let mut signal = 0;
         // SAFETY: the set was made above, and the number is written to.
         if unsafe { libc::sigwait(&signals, &mut signal) } == 0 {
-            // By then all has been said.
-            if !bar.is_finished() {
+            // Before there is a bar nothing is incomplete. Once it is finished all has been said.
+            if let Some(bar) = BAR.get().filter(|bar| !bar.is_finished()) {
                 bar.finish_and_clear();
                 let sent = SENT.load(Relaxed);
                 let message = format!("send: ended by signal {signal} after {sent} bytes; {target} is incomplete");
@@ -257,6 +276,11 @@ fn say_when_ended(target: String, bar: &ProgressBar) {
             }
         }
     });
+    if waiting.is_err() {
+        // SAFETY: the set was made above.
+        unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut()) };
+    }
+    waiting.is_ok()
 }
 
 /// Where the bytes go.
@@ -529,9 +553,6 @@ fn progress_bar(args: &Args, source: &Metadata, target: &Target) -> ProgressBar 
             let _ = line.write_str(&figures(state));
         }));
     }
-    bar.tick();
-    // By a thread: whoever waits for a peer draws nothing.
-    bar.enable_steady_tick(TICK);
     bar
 }
 

@@ -31,8 +31,11 @@ impl Drop for Server {
 
 /// Starts `program FILE connections` and reads where it listens.
 fn start(program: &str, file: &std::path::Path, connections: usize) -> (Server, SocketAddr) {
-    let mut child =
-        Command::new(program).arg(file).arg(connections.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+    start_by(Command::new(program), file, connections)
+}
+
+fn start_by(mut command: Command, file: &std::path::Path, connections: usize) -> (Server, SocketAddr) {
+    let mut child = command.arg(file).arg(connections.to_string()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     (Server(child), line.trim().parse().unwrap())
@@ -325,6 +328,35 @@ fn a_peer_that_goes_on_sending_holds_nobody() {
             sending.join().unwrap();
         }
     });
+}
+
+/// Servers that wait for several connections at a time give each of them a turn. Under strace they read more slowly than the peers
+/// send, so those are always ready.
+#[test]
+fn peers_that_flood_keep_nobody_waiting() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "content").unwrap();
+    for name in ["tokio", "async_fd", "smol", "mio"] {
+        let program = SERVERS.iter().find(|program| program.ends_with(name)).unwrap();
+        let mut command = Command::new("strace");
+        // With -D the child of this test is the server itself.
+        command.args(["-D", "-f", "-qq", "-e", "trace=recvfrom,read", "-o", "/dev/null", program]);
+        let (mut server, address) = start_by(command, file.path(), 9);
+        let floods: Vec<_> = (0..8).map(|_| connect(address)).collect();
+        thread::scope(|scope| {
+            for mut flood in floods.iter().flat_map(|flood| [flood; 4]) {
+                scope.spawn(move || while flood.write_all(&[b'x'; 1 << 20]).is_ok() {});
+            }
+            thread::sleep(Duration::from_millis(500)); // by then all of them send
+            let start = Instant::now();
+            let mut response = Vec::new();
+            connect(address).read_to_end(&mut response).unwrap();
+            assert!(response.ends_with(b"content"), "{name}");
+            // Sooner than the server leaves the others.
+            assert!(start.elapsed() < Duration::from_secs(3), "{name}: {:?}", start.elapsed());
+            ends(&mut server);
+        });
+    }
 }
 
 #[test]

@@ -4,15 +4,15 @@ use std::io;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::routing::get;
 use hyper_files::{Listener, respond, start};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let (file, listener) = start().await?;
-    let answer = async move |headers: HeaderMap| {
-        respond(&file, &headers).map(|response| response.map(Body::new)).map_err(|error| {
+    let answer = async move |method: Method, headers: HeaderMap| {
+        respond(&file, &method, &headers).map(|response| response.map(Body::new)).map_err(|error| {
             eprintln!("{error}");
             StatusCode::INTERNAL_SERVER_ERROR
         })

@@ -21,7 +21,7 @@ async fn answer(file: Arc<File>, request: Request<Incoming>) -> Result<Response<
         response
     };
     Ok(match *request.method() {
-        Method::GET | Method::HEAD => respond(&file, request.headers()).unwrap_or_else(|error| {
+        Method::GET | Method::HEAD => respond(&file, request.method(), request.headers()).unwrap_or_else(|error| {
             eprintln!("{error}");
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }),

@@ -4,11 +4,15 @@ use std::fs::File;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bare_sendfile::{IoSlice, Status, Transfer};
 use smol::future::{or, yield_now};
-use smol::io::{copy, sink};
+use smol::io::{AsyncReadExt, copy, sink};
 use smol::{Async, Timer};
+
+/// Bytes that are read of one connection before the next one's turn.
+const TURN: u64 = 64 << 10;
 
 async fn serve(socket: Async<TcpStream>, file: Arc<File>) -> io::Result<()> {
     let len = file.metadata()?.len();
@@ -30,12 +34,18 @@ async fn serve(socket: Async<TcpStream>, file: Arc<File>) -> io::Result<()> {
     }
     // As `servers::finish` has it, and why.
     socket.get_ref().shutdown(Shutdown::Write)?;
-    or(copy(&socket, sink()), async {
-        Timer::after(servers::PATIENCE).await;
-        Ok(0)
-    })
-    .await?;
-    Ok(())
+    let end = Instant::now() + servers::PATIENCE;
+    loop {
+        let turn = or(copy((&socket).take(TURN), sink()), async {
+            Timer::at(end).await;
+            Ok(0)
+        });
+        // A peer that floods this program is always ready. So neither the timer nor anybody else would have a turn.
+        if turn.await? < TURN || Instant::now() >= end {
+            return Ok(());
+        }
+        yield_now().await;
+    }
 }
 
 fn main() -> io::Result<()> {
