@@ -76,6 +76,32 @@ fn first_form_without_a_call() {
     }
 }
 
+/// A sandbox refuses the call before the kernel's function runs. macOS's count of the bytes is then still the caller's.
+#[test]
+fn a_refused_call_sends_nothing() {
+    if !possible() {
+        return;
+    }
+    let (socket, file) = fds();
+    let header = [IoSlice::new(b"head")];
+    // By the other kernel's numbers.
+    for expected in [errno::Errno::EPERM, errno::Errno::ENOSYS].map(|errno| Some(errno.raw_os_error())) {
+        let mut kernel = model::Kernel { refused: expected.and_then(Errno::from_raw_os_error), ..kernel(0, None) };
+        let mut offset = 1;
+        let (result, seen) = on(&mut kernel, || sys::sendfile(socket, file, Some(&mut offset), 3));
+        assert_eq!((result.map_err(errno::Errno::raw_os_error).err(), offset), (expected, 1));
+        assert_eq!(seen, Some(Seen { number: SENDFILE, flags: 0 }));
+        let ((bytes, errno), _) = on(&mut kernel, || sys::send(socket, file, Some(1), 3, &header, 0));
+        assert_eq!((bytes, number(errno)), (0, expected), "a step of a transfer");
+        let ((bytes, errno), _) = on(&mut kernel, || sys::sendfile_hdtr(socket, file, 1, 3, &header, &header, 0));
+        assert_eq!((bytes, number(errno)), (0, expected), "the system's own call");
+    }
+    // The same error from the kernel's function, which has written the bytes that it sent before.
+    let mut kernel = kernel(5, Some(Errno::EPERM));
+    let ((bytes, errno), _) = on(&mut kernel, || sys::send(socket, file, Some(0), 8, &[], 0));
+    assert_eq!((bytes, number(errno)), (5, Some(Errno::EPERM.raw_os_error())));
+}
+
 /// A7: on descriptors that cannot be open.
 #[test]
 fn a7_the_probe_is_a_call() {

@@ -143,6 +143,12 @@ unsafe fn about_the_socket(number: i64, [socket, a1, a2, a3, a4]: [i64; 5]) -> O
     None
 }
 
+/// What the policy says, which comes before the call.
+fn refused() -> Option<Errno> {
+    // SAFETY: `on` holds it while the call lasts.
+    unsafe { (*KERNEL.get()).refused }
+}
+
 const IOCTL: i64 = 54;
 const GETSOCKOPT: i64 = 118;
 
@@ -163,6 +169,8 @@ extern "C" fn handler(_: c_int, _: *mut libc::siginfo_t, context: *mut c_void) {
     } else if OS == Os::FreeBsd && matches!(number, IOCTL | GETSOCKOPT) {
         // SAFETY: the stub gave what its caller gave.
         unsafe { about_the_socket(number, [a0, a1, a2, a3, a4]) }
+    } else if let Some(errno) = refused() {
+        Some(errno)
     } else {
         assert_eq!((a0, a1), (7, 8), "the file, then the socket");
         // SAFETY: the stub gave what its caller gave.

@@ -26,6 +26,9 @@ pub(crate) struct Kernel {
     pub(crate) space: i32,
     #[allow(dead_code)] // the same
     pub(crate) kept: i32,
+    /// A policy refuses sendfile before the kernel's function runs, so nothing is written to the caller's memory.
+    #[allow(dead_code)] // of tests/foreign
+    pub(crate) refused: Option<Errno>,
 }
 
 impl Kernel {

@@ -31,8 +31,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "packages/abi"))
 from machine import ABIS, CPUS, ECALL, PAGE, SVC_0, SYSCALL  # noqa: E402
 
 # sys/sys/errno.h
+ECONNABORTED = 53
 NUMBERS = {"EAGAIN": 35, "ENOTSOCK": 38, "EADDRNOTAVAIL": 49, "ECONNRESET": 54, "ENOTCONN": 57, "ENOSYS": 78}
-SAME = "EPERM ENOENT EINTR EIO EBADF EFAULT EEXIST EINVAL EPIPE".split()
+SAME = "EPERM ENOENT EINTR EIO EBADF EFAULT EBUSY EEXIST EINVAL EPIPE".split()
 NUMBERS.update((name, getattr(errno, name)) for name in SAME)
 NUMBERS["EKEYREJECTED"] = 93  # ENOTCAPABLE, which Linux has not
 SOL_SOCKET, TCP, MSG_NOSIGNAL, SF_SYNC = 0xffff, 6, 0x20000, 4
@@ -40,6 +41,8 @@ TCP_NODELAY, TCP_NOPUSH = 1, 4
 BUFFER, LOWAT = 65536, 2048
 # Of loopback, and the persist timer in seconds.
 SEGMENT, PERSIST = 16332, 5
+# sys/sys/mdioctl.h, and the start of the FAT file system's clusters, in sectors.
+MD_FORCE, CLUSTERS = 0x20, 3
 # sys/sys/capsicum.h
 CAP_READ, CAP_WRITE, CAP_PREAD, CAP_GETSOCKOPT, CAP_SETSOCKOPT, CAP_IOCTL = 1, 2, 0xd, 1 << 34, 1 << 37, 1 << 63
 STACK, STACK_SIZE, SHARED = 0x6000_0000, 0x80000, 0x7100_0000
@@ -56,7 +59,7 @@ class Socket:
 
     def __init__(self, inet, end=None):
         self.inet, self.end, self.options, self.backlog = inet, end, {}, []
-        self.size, self.lowat, self.error, self.gone = BUFFER, LOWAT, 0, False
+        self.size, self.lowat, self.errors, self.gone = BUFFER, LOWAT, [], False
         # What TCP holds back, what it has sent, and how much of that (in each direction) was read, in whatever process.
         self.held, self.sent = bytearray(), 0
         self.taken = self.taking = None
@@ -105,9 +108,10 @@ class Socket:
             self.taking[:8] = (int.from_bytes(self.taking[:8], "little") + len(data)).to_bytes(8, "little")
         return data
 
-    def shut(self, error):
-        """pru_abort: what waits is gone, and the error is kept."""
-        self.gone, self.error = True, error
+    def shut(self):
+        """sendfile_iodone, after a read that failed: what waits is gone, and the error is kept. Before that, TCP's pr_abort keeps one of its
+        own, which the program can read first: here it always does."""
+        self.gone, self.errors = True, [ECONNABORTED, errno.EIO] if self.inet else [errno.EIO]
         self.held.clear()
         self.connected().shutdown(socket.SHUT_RDWR)
 
@@ -153,6 +157,7 @@ class Model:
         self.cpu, self.abi, self.lacks = CPUS[cpu], ABIS["freebsd", cpu], lacks
         self.descriptors, self.listener, self.mapped = {}, None, []
         self.clock, self.interrupted, self.mounted = 0, False, None
+        self.disk, self.main, self.cuts = None, os.getpid(), 0
         image = lief.parse(path)
         uc = self.uc = Uc(*self.cpu.unicorn)
         pages = {a // PAGE for s in image.segments if s.type == lief.ELF.Segment.TYPE.LOAD
@@ -248,6 +253,7 @@ class Model:
     # System calls.
 
     def sys_exit(self, status, *_):
+        assert os.getpid() != self.main or self.disk is self.mounted is None, "a disk is left"
         os._exit(status & 0xff)
 
     def sys_fork(self, *_):
@@ -287,17 +293,18 @@ class Model:
         return self.add(File(os.open(path, linux, mode)))
 
     def file_of_disk(self):
-        """The file of the FAT file system: its clusters one after the other, those behind the disk's end bad."""
+        """The file of the FAT file system: its clusters one after the other, those behind the disk's end bad. A cluster that only reaches
+        beyond the end is not: g_io_check cuts such a read short, without an error."""
         image = os.pread(self.disk, 1 << 20, 0)
-        assert image[510:512] == b"\x55\xaa" and image[1024:1035] == b"BAD     BIN"
+        assert image[1024:1035] == b"BAD     BIN"
         sectors, cluster, size = image[13], *struct.unpack("<HI", image[1024 + 26:1024 + 32])
-        first, bad, count = cluster, None, 0
+        bad, count = None, 0
         while cluster < 0xff8:
-            if bad is None and (3 + (cluster - 1) * sectors) * 512 > len(image):
-                bad = (cluster - first) * sectors * 512
+            if bad is None and (CLUSTERS + (cluster - 2) * sectors) * 512 > len(image):
+                bad = count * sectors * 512
             word, = struct.unpack_from("<H", image, 512 + cluster * 3 // 2)
             cluster, count = word >> 4 if cluster % 2 else word & 0xfff, count + 1
-        assert count * sectors * 512 == size and 0 < bad < size
+        assert count * sectors * 512 == size and bad, "no cluster is behind the end"
         fd = os.memfd_create("file")
         os.truncate(fd, size)
         return File(fd, bad)
@@ -313,11 +320,17 @@ class Model:
         words = self.memory("<12Q", options)
         options = [bytes(self.uc.mem_read(base, size)) for base, size in zip(words[::2], words[1::2])]
         assert options[:3] + options[4:] == [b"fstype\0", b"msdosfs\0", b"fspath\0", b"from\0", b"/dev/md3\0"]
+        # mountmsdosfs: the boot sector, the medium in the table of clusters, and no more sectors than the disk has.
+        image = os.pread(self.disk, 1 << 20, 0)
+        stated, = struct.unpack_from("<H", image, 19)
+        if image[510:512] != b"\x55\xaa" or image[512:514] != bytes([image[21], 0xff]) or stated * 512 > len(image):
+            fail("EINVAL")
         self.mounted = options[3][:-1]
         assert os.path.isdir(self.mounted)
 
     def sys_unmount(self, address, flags, *_):
-        assert self.path(address) == self.mounted and flags == 0x80000
+        assert flags == 0x80000, "MNT_FORCE"
+        self.path(address) == self.mounted or fail("EINVAL")
         self.mounted = None
 
     def sys_unlink(self, address, *_):
@@ -387,10 +400,15 @@ class Model:
             if request == 0xc1c0_6d00:
                 assert (version, kind, size, sector, options) == (0, 0, 65536, 512, 4)
                 self.disk = os.memfd_create("disk")
+                os.truncate(self.disk, size)
                 self.uc.mem_write(value + 4, struct.pack("<I", 3))
             else:
                 assert request == 0xc1c0_6d01 and unit == 3
+                (size or options & ~MD_FORCE) and fail("EINVAL")
+                # GEOM has it open, to taste it.
+                options & MD_FORCE or fail("EBUSY")
                 os.close(self.disk)
+                self.disk = None
             return
         assert request == 0x4004_6676, "FIONSPACE"
         space = self.get_socket(fd, CAP_IOCTL).space()
@@ -471,7 +489,7 @@ class Model:
             what.gone and fail("ECONNRESET")
             answer = what.options.get(option, 0) * 4
         elif option == 0x1007:
-            answer, what.error = what.error, 0
+            answer = what.errors.pop(0) if what.errors else 0
         else:
             assert (level, option) == (SOL_SOCKET, 0x1008)
             answer = what.end.type if what.end else 1
@@ -557,12 +575,17 @@ class Model:
                     space -= (offset + space) % PAGE
                 data = os.pread(file.fileno(), space, offset)
                 if space and not data:
+                    # The file was cut. Every second time, as if it was cut while the pages were read, which count as sent.
+                    self.cuts += 1
+                    if self.cuts % 2 == 0:
+                        self.sent += len(now) + space
+                        to.shut()
                     break
                 to.put(now + data)
                 self.sent, offset = self.sent + len(now) + len(data), offset + len(data)
                 if offset > file.bad:
                     # The disk is read meanwhile. It fails, and so does what comes next.
-                    to.shut(errno.EIO)
+                    to.shut()
             if trailers:
                 to.connected()
                 self.sent += self.send(to, trailers)

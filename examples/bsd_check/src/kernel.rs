@@ -185,10 +185,12 @@ pub fn attach_memory_disk(control: &OwnedFd, bytes: usize) -> Result<u32, i32> {
     Ok(disk.unit)
 }
 
-pub fn detach_memory_disk(control: &OwnedFd, unit: u32) {
+/// Takes the disk away by force. The kernel may still have it open, to look for partitions on it, and would refuse otherwise.
+pub fn detach_memory_disk(control: &OwnedFd, unit: u32) -> Result<(), i32> {
     const MDIOCDETACH: usize = 0xc1c0_6d01;
-    let mut disk = MdIoctl { unit, ..Default::default() };
-    call3(IOCTL, number(control), MDIOCDETACH, address(&mut disk));
+    const MD_FORCE: u32 = 0x20;
+    let mut disk = MdIoctl { unit, options: MD_FORCE, ..Default::default() };
+    done(call3(IOCTL, number(control), MDIOCDETACH, address(&mut disk)))
 }
 
 pub fn make_folder(path: &CStr) -> Result<(), i32> {

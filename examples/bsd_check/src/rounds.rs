@@ -182,7 +182,13 @@ impl Round {
         let start = kernel::milliseconds();
         let (sent, bytes) = self.send(&sender, file);
         let mut kept = kernel::socket_error(&sender);
-        while kept == 0 && (told.get()[0] as usize) < bytes && kernel::milliseconds() - start < 2 * self.limit() {
+        // Nothing more comes over a connection that failed, and the error can be one that the socket no longer keeps.
+        let failed = matches!(sent, Err(Error::Errno(_)));
+        while !failed
+            && kept == 0
+            && (told.get()[0] as usize) < bytes
+            && kernel::milliseconds() - start < 2 * self.limit()
+        {
             kernel::sleep_milliseconds(1);
             kept = kernel::socket_error(&sender);
         }
@@ -272,7 +278,8 @@ const ROUNDS: usize = 40;
 /// The reader says how its stream ended, and the sender's socket what error it kept.
 pub fn truncated_meanwhile(checks: &mut Checks, pair: Pair) {
     const LEN: usize = 200_000;
-    const EIO: i32 = 5;
+    // EIO, and what TCP's abort keeps for a moment before it: ECONNABORTED.
+    const TORN: [i32; 2] = [5, 53];
     let Some(file) = FOLDERS.iter().find_map(|folder| temporary(folder, "changing").ok()) else {
         return checks.skip("a file that changes its size", 0);
     };
@@ -300,7 +307,8 @@ pub fn truncated_meanwhile(checks: &mut Checks, pair: Pair) {
         let complete = found.sent != Ok(()) || found.bytes == round.headers + LEN + round.trailers;
         match found.sent {
             // A page was gone when it was to be read, and the connection is torn down (H11): told now, or kept for the next call.
-            _ if found.kept == EIO || found.sent == Err(Error::Errno(Errno::EIO)) => failed += 1,
+            _ if TORN.contains(&found.kept) => failed += 1,
+            Err(Error::Errno(errno)) if TORN.contains(&errno.raw_os_error()) => failed += 1,
             Ok(()) if arrived && complete => whole += 1,
             // `Stuck`: it was longer again whenever a read looked.
             Err(Error::Truncated { .. } | Error::Stuck) if arrived => cut += 1,

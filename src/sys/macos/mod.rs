@@ -71,13 +71,18 @@ pub(crate) fn sendfile_hdtr(
     if count > 0 {
         len = headers.iter().fold(len, |sum, slice| sum.saturating_add(slice.len() as i64));
     }
+    let asked = len;
     // SAFETY: the kernel reads `hdtr`, of this frame, and the slices it points to, which are borrowed and, by `IoSlice`'s
     // layout, arrays of `struct iovec`; it writes the eight bytes of `len`.
     let result = unsafe {
         kernel::sendfile(in_fd.as_raw_fd(), out_fd.as_raw_fd(), offset as i64, &mut len, hdtr, flags as c_int)
     };
-    // The kernel writes it on every return.
-    (len as usize, Errno::check(result).err())
+    match Errno::check(result).err() {
+        // A sandbox can refuse the call before the kernel's function runs. The count is then still what was asked for, and nothing was sent.
+        Some(errno @ (Errno::EPERM | Errno::ENOSYS)) if len == asked => (0, Some(errno)),
+        // The kernel's function writes it on each of its returns.
+        errno => (len as usize, errno),
+    }
 }
 
 /// Returns the same error: on this system each call returns its own.
