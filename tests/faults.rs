@@ -761,6 +761,24 @@ fn signals_by_the_thousand() {
     }
 }
 
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d2_a_signal_before_the_first_byte_stops_the_second_form() {
+    let message = Message::new(10, 100, 10);
+    let (sender, receiver) = UnixStream::pair().unwrap();
+    let (sent, _) = seen(
+        &[SENDFILE],
+        |call| (call.before == 0).then_some(-i64::from(libc::EINTR)),
+        || {
+            let (out, file, count) = (fd(&sender), fd(&message.file), message.count());
+            let (headers, trailers) = (message.headers(), message.trailers());
+            sendfile_hdtr(out, file, Message::OFFSET, count, &headers, &trailers, SfFlags::empty())
+        },
+    );
+    assert_eq!((sent.outcome, sent.progress.file), (Err(Error::Errno(Errno::EINTR)), 0));
+    message.assert_arrived(&available_bytes(&receiver), sent.progress);
+}
+
 /// The kernel does not report a signal that cut a call short, only the bytes. The second form does, or the next call would wait.
 #[test]
 fn d2_one_signal_stops_the_second_form() {
