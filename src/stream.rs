@@ -240,11 +240,14 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
         // The budget limits the writes alone: the kernel discards the rest of a message that is read in part.
         let most = self.left().min(CAP as u64) as usize;
-        let mut second = false;
+        let (mut second, mut polls) = (false, true);
         while self.splice {
             let limit = if self.keeps(in_fd, budget < most as u64) { budget.min(most as u64) as usize } else { most };
-            let limit = if self.is_exact(out_fd, in_fd) { held(in_fd, limit, nonblocking)? } else { limit };
-            match sys::splice(in_fd, out_fd, limit, nonblocking) {
+            let held = if self.is_exact(out_fd, in_fd) { sys::unread(in_fd) } else { Ok(limit) };
+            // An empty pipe is waited for outside of splice, which could find more than `PARTS` afterwards.
+            let wait = held == Ok(0) && polls && !nonblocking && sys::is_nonblocking(in_fd) == Ok(false);
+            let limit = limit.min(held.map_or(limit, |held| if held == 0 { PARTS } else { held }));
+            match sys::splice(in_fd, out_fd, limit, nonblocking || wait) {
                 Ok(0) => return self.nothing_spliced(in_fd, most),
                 Ok(moved) => {
                     self.tail.spliced(moved < limit);
@@ -255,6 +258,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
                 Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP) if self.copies() => {
                     self.splice = false;
                 }
+                Err(Errno::EAGAIN) if wait => match sys::wait_readable(in_fd) {
+                    Ok(()) => {}
+                    Err(Errno::EINTR) => return Err(Error::Errno(Errno::EINTR)),
+                    Err(_) => polls = false,
+                },
                 Err(Errno::EAGAIN) if nonblocking => match sys::ready(in_fd, out_fd) {
                     Ok((_, false)) => return Ok(Some(Status::OutFull)),
                     Ok((false, true)) => return Ok(Some(Status::InEmpty)),
@@ -371,23 +379,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     }
 }
 
-/// Returns how many of `limit` bytes a splice may ask a pipe for, if it must not ask for more than the pipe holds. Waits for the first byte.
-fn held(in_fd: BorrowedFd<'_>, limit: usize, nonblocking: bool) -> Result<usize, Error> {
-    /// The parts that the kernel takes at a time. Each has a byte, so that so few bytes are never followed by `MSG_MORE`.
-    const PARTS: usize = 16;
-    let mut held = sys::unread(in_fd);
-    if held == Ok(0) && !nonblocking && sys::is_nonblocking(in_fd) == Ok(false) {
-        match sys::wait_readable(in_fd) {
-            Err(Errno::EINTR) => return Err(Error::Errno(Errno::EINTR)),
-            Ok(()) | Err(_) => held = sys::unread(in_fd),
-        }
-    }
-    Ok(match held {
-        Ok(0) => limit.min(PARTS), // the end, or bytes that are on their way
-        Ok(held) => limit.min(held),
-        Err(_) => limit,
-    })
-}
+/// The parts of a pipe that the kernel takes at a time. Each has a byte, so that after so few bytes there is no `MSG_MORE`.
+const PARTS: usize = 16;
 
 /// Returns what a step takes from the budget. The write after a read pays for both.
 fn price(moved: u64, holds: bool) -> u64 {

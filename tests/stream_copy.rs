@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
@@ -501,6 +502,19 @@ fn c22_all_of_a_pipe_of_sixteen_parts_arrives_before_the_end() {
             assert_arrived(&reader.join().unwrap(), &whole);
         }
     }
+}
+
+/// A FIFO that nobody has opened for writing yet is at its end for read(2), and for poll(2) it is not.
+#[test]
+fn a_fifo_without_a_writer_is_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let input = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+    rustix::io::ioctl_fionbio(&input, false).unwrap();
+    let (out, _receiver) = stream("unix");
+    let mut copy = StreamCopy::new(Count::ToEnd, [0; 100]);
+    assert_eq!((copy.send_all(fd(&out), fd(&input)), copy.sent()), (Ok(()), 0));
 }
 
 /// The same on every kind of stream: a splice asks for no more than the pipe holds.
