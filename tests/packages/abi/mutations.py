@@ -137,7 +137,7 @@ MUTATIONS = {
 # Of single calls, which are the same on every processor.
 MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/mod.rs", [texts]) for name, *texts in [
     ("splice's count and flags swapped", "word(count as isize), flags)", "flags, word(count as isize))"),
-    ("statx's flags and mask swapped", "word(AT_EMPTY_PATH),\n            word(STATX_SIZE)", "word(STATX_SIZE),\n            word(AT_EMPTY_PATH)"),
+    ("statx's flags and mask swapped", "word(AT_EMPTY_PATH),\n            word(mask)", "word(mask),\n            word(AT_EMPTY_PATH)"),
 ]]
 # Of those that are a processor's own.
 MUTATIONS["linux", "s390x"] += [(name, "src/sys/linux/mod.rs", [texts]) for name, *texts in [

@@ -158,6 +158,7 @@ class Calls:
         self.even = cpu == "arm"
         self.dont_need = 6 if cpu == "s390x" else 4
         self.fionread = 0x4004_667f if cpu == "powerpc64le" else 0x541b
+        self.send_timeout = 19 if cpu == "powerpc64le" else 21
 
     def call(self, name, arguments, result):
         return Call(name, self.number[name], arguments, result)
@@ -277,8 +278,13 @@ def call_cases(os, cpu, noise):
         spliced = [Int(in_fd), Word(0), Int(out_fd), Word(0), Word(16), Int(0)]
         if os == "linux":
             # The caller's cork, under which nothing is flushed.
-            yield Case("probe_stream", copied, [calls.call("splice", spliced, 16), calls.get("cork", 1)], result=16)
-            whole.insert(0, calls.call("splice", spliced, -EINVAL))
+            no_pipe = calls.call("fcntl", [Int(in_fd), Int(1032), Word(0)], -EBADF)
+            yield Case("probe_stream", copied, [no_pipe, calls.call("splice", spliced, 16), calls.get("cork", 1)], result=16)
+            # No more than the pipe holds.
+            pipe, socket = calls.call("fcntl", no_pipe.arguments, PAGE), calls.of_socket("so_type", 1)
+            holds = calls.call("ioctl", [Int(in_fd), Int(calls.fionread), Memory(bytes(4), struct.pack(f"{calls.order}i", 16))], 0)
+            yield Case("probe_stream", copied, [pipe, socket, holds, calls.call("splice", spliced, 16), calls.get("cork", 1)], result=16)
+            whole[:0] = [no_pipe, calls.call("splice", spliced, -EINVAL)]
         yield Case("probe_stream", copied, whole, result=16)
         yield Case("probe_stream", copied, [*whole[:-2], calls.call("read", whole[-2].arguments, -EIO)], result=-EIO)
         yield Case("probe_close", inputs, [calls.call("close", [Int(out_fd)], -EIO)], result=0)
@@ -386,10 +392,23 @@ def linux_cases(calls, noise):
     # Two words for the offset, whatever their size.
     upper = lambda n: Word(0 if calls.bits == 64 else start + n >> 32)
     there = lambda n: calls.call("preadv2", [files[1], Slices(1, bytes(1)), Int(1), Word(start + n), upper(n), Int(8)], 1)
-    hints = [advise(3 * PAGE, 3), calls.identify(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3),
-             there(3), advise(3, calls.dont_need), calls.call("sendfile", [*files, place(3), Word(4)], 4),
-             calls.get("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
-    yield Case("probe_hints", dict(arguments=[*fds, 0, 7], cell=start), hints, result=7)
+    begun = [advise(3 * PAGE, 3), calls.identify(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3)]
+    flush = [calls.get("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
+    # Fewer bytes, and the file goes on: a signal, unless the socket is nonblocking, has failed, or has a limit of time.
+    flags = lambda result: [calls.pread(Fill(b"x"), 1, start + 3, 1), calls.call("fcntl", [files[0], Int(3), Word(0)], result)]
+    rest = [there(3), advise(3, calls.dont_need), calls.call("sendfile", [*files, place(3), Word(4)], 4), *flush]
+    yield Case("probe_hints", dict(arguments=[*fds, 0, 7], cell=start), [*begun, *flags(0o4000), *rest], result=7)
+    word, no_time = calls.bits // 8, Memory(bytes(calls.bits // 4))
+    size = Memory(struct.pack(f"{calls.order}I", 2 * word))
+    for happened, seconds in ((8, 0), (0, 1), (0, 0)):
+        failed = Memory(struct.pack(f"{calls.order}ihh", calls.out_fd, 0, 0), struct.pack(f"{calls.order}ihh", calls.out_fd, 0, happened))
+        seen = [calls.call("ppoll", [failed, Word(1), no_time, Word(0), Word(8)], int(happened > 0))]
+        if not happened:
+            limit = Memory(bytes(2 * word), struct.pack(calls.order + ("qq" if word == 8 else "ii"), seconds, 0))
+            seen.append(calls.call("getsockopt", [files[0], Int(1), Int(calls.send_timeout), limit, size], 0))
+        waits = not happened and not seconds
+        case = [*begun, *flags(0), *seen, *(flush if waits else rest)]
+        yield Case("probe_hints", dict(arguments=[*fds, 0, 7], cell=start), case, result=-1 if waits else 7)
     headers = calls.send(Message(2, b"onethree"), 8, more=True)
     yield Case("probe_second_form", dict(arguments=[*fds, 0, 7], cell=start),
                [calls.identify(), headers, calls.call("sendfile", [*files, place(0), Word(7)], 7)], result=15)
@@ -405,19 +424,22 @@ def linux_cases(calls, noise):
         return calls.call("splice", [files[1], Word(0), files[0], Word(0), Word(2 << 20), Int(2)], result)
 
     both = [(calls.in_fd, 1), (calls.out_fd, 4)]
-    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [1, 0], 1)], result=2)
-    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [0, 8], 1)], result=3)
-    yield Case("probe_poll", inputs, [spliced(-11), asked(both, [0, 0], -1)], result=-11)
+    no_pipe = calls.call("fcntl", [files[1], Int(1032), Word(0)], -EBADF)
+    yield Case("probe_poll", inputs, [no_pipe, spliced(-11), asked(both, [1, 0], 1)], result=2)
+    yield Case("probe_poll", inputs, [no_pipe, spliced(-11), asked(both, [0, 8], 1)], result=3)
+    yield Case("probe_poll", inputs, [no_pipe, spliced(-11), asked(both, [0, 0], -1)], result=-11)
 
     # Nothing comes: from no socket and no pipe, and from a socket of messages whose peer has gone.
     def kind(answer, result):
         size, memory = Memory(struct.pack(f"{calls.order}I", 4)), Memory(bytes(4), struct.pack(f"{calls.order}i", answer))
         return calls.call("getsockopt", [files[1], Int(1), Int(3), memory, size], result)
 
-    no_pipe = calls.call("fcntl", [files[1], Int(1032), Word(0)], -EBADF)
-    yield Case("probe_poll", inputs, [spliced(0), kind(0, -88), no_pipe], result=0)
+    # A terminal, by its type.
+    typed = Memory(bytes(256), bytes(28) + struct.pack(f"{calls.order}H", 0o020620) + bytes(226))
+    is_regular = calls.call("statx", [files[1], Memory(b"\0"), Int(0x1000), Int(1), typed], 0)
+    yield Case("probe_poll", inputs, [no_pipe, spliced(0), kind(0, -88), no_pipe, is_regular], result=0)
     unread = calls.call("ioctl", [files[1], Int(calls.fionread), Memory(bytes(4))], 0)
-    yield Case("probe_poll", inputs, [spliced(0), kind(5, 0), asked([(calls.in_fd, 0x2000)], [0x10], 1), unread], result=0)
+    yield Case("probe_poll", inputs, [no_pipe, spliced(0), kind(5, 0), asked([(calls.in_fd, 0x2000)], [0x10], 1), unread], result=0)
 
     ends = Memory(struct.pack(f"{calls.order}ii", -1, -1), struct.pack(f"{calls.order}ii", 3, 4))
     closed = [calls.call("close", [Int(fd)], 0) for fd in (3, 4)]
