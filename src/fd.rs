@@ -1,4 +1,5 @@
-//! File descriptors. With the feature `std` they are std's own types. Without it they are types with the same names and methods.
+//! File descriptors. With the feature `std` they are std's own types. Without it they are types with the same names, and with the methods
+//! that make no new descriptor.
 //!
 //! A crate that implements [`AsFd`] for its types compiles either way, unless it implements std's trait as well. Integers do not implement
 //! it, because a safe function must not act on a descriptor that somebody else owns
