@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use bare_sendfile::{
     Count, Errno, Error, FlushOnDrop, IoSlice, Output, PipeCopy, SfFlags, SigpipeGuard, Status, StreamCopy, Transfer,
@@ -67,6 +68,8 @@ struct Files {
     input: File,
     tcp: TcpStream,
     peer: TcpStream,
+    /// A connection that has room for little, and waits for more for a limited time.
+    narrow: (TcpStream, TcpStream),
     memfd: OwnedFd,
     /// sendfile refuses it as output.
     append: File,
@@ -80,7 +83,9 @@ struct Files {
 
 impl Files {
     fn new() -> Self {
-        let (input, (tcp, mut peer)) = (memfd(3 << 20), tcp());
+        let (input, (tcp, mut peer), narrow) = (memfd(3 << 20), tcp(), tcp());
+        set_option(&narrow.0, libc::SOL_SOCKET, libc::SO_SNDBUF, &(1_i32 << 17)).unwrap();
+        narrow.0.set_write_timeout(Some(Duration::from_millis(9))).unwrap();
         let memfd = memfd(0).into();
         let append = tempfile::tempfile().unwrap();
         rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();
@@ -103,7 +108,7 @@ impl Files {
             begun.perform(&step, fd(&tcp), fd(&input), &mut []).unwrap();
         }
         assert!(begun.flush_owed());
-        Self { input, tcp, peer, memfd, append, pipe, pipe_end: writer, message, begun }
+        Self { input, tcp, peer, narrow, memfd, append, pipe, pipe_end: writer, message, begun }
     }
 }
 
@@ -185,15 +190,13 @@ fn of_the_second_form() {
         check(&rows, &[&|files| hdtr(&files.tcp, files, 100, flags), &|files| hdtr(&files.memfd, files, len, flags)]);
     }
     let stops = |files: &Files| {
-        set_option(&files.tcp, libc::SOL_SOCKET, libc::SO_SNDBUF, &(1_i32 << 17)).unwrap();
-        set_option(&files.tcp, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &libc::timeval { tv_sec: 0, tv_usec: 9000 })
-            .unwrap();
-        let sent = sendfile_hdtr(fd(&files.tcp), fd(&files.input), 0, 3 << 20, HEADER, TRAILER, SfFlags::empty());
+        let sent = sendfile_hdtr(fd(&files.narrow.0), fd(&files.input), 0, 3 << 20, HEADER, TRAILER, SfFlags::empty());
         sent.outcome == Err(Errno::EAGAIN.into()) && sent.progress.file > 0
     };
+    let none = SfFlags::empty();
     check(
         &[name, "… if a call to a socket sends less"],
-        &[&stops, &|files| hdtr(&files.memfd, files, 100, SfFlags::empty())],
+        &[&stops, &|files| hdtr(&files.tcp, files, 100, none), &|files| hdtr(&files.memfd, files, 100, none)],
     );
 }
 
