@@ -564,7 +564,7 @@ class Http(Base):
         client.socket.sendall(b"GET /medium HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(1)  # until the server has handed over all of it, of which there is room for little here
         self.server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        time.sleep(0.2)  # until it has the signal
         # A closed socket would answer this with a reset, and the rest would never come.
         client.socket.sendall(b"GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
         response = Response(client.stream)
