@@ -324,25 +324,11 @@ pub(crate) fn is_nonblocking(file: BorrowedFd<'_>) -> Result<bool> {
 
 /// Whether a send on this socket waits for room as long as it takes: the socket is blocking, has no `SO_SNDTIMEO`, and has not failed.
 pub(crate) fn waits_for_ever(out_fd: BorrowedFd<'_>) -> bool {
-    is_nonblocking(out_fd) == Ok(false) && poll([(out_fd, 0)], false) == Ok([0]) && send_timeout(out_fd) == Ok([0, 0])
-}
-
-/// getsockopt(2), `SO_SNDTIMEO`: returns seconds and microseconds, or 0 of both if there is no limit.
-fn send_timeout(out_fd: BorrowedFd<'_>) -> Result<[isize; 2]> {
-    let mut time: [isize; 2] = [0; 2];
-    let mut len = size_of_val(&time) as u32;
-    // SAFETY: the kernel writes a `struct timeval` of two words to `time`, and its length to `len`, both of this frame.
-    let result = unsafe {
-        arch::syscall5(
-            nr::GETSOCKOPT,
-            fd(out_fd),
-            word(SOL_SOCKET as isize),
-            word(SO_SNDTIMEO as isize),
-            (&raw mut time).cast(),
-            (&raw mut len).cast(),
-        )
-    };
-    Errno::check(result).map(|_| time)
+    /// The `int`s of a `struct timeval`, which is two words. All are 0 if there is no limit.
+    const TIMEVAL: usize = 2 * size_of::<isize>() / size_of::<c_int>();
+    is_nonblocking(out_fd) == Ok(false)
+        && poll([(out_fd, 0)], false) == Ok([0])
+        && getsockopt_ints(out_fd, SOL_SOCKET, SO_SNDTIMEO).is_ok_and(|(limit, _)| limit == [0; TIMEVAL])
 }
 
 /// ioctl(2), `FIONREAD`: returns the bytes that can be read.
@@ -404,14 +390,15 @@ pub(crate) fn fadvise(in_fd: BorrowedFd<'_>, offset: u64, len: u64, advice: Advi
 
 /// getsockopt(2) of an `int`.
 fn getsockopt(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<usize> {
-    getsockopt_len(out_fd, level, option).map(|(value, _)| value as usize)
+    getsockopt_ints(out_fd, level, option).map(|([value], _)| value as usize)
 }
 
-/// getsockopt(2): returns up to the first four bytes of the value, and their number.
-fn getsockopt_len(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<(c_int, u32)> {
-    let mut value: c_int = 0;
-    let mut len = size_of::<c_int>() as u32;
-    // SAFETY: the kernel writes at most `len` bytes to `value` and the length to `len`, both of this frame.
+/// Returns the first `N` `int`s of an option's value, and its length in bytes: getsockopt(2). The rest is 0.
+fn getsockopt_ints<const N: usize>(out_fd: BorrowedFd<'_>, level: c_int, option: c_int) -> Result<([c_int; N], u32)> {
+    let mut value: [c_int; N] = [0; N];
+    let mut len = size_of_val(&value) as u32;
+    // SAFETY: the kernel writes at most `len` bytes to `value`, which are `int`s whatever they are, and the length to `len`. Both are of
+    // this frame.
     let result = unsafe {
         arch::syscall5(
             nr::GETSOCKOPT,
@@ -454,7 +441,7 @@ pub(crate) fn socket_protocol(out_fd: BorrowedFd<'_>) -> Result<usize> {
 /// Returns the protocol on top of TCP: the first bytes of the name in `TCP_ULP`, or 0 if there is none. Fails if the socket is not TCP, and
 /// before Linux 4.13.
 pub(crate) fn tcp_ulp(out_fd: BorrowedFd<'_>) -> Result<u32> {
-    getsockopt_len(out_fd, SOL_TCP, TCP_ULP).map(|(name, len)| if len > 0 { name as u32 } else { NO_ULP })
+    getsockopt_ints(out_fd, SOL_TCP, TCP_ULP).map(|([name], len)| if len > 0 { name as u32 } else { NO_ULP })
 }
 
 /// Returns whether `TCP_CORK` is set, or fails if the socket is not TCP.

@@ -80,10 +80,13 @@ const _: () = {
 
     assert!(FIONREAD == ioctl::FIONREAD as usize);
     assert!(F_GETPIPE_SZ == general::F_GETPIPE_SZ as c_int && O_CLOEXEC == general::O_CLOEXEC as c_int);
+    assert!(F_GETFL == general::F_GETFL as c_int && O_NONBLOCK == general::O_NONBLOCK as usize);
     assert!(POLLIN == general::POLLIN as i16 && POLLOUT == general::POLLOUT as i16);
     assert!(POLLHUP == general::POLLHUP as i16 && POLLRDHUP == general::POLLRDHUP as i16);
     assert!(SOL_SOCKET == net::SOL_SOCKET as c_int && SO_TYPE == net::SO_TYPE as c_int);
     assert!(SO_PROTOCOL == net::SO_PROTOCOL as c_int && TCP_CORK == net::TCP_CORK as c_int);
+    // That of the kernel's `struct timeval` of two words.
+    assert!(SO_SNDTIMEO == net::SO_SNDTIMEO_OLD as c_int);
     assert!(TCP_NODELAY == net::TCP_NODELAY as c_int && TCP_ULP == net::TCP_ULP as c_int);
     assert!(Advice::WillNeed as u32 == general::POSIX_FADV_WILLNEED);
     // linux-raw-sys has all processors' number on s390x.
