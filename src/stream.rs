@@ -148,7 +148,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     }
 
     /// Copies until the count is reached or the input ends, on blocking descriptors. It goes on after `EINTR`. Only for an empty pipe does it
-    /// wait in ppoll.
+    /// wait in ppoll, and it flushes before. While it waits in a read or a splice, short segments can wait as after several plain writes.
     ///
     /// # Errors
     ///
@@ -193,13 +193,16 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
             if budget == 0 && !self.is_done() {
                 break Ok(Status::Yielded);
             }
-            let before = self.sent();
+            let (before, held) = (self.sent(), self.holds());
             match self.step(out_fd, in_fd, nonblocking, budget) {
                 Ok(None) | Err(Error::Errno(Errno::EINTR)) => {}
                 Ok(Some(status)) => break Ok(status),
                 Err(error) => break Err(error),
             }
-            budget = budget.saturating_sub(price(self.sent() - before, self.holds()));
+            if !nonblocking && self.tail.cut {
+                self.tail.flush(out_fd, true); // the next call may wait
+            }
+            budget = budget.saturating_sub(price(self.sent() - before, !held && self.holds()));
         };
         if outcome != Ok(Status::OutFull) || self.tail.cut {
             self.tail.flush(out_fd, outcome == Ok(Status::Yielded));
@@ -240,14 +243,32 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
         // The budget limits the writes alone: the kernel discards the rest of a message that is read in part.
         let most = self.left().min(CAP as u64) as usize;
-        let (mut second, mut polls) = (false, true);
-        while self.splice {
-            let limit = if self.keeps(in_fd, budget < most as u64) { budget.min(most as u64) as usize } else { most };
-            let held = if self.is_exact(out_fd, in_fd) { sys::unread(in_fd) } else { Ok(limit) };
+        if self.splice { self.splice(out_fd, in_fd, nonblocking, budget, most) } else { self.read(in_fd, most) }
+    }
+
+    /// Splices once, or reads if splice cannot.
+    fn splice(
+        &mut self,
+        out_fd: BorrowedFd<'_>,
+        in_fd: BorrowedFd<'_>,
+        nonblocking: bool,
+        budget: u64,
+        most: usize,
+    ) -> Result<Option<Status>, Error> {
+        for _ in 0..2 {
+            let (limit, empty) = self.limit(out_fd, in_fd, budget, most);
             // An empty pipe is waited for outside of splice, which could find more than `PARTS` afterwards.
-            let wait = held == Ok(0) && polls && !nonblocking && sys::is_nonblocking(in_fd) == Ok(false);
-            let limit = limit.min(held.map_or(limit, |held| if held == 0 { PARTS } else { held }));
-            match sys::splice(in_fd, out_fd, limit, nonblocking || wait) {
+            let waits = empty && !nonblocking && sys::is_nonblocking(in_fd) == Ok(false);
+            let mut moved = sys::splice(in_fd, out_fd, limit, nonblocking || waits);
+            if waits && moved == Err(Errno::EAGAIN) {
+                self.tail.flush(out_fd, false);
+                moved = match sys::wait_readable(in_fd) {
+                    Ok(()) | Err(Errno::EINTR) => return Ok(None),
+                    // A filter refuses ppoll.
+                    Err(_) => sys::splice(in_fd, out_fd, limit, false),
+                };
+            }
+            match moved {
                 Ok(0) => return self.nothing_spliced(in_fd, most),
                 Ok(moved) => {
                     self.tail.spliced(moved < limit);
@@ -257,30 +278,36 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
                 // Neither is a pipe, or one of the two cannot splice.
                 Err(Errno::EINVAL | Errno::ENOSYS | Errno::EPERM | Errno::EOPNOTSUPP) if self.copies() => {
                     self.splice = false;
+                    return self.read(in_fd, most);
                 }
-                Err(Errno::EAGAIN) if wait => match sys::wait_readable(in_fd) {
-                    Ok(()) => {}
-                    Err(Errno::EINTR) => return Err(Error::Errno(Errno::EINTR)),
-                    Err(_) => polls = false,
-                },
                 Err(Errno::EAGAIN) if nonblocking => match sys::ready(in_fd, out_fd) {
                     Ok((_, false)) => return Ok(Some(Status::OutFull)),
                     Ok((false, true)) => return Ok(Some(Status::InEmpty)),
                     // The bytes, or the room, came between the two calls.
-                    Ok((true, true)) if !second => second = true,
-                    Ok((true, true)) => return self.stuck(in_fd, most),
-                    Err(_) if self.copies() => break,
+                    Ok((true, true)) => {}
+                    Err(_) if self.copies() => return self.read(in_fd, most),
                     Err(_) => return Err(Error::Errno(Errno::EAGAIN)),
                 },
                 Err(errno) => return Err(Error::Errno(errno)),
             }
         }
-        self.read(in_fd, most)
+        self.stuck(in_fd, most)
     }
 
-    /// Whether the input keeps the bytes that a splice does not ask for, as pipes and stream sockets do. Asked once, and only if it matters.
-    fn keeps(&mut self, in_fd: BorrowedFd<'_>, matters: bool) -> bool {
-        !matters || *self.keeps.get_or_insert_with(|| sys::is_pipe(in_fd) || sys::socket_type(in_fd) == Ok(SOCK_STREAM))
+    /// Returns how many bytes to ask a splice for, and whether the input is a pipe that holds none.
+    fn limit(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>, budget: u64, most: usize) -> (usize, bool) {
+        let budget = budget.min(most as u64) as usize;
+        let limit = if budget == most || self.keeps(in_fd) { budget } else { most };
+        match self.is_exact(out_fd, in_fd).then(|| sys::unread(in_fd)) {
+            Some(Ok(0)) => (limit.min(PARTS), true),
+            Some(Ok(held)) => (limit.min(held), false),
+            _ => (limit, false),
+        }
+    }
+
+    /// Whether the input keeps the bytes that a splice does not ask for, as pipes and stream sockets do. Asked once.
+    fn keeps(&mut self, in_fd: BorrowedFd<'_>) -> bool {
+        *self.keeps.get_or_insert_with(|| sys::is_pipe(in_fd) || sys::socket_type(in_fd) == Ok(SOCK_STREAM))
     }
 
     /// Whether to ask for no more than the pipe holds. Since Linux 6.5 the kernel takes 16 parts of a pipe at a time. If it was asked for
@@ -327,7 +354,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         }
     }
 
-    /// Handles a splice that would block although both sides are ready. The input is at out-of-band data, which a read passes.
+    /// Handles a splice that would block twice although both sides are ready. The input is at out-of-band data, which a read passes.
     fn stuck(&mut self, in_fd: BorrowedFd<'_>, limit: usize) -> Result<Option<Status>, Error> {
         match sys::socket_type(in_fd) {
             _ if self.copies() => self.read(in_fd, limit),
@@ -383,8 +410,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
 const PARTS: usize = 16;
 
 /// Returns what a step takes from the budget. The write after a read pays for both.
-fn price(moved: u64, holds: bool) -> u64 {
-    if moved == 0 && holds { 0 } else { moved.max(PRICE) }
+fn price(moved: u64, read: bool) -> u64 {
+    if read { 0 } else { moved.max(PRICE) }
 }
 
 /// Whether a socket of messages is at its end: the peer has hung up or the socket was shut down, and nothing is left in it.
@@ -400,7 +427,8 @@ fn asked(moved: usize, limit: usize) -> Result<Option<Status>, Error> {
 /// Which bytes may wait in an output that may be TCP: the last ones, behind a short segment in flight.
 #[derive(Clone, Copy, Debug)]
 struct Tail {
-    /// The pieces sent since the last flush, where one plain write would have sent one. It stops at 2.
+    /// The pieces sent since the last flush: 0, 1, or 2 for what can be more than one. A single one owes no flush: a plain write would have
+    /// sent the same.
     pieces: u8,
     /// Whether the last call was a splice that moved less than it was asked for. Its last piece may have `MSG_MORE`.
     cut: bool,

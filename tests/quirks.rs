@@ -14,15 +14,15 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bare_sendfile::{Count, Errno, SigpipeGuard, StreamCopy, Transfer, sendfile};
-use common::{fd, fd_of_std, memfd, pattern, pipe, say, tcp, tty};
+use common::streams::{signalfd, stream, timerfd, unix};
+use common::{fd, fd_of_std, memfd, mount_no_device, mounts_of_its_own, pattern, pipe, say, tcp};
 use rustix::fs::MemfdFlags;
 
 /// The recorded tables by kernel.
@@ -45,9 +45,8 @@ const OUTPUT_COLUMNS: [&str; 3] = ["sendfile", "write", "splice"];
 fn e1_e2_the_tables_are_as_recorded() {
     // In a thread of its own, with mounts of its own if that is allowed.
     let cells = thread::spawn(measure).join().unwrap();
-    let uname = rustix::system::uname();
-    let mut numbers = uname.release().to_str().unwrap().split(|c: char| !c.is_ascii_digit());
-    let kernel = format!("{}.{}", numbers.next().unwrap(), numbers.next().unwrap());
+    let (major, minor) = common::linux();
+    let kernel = format!("{major}.{minor}");
     let table = print(&kernel, &cells);
     say(&table);
     if let Ok(path) = std::env::var("QUIRKS_RECORD") {
@@ -108,21 +107,9 @@ fn pages(send: impl FnOnce(&File) -> File) -> &'static str {
     }
 }
 
-/// A pipe, or a socket, and its other end.
-fn streams() -> [(&'static str, File, File); 3] {
-    let file = |fd: OwnedFd| File::from(fd);
-    let ((pipe, pipe_end), (unix, unix_end), (tcp, tcp_end)) = (pipe(), UnixStream::pair().unwrap(), tcp());
-    [
-        ("pipe", pipe, pipe_end),
-        ("unix", file(unix.into()), file(unix_end.into())),
-        ("TCP", file(tcp.into()), file(tcp_end.into())),
-    ]
-}
-
 /// A kernel on which one of them is copied would make the warnings of the documentation wrong: they say what is measured here.
 #[test]
 fn b5_which_calls_share_the_pages_of_the_file() {
-    let whole = |result| assert_eq!(result, Ok(6));
     let spliced = |source: &File| {
         let (out, end) = pipe();
         let flags = rustix::pipe::SpliceFlags::empty();
@@ -130,26 +117,24 @@ fn b5_which_calls_share_the_pages_of_the_file() {
         end
     };
     let mut found = vec![("splice to a pipe".to_owned(), pages(spliced))];
-    for (name, out, end) in streams() {
-        let kind = pages(|source| {
-            whole(sendfile(fd(&out), fd(source), Some(&mut 0), 6));
-            end
-        });
+    for name in ["pipe", "unix", "TCP"] {
+        let sent = |send: &dyn Fn(&File, &File)| {
+            pages(|source| {
+                let (out, end) = stream(name);
+                send(&out, source);
+                end
+            })
+        };
+        let kind = sent(&|out, source| assert_eq!(sendfile(fd(out), fd(source), Some(&mut 0), 6), Ok(6)));
         found.push((format!("sendfile to {name}"), kind));
-    }
-    // What was spliced into a pipe stays what it is when it is spliced on.
-    for (name, out, end) in streams() {
-        let kind = pages(|source| {
-            StreamCopy::new(Count::Bytes(6), []).send_all(fd(&out), fd(&spliced(source))).unwrap();
-            end
+        // What was spliced into a pipe stays what it is when it is spliced on.
+        let kind = sent(&|out, source| {
+            StreamCopy::new(Count::Bytes(6), []).send_all(fd(out), fd(&spliced(source))).unwrap();
         });
         found.push((format!("StreamCopy to {name}"), kind));
-    }
-    for (name, out, end) in streams() {
-        let kind = pages(|source| {
+        let kind = sent(&|out, source| {
             let mut transfer = Transfer::new(0, Count::Bytes(6), &[], &[]).unwrap().copying();
-            transfer.send_all(fd(&out), fd(source), &[], &[], &mut [0; 6]).unwrap();
-            end
+            transfer.send_all(fd(out), fd(source), &[], &[], &mut [0; 6]).unwrap();
         });
         found.push((format!("copying to {name}"), kind));
     }
@@ -267,10 +252,7 @@ impl Tables {
             let result = match column {
                 0..=4 => {
                     let (out, mut end): (File, File) = match column {
-                        0 | 1 => {
-                            let (a, b) = UnixStream::pair().unwrap();
-                            (OwnedFd::from(a).into(), OwnedFd::from(b).into())
-                        }
+                        0 | 1 => stream("unix"),
                         2 => {
                             let out = memfd(0);
                             let again = File::open(format!("/proc/self/fd/{}", out.as_raw_fd())).unwrap();
@@ -366,15 +348,6 @@ fn sigpipe_is_pending() -> bool {
     }
 }
 
-/// What a system call that makes a descriptor returned.
-fn owned(number: libc::c_int) -> io::Result<OwnedFd> {
-    if number < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just opened it, and nobody else knows it.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
 fn measure() -> Cells {
     let mut tables = Tables { cells: Cells::new() };
     let scratch = tempfile::tempdir().unwrap();
@@ -413,55 +386,17 @@ fn inputs(tables: &mut Tables, scratch: &Path) {
         file.set_len(2 << 20)?;
         Ok(Opened { file, _others: Vec::new(), contents: Some(vec![0; 2 << 20]) })
     });
-    tables.input("pipe", || {
-        let (mut feeder, input) = pipe();
-        feeder.write_all(&[1; 100])?;
-        Opened::with(input, feeder)
-    });
-    tables.input("unix", || {
-        let (mut feeder, input) = UnixStream::pair()?;
-        feeder.write_all(&[1; 100])?;
-        Opened::with(input, feeder)
-    });
-    tables.input("TCP", || {
-        let (mut feeder, input) = tcp();
-        feeder.write_all(&[1; 100])?;
-        Opened::with(input, feeder)
-    });
-    tables.input("tty", || {
-        let (input, mut user) = tty();
-        user.write_all(&[1; 100])?;
-        Opened::with(input, user)
-    });
-    tables.input("ptmx", || {
-        let (mut terminal, input) = tty();
-        terminal.write_all(&[1; 100])?;
-        Opened::with(input, terminal)
-    });
+    for name in ["pipe", "unix", "TCP", "tty", "ptmx"] {
+        tables.input(name, || {
+            let (mut feeder, input) = stream(name);
+            feeder.write_all(&[1; 100])?;
+            Opened::with(input, feeder)
+        });
+    }
     let eventfd = || rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC);
     tables.input("eventfd", || Ok(File::from(eventfd()?).into()));
-    tables.input("timerfd", || {
-        // SAFETY: it touches no memory of this process.
-        let timer = owned(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) })?;
-        let once = libc::itimerspec {
-            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: libc::timespec { tv_sec: 0, tv_nsec: 1 },
-        };
-        // SAFETY: it only reads `once`, and the old value is not asked for.
-        assert_eq!(unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &once, std::ptr::null_mut()) }, 0);
-        Ok(File::from(timer).into())
-    });
-    tables.input("signalfd", || {
-        let mut set = std::mem::MaybeUninit::uninit();
-        // SAFETY: sigemptyset fills the set, which the others change and read; the signal is blocked and goes to this thread.
-        unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR2);
-            libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
-            libc::pthread_kill(libc::pthread_self(), libc::SIGUSR2);
-            Ok(File::from(owned(libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC))?).into())
-        }
-    });
+    tables.input("timerfd", || Ok(timerfd()?.into()));
+    tables.input("signalfd", || Ok(signalfd()?.into()));
     tables.input("inotify", || {
         use rustix::fs::inotify;
         let input = inotify::init(inotify::CreateFlags::CLOEXEC)?;
@@ -499,33 +434,24 @@ fn outputs(tables: &mut Tables) {
     for path in ["/dev/null", "/dev/zero", "/dev/full", "/proc/thread-self/comm", "/proc/thread-self/oom_score_adj"] {
         tables.output(path, || Ok(OpenOptions::new().write(true).open(path)?.into()));
     }
-    tables.output("pipe", || {
-        let (out, end) = pipe();
-        Opened::with(out, end)
-    });
+    // `stream` has the name of the end to read from.
+    for (name, open) in [("pipe", "pipe"), ("unix", "unix"), ("TCP", "TCP"), ("tty", "ptmx"), ("ptmx", "tty")] {
+        tables.output(name, || {
+            let (out, end) = stream(open);
+            Opened::with(out, end)
+        });
+    }
     tables.output("pipe:no-reader", || Ok(pipe().0.into()));
-    tables.output("unix", || {
-        let (out, end) = UnixStream::pair()?;
-        Opened::with(out, end)
-    });
-    tables.output("unix:closed", || Ok(File::from(OwnedFd::from(UnixStream::pair()?.0)).into()));
-    tables.output("unix:datagram", || {
-        let (out, end) = UnixDatagram::pair()?;
-        Opened::with(out, end)
-    });
-    tables.output("unix:seqpacket", || {
-        use rustix::net::{AddressFamily, SocketFlags, SocketType};
-        let (out, end) =
-            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        Opened::with(out, end)
-    });
+    tables.output("unix:closed", || Ok(stream("unix").0.into()));
+    for (name, kind) in [("unix:datagram", libc::SOCK_DGRAM), ("unix:seqpacket", libc::SOCK_SEQPACKET)] {
+        tables.output(name, || {
+            let (out, end) = unix(kind);
+            Opened::with(out, end)
+        });
+    }
     tables.output("UDP", || {
         let (out, end) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
         out.connect(end.local_addr()?)?;
-        Opened::with(out, end)
-    });
-    tables.output("TCP", || {
-        let (out, end) = tcp();
         Opened::with(out, end)
     });
     tables.output("TCP:shut", || {
@@ -538,14 +464,6 @@ fn outputs(tables: &mut Tables) {
         Ok(File::from(rustix::net::socket(inet, stream, None)?).into())
     });
     tables.output("TCP:listening", || Ok(File::from(OwnedFd::from(TcpListener::bind("127.0.0.1:0")?)).into()));
-    tables.output("tty", || {
-        let (out, user) = tty();
-        Opened::with(out, user)
-    });
-    tables.output("ptmx", || {
-        let (terminal, out) = tty();
-        Opened::with(out, terminal)
-    });
     tables.output("eventfd", || {
         let eventfd = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?;
         Ok(File::from(eventfd).into())
@@ -585,12 +503,6 @@ fn run(program: &str, arguments: &[&str]) -> io::Result<()> {
     }
 }
 
-/// A file system that needs no device, and so no program mount(8).
-fn mount_no_device(name: &str, at: &str, options: &str) -> io::Result<()> {
-    let options = std::ffi::CString::new(options)?;
-    Ok(rustix::mount::mount("none", at, name, rustix::mount::MountFlags::empty(), &*options)?)
-}
-
 /// The file system of the temporary directory, and all that can be mounted.
 fn file_systems(tables: &mut Tables, scratch: &Path) {
     let here = rustix::fs::statfs(scratch).unwrap().f_type as u64;
@@ -615,16 +527,6 @@ fn file_systems(tables: &mut Tables, scratch: &Path) {
             Err(error) => say(&format!("not to be had here: {name}: {error}")),
         }
     }
-}
-
-/// This thread shares its mounts with no other from now on.
-fn mounts_of_its_own() -> io::Result<()> {
-    // SAFETY: it touches no memory.
-    if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let private = rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
-    Ok(rustix::mount::mount_change("/", private)?)
 }
 
 fn mount(name: &str, scratch: &Path) -> io::Result<Mounted> {

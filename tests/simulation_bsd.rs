@@ -88,80 +88,49 @@ fn c9_headers_given_to_macos_are_torn() {
     assert!(message.contains("the stream is torn"), "{message}");
 }
 
-/// A kernel with room for `room` more bytes, then `errno`.
-macro_rules! kernel {
-    ($os:ident, $file:expr, $room:expr) => {
-        $os::model::Kernel {
-            file: $file.to_vec(),
-            room: $room,
-            errno: Some(bare_sendfile::Errno::EAGAIN),
-            ..Default::default()
-        }
-    };
-}
-
+/// The kernel has room for some bytes, and then fails.
 #[test]
-fn c1_freebsd_counts_the_file_alone_and_0_is_to_the_end() {
-    let mut kernel = kernel!(freebsd, b"file", 99);
-    assert_eq!(kernel.sendfile(1, 2, b"h", b"t"), (4, None));
-    assert_eq!(kernel.received, b"hilt");
-    let mut kernel = kernel!(freebsd, b"file", 99);
-    assert_eq!(kernel.sendfile(1, 0, b"h", b"t"), (5, None));
-    assert_eq!(kernel.received, b"hilet");
-}
-
-#[test]
-fn c2_freebsd_fails_with_progress() {
-    let mut kernel = kernel!(freebsd, b"file", 3);
-    assert_eq!(kernel.sendfile(0, 4, b"h", b""), (3, Some(bare_sendfile::Errno::EAGAIN)));
-    assert_eq!(kernel.received, b"hfi");
-}
-
-#[test]
-fn c3_freebsd_succeeds_with_a_short_trailer() {
-    let mut kernel = kernel!(freebsd, b"file", 5);
-    assert_eq!(kernel.sendfile(0, 0, b"", b"trailer"), (5, None));
-    assert_eq!(kernel.received, b"filet");
-}
-
-#[test]
-fn c4_freebsd_drops_the_headers_of_an_empty_file_and_sends_the_trailers() {
-    for (file, offset) in [(&b""[..], 0), (b"file", 4), (b"file", 9)] {
-        let mut kernel = kernel!(freebsd, file, 99);
-        assert_eq!(kernel.sendfile(offset, 0, b"header", b"t"), (1, None));
-        assert_eq!(kernel.received, b"t");
+fn c1_c2_c3_c4_c6a_what_freebsd_makes_of_it() {
+    let full = Some(bare_sendfile::Errno::EAGAIN);
+    for (file, room, offset, count, headers, trailers, answer, received) in [
+        // C1: it counts the file alone, and 0 is to the end.
+        ("file", 99, 1, 2, "h", "t", (4, None), "hilt"),
+        ("file", 99, 1, 0, "h", "t", (5, None), "hilet"),
+        // C2: it fails with progress.
+        ("file", 3, 0, 4, "h", "", (3, full), "hfi"),
+        // C3: it succeeds with a short trailer.
+        ("file", 5, 0, 0, "", "trailer", (5, None), "filet"),
+        // C4: it drops the headers of an empty file, and sends the trailers.
+        ("", 99, 0, 0, "header", "t", (1, None), "t"),
+        ("file", 99, 4, 0, "header", "t", (1, None), "t"),
+        ("file", 99, 9, 0, "header", "t", (1, None), "t"),
+        // C6a: it sends the trailers of a short file.
+        ("file", 99, 0, 9, "", "t", (5, None), "filet"),
+    ] {
+        let mut kernel = freebsd::model::Kernel { file: file.into(), room, errno: full, ..Default::default() };
+        assert_eq!(kernel.sendfile(offset, count, headers.as_bytes(), trailers.as_bytes()), answer, "{received}");
+        assert_eq!(kernel.received, received.as_bytes());
     }
 }
 
+/// The same of "file", from its start. More room comes up behind the headers.
 #[test]
-fn c6a_freebsd_sends_the_trailers_of_a_short_file() {
-    let mut kernel = kernel!(freebsd, b"file", 99);
-    assert_eq!(kernel.sendfile(0, 9, b"", b"t"), (5, None));
-    assert_eq!(kernel.received, b"filet");
-}
-
-#[test]
-fn c7_macos_counts_headers_and_file() {
-    let mut kernel = kernel!(macos, b"file", 99);
-    assert_eq!(kernel.sendfile(0, 3, b"h", b"t"), (4, None));
-    assert_eq!(kernel.received, b"hfit"); // one byte of headers, two of the file, the trailers on top
-    let mut kernel = kernel!(macos, b"file", 99);
-    assert_eq!(kernel.sendfile(0, 0, b"h", b""), (5, None));
-    assert_eq!(kernel.received, b"hfile");
-}
-
-#[test]
-fn c9_macos_sends_the_file_behind_torn_headers() {
-    let mut kernel = kernel!(macos, b"file", 2);
-    kernel.refill = 9;
-    assert_eq!(kernel.sendfile(0, 10, b"header", b"").1, None);
-    assert_eq!(kernel.received, b"hefile");
-}
-
-#[test]
-fn macos_looks_for_room_after_the_last_byte() {
-    let mut kernel = kernel!(macos, b"file", 2);
-    assert_eq!(kernel.sendfile(0, 2, b"", b""), (2, Some(bare_sendfile::Errno::EAGAIN)));
+fn c7_c9_what_macos_makes_of_it() {
+    let full = Some(bare_sendfile::Errno::EAGAIN);
+    for (room, refill, count, headers, trailers, answer, received) in [
+        // C7: it counts headers and file, and the trailers come on top.
+        (99, 0, 3, "h", "t", (4, None), "hfit"),
+        (99, 0, 0, "h", "", (5, None), "hfile"),
+        // C9: it sends the file behind torn headers.
+        (2, 9, 10, "header", "", (6, None), "hefile"),
+        // It looks for room after the last byte.
+        (2, 0, 2, "", "", (2, full), "fi"),
+    ] {
+        let mut kernel =
+            macos::model::Kernel { file: b"file".to_vec(), room, refill, errno: full, ..Default::default() };
+        assert_eq!(kernel.sendfile(0, count, headers.as_bytes(), trailers.as_bytes()), answer, "{received}");
+        assert_eq!(kernel.received, received.as_bytes());
+    }
 }
 
 /// The kernels.

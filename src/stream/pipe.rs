@@ -150,12 +150,13 @@ impl PipeCopy {
         nonblocking: bool,
         mut budget: u64,
     ) -> Result<Status, Error> {
+        // While the pipe holds bytes, a step drains it. Only draining counts for the budget and the flush.
         let outcome = loop {
             let in_pipe = self.in_pipe();
             if budget == 0 && !(in_pipe == 0 && self.fill.is_done()) {
                 break Ok(Status::Yielded);
             }
-            let before = self.sent();
+            let (before, held) = (self.sent(), self.remainder() > 0);
             let (outcome, blocked) = if in_pipe > 0 {
                 let limit = budget.min(in_pipe);
                 (self.drain.step(out_fd, self.reader.as_fd(), nonblocking, limit), Status::OutFull)
@@ -170,7 +171,7 @@ impl PipeCopy {
                 Err(Error::Errno(Errno::EAGAIN)) if nonblocking => break Ok(blocked),
                 Err(error) => break Err(error),
             }
-            budget = budget.saturating_sub(price(self.sent() - before, self.remainder() > 0));
+            budget = budget.saturating_sub(price(self.sent() - before, !held && self.remainder() > 0));
         };
         if outcome != Ok(Status::OutFull) || self.drain.tail.cut {
             self.drain.tail.flush(out_fd, outcome == Ok(Status::Yielded));

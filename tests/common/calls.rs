@@ -5,6 +5,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc;
 use std::thread;
 
+use super::HANGS;
+
 // Of include/uapi/linux/seccomp.h. `libc` has the structures.
 const RECV: libc::c_ulong = request(0, size_of::<libc::seccomp_notif>());
 const SEND: libc::c_ulong = request(1, size_of::<libc::seccomp_notif_resp>());
@@ -76,8 +78,8 @@ fn receive(listener: &OwnedFd) -> Option<libc::seccomp_notif> {
     loop {
         let mut poll = libc::pollfd { fd: listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: it is one.
-        let ready = unsafe { libc::poll(&mut poll, 1, 10_000) };
-        assert_ne!(ready, 0, "no system call and no end for ten seconds");
+        let ready = unsafe { libc::poll(&mut poll, 1, HANGS.as_millis() as libc::c_int) };
+        assert_ne!(ready, 0, "no system call and no end");
         if poll.revents & libc::POLLIN == 0 && poll.revents != 0 {
             return None;
         }

@@ -1,12 +1,15 @@
 //! Faults: system calls that are refused, signals.
 
 use std::collections::BTreeMap;
+use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bare_sendfile::Errno;
+
+use super::{HANGS, in_a_thread};
 
 /// The crate has nothing for big-endian processors. The suite runs under qemu-user there, which has no seccomp.
 #[cfg(target_endian = "little")]
@@ -14,7 +17,9 @@ pub use ::seccompiler;
 #[cfg(target_endian = "big")]
 #[path = "seccompiler.rs"]
 pub mod seccompiler;
-use self::seccompiler::{BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch};
+use self::seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
 
 /// The number of a system call as seccompiler has it.
 #[allow(clippy::unnecessary_cast)] // on 64 bits a c_long is an i64 already
@@ -70,11 +75,28 @@ pub fn answering(calls: &[libc::c_long], errno: i32) -> BpfProgram {
 
 /// Runs `body` in a thread of its own where these system calls fail with this error.
 pub fn refused<T: Send>(calls: &[libc::c_long], errno: Errno, body: impl FnOnce() -> T + Send) -> T {
-    let body = || {
+    in_a_thread(|| {
         refuse(calls, errno);
         body()
+    })
+}
+
+/// From now on the calling thread cannot ask for this option of TCP's: getsockopt fails with this error.
+pub fn refuse_option(option: libc::c_int, errno: Errno) {
+    let is = |argument, value: libc::c_int| {
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value as u64).unwrap()
     };
-    thread::scope(|scope| scope.spawn(body).join().unwrap())
+    let asked = SeccompRule::new(vec![is(1, libc::IPPROTO_TCP), is(2, option)]).unwrap();
+    let refused = SeccompAction::Errno(errno.raw_os_error() as u32);
+    let filter = filter([(libc::SYS_getsockopt, vec![asked])], refused, SeccompAction::Allow);
+    seccompiler::apply_filter(&filter).unwrap();
+}
+
+/// From now on no file grows beyond this size when this process writes to it (RLIMIT_FSIZE).
+pub fn limit_file_size(bytes: libc::rlim_t) {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the kernel reads `limit`.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
 }
 
 /// A filter that ends the process at any other system call than these.
@@ -112,7 +134,7 @@ pub fn interrupt(thread: libc::pid_t) -> bool {
     let start = Instant::now();
     let mut alive = kill(thread, libc::SIGUSR1);
     while alive && INTERRUPTIONS.load(SeqCst) == before {
-        assert!(start.elapsed() < Duration::from_secs(10), "no signal came to thread {thread}");
+        assert!(start.elapsed() < HANGS, "no signal came to thread {thread}");
         thread::yield_now();
         alive = kill(thread, 0);
     }
@@ -125,6 +147,20 @@ fn kill(thread: libc::pid_t, signal: libc::c_int) -> bool {
     unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) == 0 }
 }
 
+/// Sends SIGUSR1 to the thread, where it interrupts a system call, until it ends: the first may come too early.
+pub fn interrupt_until_finished<T>(thread: JoinHandle<T>) -> T {
+    catch_signals();
+    let start = Instant::now();
+    while !thread.is_finished() {
+        assert!(start.elapsed() < HANGS, "no signal stops it");
+        // SAFETY: the thread is not joined yet, so its id is valid.
+        // (libc has another type for it than std, where the C library is musl.)
+        unsafe { libc::pthread_kill(thread.as_pthread_t() as _, libc::SIGUSR1) };
+        thread::sleep(Duration::from_millis(1)); // between two signals
+    }
+    thread.join().unwrap()
+}
+
 /// Waits until the thread sleeps in the kernel, or is gone.
 pub fn wait_asleep(thread: libc::pid_t) {
     let start = Instant::now();
@@ -134,7 +170,7 @@ pub fn wait_asleep(thread: libc::pid_t) {
         if stat.rsplit_once(") ").unwrap().1.starts_with('S') {
             return;
         }
-        assert!(start.elapsed() < Duration::from_secs(10), "thread {thread} never slept");
+        assert!(start.elapsed() < HANGS, "thread {thread} never slept");
         thread::yield_now();
     }
 }

@@ -7,16 +7,18 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
-use std::os::unix::thread::JoinHandleExt;
 use std::panic::Location;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bare_sendfile::fd::BorrowedFd;
 use bare_sendfile::{Count, IoSlice, Progress, Transfer};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::sockopt;
 use sha2::{Digest, Sha256};
 
 /// posix_fadvise(2) with 64-bit numbers.
@@ -89,6 +91,9 @@ pub fn say(line: &str) {
     io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
+/// Whatever waits longer hangs: an emulated machine takes seconds for what is a moment elsewhere.
+pub const HANGS: Duration = Duration::from_secs(60);
+
 /// A file that sendfile refuses and read does not. It is not in /proc/self, which qemu-user makes up.
 pub const REFUSED: &str = "/proc/thread-self/cmdline";
 
@@ -105,33 +110,38 @@ pub fn file(bytes: &[u8]) -> File {
     file
 }
 
-/// A TCP connection over loopback: sender, receiver. Reads give up after ten seconds, so that no test hangs.
+/// /dev/null, open for writing.
+pub fn null() -> File {
+    File::options().write(true).open("/dev/null").unwrap()
+}
+
+/// All bytes of a file, whose position stays.
+pub fn contents(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// Runs `body` in a thread of its own, whose filters end with it.
+pub fn in_a_thread<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(body).join().unwrap())
+}
+
+/// A TCP connection over loopback: sender, receiver. Reads give up after [`HANGS`].
 pub fn tcp() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (receiver, _) = listener.accept().unwrap();
-    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    receiver.set_read_timeout(Some(HANGS)).unwrap();
     (sender, receiver)
 }
 
-extern "C" fn nothing(_: libc::c_int) {}
-
-/// Sends SIGUSR1 to the thread, where it interrupts a system call, until it ends: the first may come too early.
-pub fn interrupt_until_finished<T>(thread: JoinHandle<T>) -> T {
-    // SAFETY: all zero is an empty mask and no flags, so no SA_RESTART.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = nothing as *const () as usize;
-    // SAFETY: the handler does nothing.
-    assert_eq!(unsafe { libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()) }, 0);
-    let start = Instant::now();
-    while !thread.is_finished() {
-        assert!(start.elapsed() < Duration::from_secs(30), "no signal stops it");
-        // SAFETY: the thread is not joined yet, so its id is valid.
-        // (libc has another type for it than std, where the C library is musl.)
-        unsafe { libc::pthread_kill(thread.as_pthread_t() as _, libc::SIGUSR1) };
-        thread::sleep(Duration::from_millis(1)); // between two signals
-    }
-    thread.join().unwrap()
+/// The same, with buffers of a fixed size, far below 1 MiB.
+pub fn narrow_tcp() -> (TcpStream, TcpStream) {
+    let (sender, receiver) = tcp();
+    sockopt::set_socket_send_buffer_size(&sender, 64 << 10).unwrap();
+    sockopt::set_socket_recv_buffer_size(&receiver, 64 << 10).unwrap();
+    (sender, receiver)
 }
 
 /// Exactly so many bytes.
@@ -167,11 +177,20 @@ pub fn available_bytes(from: &impl AsRawFd) -> Vec<u8> {
     bytes
 }
 
-/// Waits until it can be read, ten seconds at the most.
+/// Waits until it can be read.
 pub fn wait_readable(file: &impl AsRawFd) {
-    let mut fds = [rustix::event::PollFd::from_borrowed_fd(fd_of_std(file), rustix::event::PollFlags::IN)];
-    let timeout = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
-    assert_eq!(rustix::event::poll(&mut fds, Some(&timeout)), Ok(1), "nothing to read for ten seconds");
+    wait_ready(file, PollFlags::IN);
+}
+
+/// Waits until it can be written to.
+pub fn wait_writable(file: &impl AsRawFd) {
+    wait_ready(file, PollFlags::OUT);
+}
+
+/// Waits until it is ready for this, or has an error or no other end.
+pub fn wait_ready(file: &impl AsRawFd, flags: PollFlags) {
+    let mut fds = [PollFd::from_borrowed_fd(fd_of_std(file), flags)];
+    assert_eq!(poll(&mut fds, Some(&HANGS.try_into().unwrap())), Ok(1), "not ready: {flags:?}");
 }
 
 /// The descriptor as std's type, for rustix.
@@ -275,6 +294,11 @@ impl Message {
     }
 }
 
+/// The transfer and what is lent to it: with a buffer it copies.
+pub fn copying(transfer: Transfer, lent: usize) -> (Transfer, Vec<u8>) {
+    (if lent > 0 { transfer.copying() } else { transfer }, vec![0; lent])
+}
+
 fn halves(bytes: &[u8]) -> [IoSlice<'_>; 2] {
     let (first, second) = bytes.split_at(bytes.len() / 3);
     [IoSlice::new(first), IoSlice::new(second)]
@@ -313,6 +337,24 @@ pub fn zeros() -> File {
     let file = if linux() < (5, 18) { tempfile::tempfile().unwrap() } else { memfd(0) };
     file.set_len(5 << 30).unwrap();
     file
+}
+
+/// This thread shares its mounts with no other from now on.
+#[cfg(target_os = "linux")]
+pub fn mounts_of_its_own() -> io::Result<()> {
+    // SAFETY: it touches no memory.
+    if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let private = rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC;
+    Ok(rustix::mount::mount_change("/", private)?)
+}
+
+/// Mounts a file system that needs no device, and so no program mount(8).
+#[cfg(target_os = "linux")]
+pub fn mount_no_device(name: &str, at: impl AsRef<std::path::Path>, options: &str) -> io::Result<()> {
+    let options = std::ffi::CString::new(options)?;
+    Ok(rustix::mount::mount("none", at.as_ref(), name, rustix::mount::MountFlags::empty(), &*options)?)
 }
 
 /// The running kernel's version.
@@ -381,7 +423,7 @@ pub fn in_child_of(starter: &[&str], body: impl FnOnce() -> u8) -> ExitStatus {
     let child = child(starter).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&child.stdout), String::from_utf8_lossy(&child.stderr));
     print!("{stdout}{stderr}"); // kept back by the harness if the test passes
-    assert!(!stdout.contains("test result: "), "the child has not come to its body: {}", child.status);
+    assert!(!stdout.contains("test result: "), "the child has not come to the end of its body: {}", child.status);
     ENDED.with_borrow_mut(|ended| ended.push(child.status));
     child.status
 }

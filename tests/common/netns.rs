@@ -4,8 +4,9 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
-use std::thread;
 use std::time::Duration;
+
+use super::in_a_thread;
 
 /// The two ends, of which `10.9.0.1` is the sender's and `10.9.0.2` the receiver's.
 pub struct Wire {
@@ -106,23 +107,21 @@ impl Wire {
 /// A new network namespace.
 fn namespace() -> io::Result<File> {
     // A thread of its own, which leaves its namespace with this one.
-    let make = || {
+    in_a_thread(|| {
         // SAFETY: the call touches no memory.
         checked(unsafe { libc::unshare(libc::CLONE_NEWNET) })?;
         File::open("/proc/thread-self/ns/net")
-    };
-    thread::scope(|scope| scope.spawn(make).join().unwrap())
+    })
 }
 
 /// Calls it in a thread that is in the namespace.
 fn within<T: Send>(namespace: &File, call: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     let fd = namespace.as_raw_fd();
-    let call = || {
+    in_a_thread(|| {
         // SAFETY: the call touches no memory.
         checked(unsafe { libc::setns(fd, libc::CLONE_NEWNET) })?;
         call()
-    };
-    thread::scope(|scope| scope.spawn(call).join().unwrap())
+    })
 }
 
 /// The number of an interface of this thread's namespace.

@@ -1,13 +1,15 @@
-//! A connected pair of every kind of stream socket that Linux has, and what its kernel says of the bytes in one.
+//! A connected pair of every kind of stream socket that Linux has, and what its kernel says of the bytes in one. Other files that cannot
+//! seek.
 
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::netns::{self, Wire};
+use super::{HANGS, pipe, tcp, tty};
 
 /// The kinds that differ in what they hold back.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -41,7 +43,7 @@ impl fmt::Display for Kind {
 }
 
 /// A connection over loopback: the sender, which accepted it as a server does, and the receiver. Both block, and close on exec.
-/// Reads and writes of either give up after ten seconds, so that no test hangs.
+/// Reads and writes of either give up after [`HANGS`].
 ///
 /// # Errors
 ///
@@ -61,13 +63,7 @@ pub fn pair_over(kind: Kind, wire: &Wire) -> io::Result<(File, File)> {
 
 fn pair_at(kind: Kind, wire: Option<&Wire>) -> io::Result<(File, File)> {
     let ends = match kind {
-        Kind::Unix => {
-            let mut fds = [-1; 2];
-            let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
-            // SAFETY: both numbers are writable.
-            checked(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
-            (owned(fds[0]), owned(fds[1]))
-        }
+        Kind::Unix => unix(libc::SOCK_STREAM),
         Kind::Vsock => {
             // SAFETY: it consists of integers, for which zeroes are valid.
             let mut any: libc::sockaddr_vm = unsafe { std::mem::zeroed() };
@@ -90,7 +86,7 @@ fn pair_at(kind: Kind, wire: Option<&Wire>) -> io::Result<(File, File)> {
         }
     };
     for end in [&ends.0, &ends.1] {
-        let limit = libc::timeval { tv_sec: 10, tv_usec: 0 };
+        let limit = libc::timeval { tv_sec: HANGS.as_secs() as _, tv_usec: 0 };
         set_option(end, libc::SOL_SOCKET, libc::SO_RCVTIMEO, &limit)?;
         set_option(end, libc::SOL_SOCKET, libc::SO_SNDTIMEO, &limit)?;
     }
@@ -103,6 +99,74 @@ fn pair_at(kind: Kind, wire: Option<&Wire>) -> io::Result<(File, File)> {
 /// Why this kernel, as it is configured and loaded, has no pair of this kind; `None` if it has.
 pub fn why_not(kind: Kind) -> Option<String> {
     pair(kind).err().map(|error| format!("{kind} is not to be had here: {error}"))
+}
+
+/// A pair of Unix sockets of this type.
+pub fn unix(kind: libc::c_int) -> (File, File) {
+    let mut fds = [-1; 2];
+    // SAFETY: both numbers are writable.
+    checked(unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, fds.as_mut_ptr()) }).unwrap();
+    (owned(fds[0]), owned(fds[1]))
+}
+
+/// A stream: the end to write to, and the end to read from, whose name in tests/quirks this is.
+pub fn stream(name: &str) -> (File, File) {
+    match name {
+        "pipe" => pipe(),
+        "unix" => unix(libc::SOCK_STREAM),
+        "TCP" => {
+            let (sender, receiver) = tcp();
+            (OwnedFd::from(sender).into(), OwnedFd::from(receiver).into())
+        }
+        "tty" => {
+            let (terminal, user) = tty();
+            (user, terminal)
+        }
+        "ptmx" => tty(),
+        _ => panic!("{name}"),
+    }
+}
+
+/// A pipe in packet mode: the end to write to, the end to read from.
+pub fn packets() -> (File, File) {
+    let flags = rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::DIRECT;
+    let (read, write) = rustix::pipe::pipe_with(flags).unwrap();
+    (write.into(), read.into())
+}
+
+/// A timer that expires at once.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn timerfd() -> io::Result<File> {
+    // SAFETY: the call touches no memory.
+    let timer = owned(checked(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC) })?);
+    let once = libc::itimerspec {
+        it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
+        it_value: libc::timespec { tv_sec: 0, tv_nsec: 1 },
+    };
+    // SAFETY: the kernel reads `once`, and the old value is not asked for.
+    checked(unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &once, std::ptr::null_mut()) })?;
+    Ok(timer)
+}
+
+/// A SIGUSR2 that was sent to this thread, which blocks it from now on.
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn signalfd() -> io::Result<File> {
+    let mut set = std::mem::MaybeUninit::uninit();
+    // SAFETY: sigemptyset fills the set, which the others change and read. The signal goes to this thread, which has blocked it.
+    let fd = unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR2);
+        assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()), 0);
+        assert_eq!(libc::pthread_kill(libc::pthread_self(), libc::SIGUSR2), 0);
+        libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC)
+    };
+    checked(fd).map(owned)
 }
 
 /// Bytes that were taken and have not left once (`SIOCOUTQNSD`).
@@ -162,7 +226,7 @@ pub fn ethernet() -> (TcpStream, TcpStream) {
     // BBR paces; not everybody is allowed to change it.
     let _ = set_option(&sender, libc::IPPROTO_TCP, libc::TCP_CONGESTION, b"reno");
     let (receiver, _) = listener.accept().unwrap();
-    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    receiver.set_read_timeout(Some(HANGS)).unwrap();
     receiver.set_ttl(64).unwrap();
     (sender, receiver)
 }
@@ -222,6 +286,12 @@ impl Tick {
     pub fn is_before_timers(&self) -> bool {
         coarse(libc::clock_gettime) - self.0 < 2 * coarse(libc::clock_getres)
     }
+}
+
+/// What the first attempt finds that has ended before the kernel's timers: [`Tick`].
+#[track_caller]
+pub fn in_time<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    (0..200).find_map(|_| attempt()).expect("every attempt took longer than the kernel's timers")
 }
 
 fn coarse(ask: unsafe extern "C" fn(libc::clockid_t, *mut libc::timespec) -> libc::c_int) -> Duration {

@@ -91,12 +91,21 @@ impl fmt::Debug for Case<'_> {
         let Case { headers, file, stated, trailers, start, at_position, count, .. } = self;
         let Case { cap, small, lent, copying, output, known, .. } = self;
         let (n_headers, n_trailers) = (headers.len(), trailers.len());
-        let total = |list: &[IoSlice<'_>]| list.iter().map(|slice| slice.len()).sum::<usize>();
         let (headers, trailers) = (total(headers), total(trailers));
         write!(f, "headers {headers} in {n_headers}, file {file} (stated {stated}) from {start}, {count:?}")?;
         write!(f, ", trailers {trailers} in {n_trailers}, at_position {at_position}, cap {cap}, small {small}")?;
         write!(f, ", lent {lent}, copying {copying}, {output:?}, known {known}")
     }
+}
+
+pub(crate) fn total(list: &[IoSlice<'_>]) -> u64 {
+    list.iter().map(|slice| slice.len() as u64).sum()
+}
+
+pub(crate) fn flat(list: &[IoSlice<'_>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    list.iter().for_each(|slice| bytes.extend_from_slice(slice));
+    bytes
 }
 
 /// What the kernel answers to a step.

@@ -4,6 +4,7 @@
 use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Moved, Output, Progress, Step, Transfer};
 
 pub(crate) use super::case::{Answer, Case, Sink};
+use super::case::{flat, total};
 use super::queue::Queue;
 use super::streams::copied_fragments;
 
@@ -61,16 +62,6 @@ pub(crate) struct World<'a> {
     no_options: bool,
     /// It has refused to read into a buffer with the headers in it.
     apart: bool,
-}
-
-fn total(list: &[IoSlice<'_>]) -> u64 {
-    list.iter().map(|slice| slice.len() as u64).sum()
-}
-
-fn flat(list: &[IoSlice<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    list.iter().for_each(|slice| bytes.extend_from_slice(slice));
-    bytes
 }
 
 /// Table E: sendfile cannot serve these files, and read and write perhaps can.

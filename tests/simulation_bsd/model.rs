@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use bare_sendfile::Errno;
 
 use super::OS;
-use super::case::{Answer, Case, Sink};
+use super::case::{Answer, Case, Sink, flat, total};
 use super::cork;
 use super::fd::BorrowedFd;
 use super::iovec::IoSlice;
@@ -212,23 +212,13 @@ pub(crate) struct World<'a> {
     steps: u32,
 }
 
-fn flat(list: &[IoSlice<'_>]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    list.iter().for_each(|slice| bytes.extend_from_slice(slice));
-    bytes
-}
-
-fn total(list: &[IoSlice<'_>]) -> usize {
-    list.iter().map(|slice| slice.len()).sum()
-}
-
 /// Writes for what is left of the list: the rest of a slice goes out alone.
-fn writes(list: &[IoSlice<'_>], sent: usize) -> usize {
+fn writes(list: &[IoSlice<'_>], sent: u64) -> usize {
     let (mut end, left) = (0, total(list) - sent);
     for slice in list {
-        end += slice.len();
+        end += slice.len() as u64;
         if sent < end {
-            let torn = end - sent < slice.len() && end - sent < left;
+            let torn = end - sent < slice.len() as u64 && end - sent < left;
             return if torn { 2 } else { 1 };
         }
     }
@@ -302,13 +292,13 @@ impl<'a> World<'a> {
     /// The most bytes that the kernel can move for this step.
     pub(crate) fn most(&self, step: &Step<'_>) -> usize {
         match *step {
-            Step::Write { slices, .. } => total(slices.as_slice()),
+            Step::Write { slices, .. } => total(slices.as_slice()) as usize,
             Step::SendFile { offset: Some(offset), count } | Step::Copy { offset: Some(offset), count, .. } => {
                 self.there(offset).len().min(count)
             }
             Step::SendFileHdtr { headers, offset, count } => match self.there(offset).len().min(count) {
                 0 => 0,
-                there => total(headers.as_slice()) + there,
+                there => total(headers.as_slice()) as usize + there,
             },
             Step::Gather { .. } => self.gathered(step).len(),
             _ => 0,
@@ -377,10 +367,9 @@ impl<'a> World<'a> {
             Count::Bytes(count) => progress.file < count,
             Count::ToEnd => true, // perhaps
         };
-        let [headers, trailers] = [(self.case.headers, progress.headers), (self.case.trailers, progress.trailers)]
-            .map(|(list, sent)| writes(list, sent as usize));
+        let writes = writes(self.case.headers, progress.headers) + writes(self.case.trailers, progress.trailers);
         // What is copied may need several writes, too.
-        let joined = headers + trailers + if file && self.copies() { 2 } else { usize::from(file) };
+        let joined = writes + if file && self.copies() { 2 } else { usize::from(file) };
         let short = OS == Os::MacOs && (file || progress.total() > 0);
         assert!(joined > 1 || short, "a cork for nothing: {progress:?}");
     }
@@ -390,8 +379,8 @@ impl<'a> World<'a> {
     }
 
     /// Headers that are still to be sent.
-    fn headers_left(&self) -> usize {
-        total(self.case.headers) - self.transfer.progress().headers as usize
+    fn headers_left(&self) -> u64 {
+        total(self.case.headers) - self.transfer.progress().headers
     }
 
     /// Whether the file goes through the buffer.

@@ -2,7 +2,7 @@
 
 #[path = "../simulation/case.rs"]
 #[allow(dead_code)] // the kernels have a part of the outputs
-mod case;
+pub(crate) mod case;
 #[path = "../simulation/explorer.rs"]
 #[allow(dead_code)] // one family of scripts is enough for what must go wrong
 pub(crate) mod explorer;

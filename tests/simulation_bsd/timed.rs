@@ -16,6 +16,7 @@ pub(crate) const CORKS_FILES: bool = false;
 
 include!("system.rs");
 
+use crate::freebsd::case::flat;
 use iovec::IoSlice;
 use transfer::{Count, Error, Moved, Output, Step, Transfer};
 
@@ -328,10 +329,6 @@ impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes, cold {}, bad {:?}", self.bytes.len(), self.cold, self.bad)
     }
-}
-
-fn flat(list: &[IoSlice<'_>]) -> Vec<u8> {
-    list.iter().flat_map(|slice| slice.to_vec()).collect()
 }
 
 /// A send, and how it is driven.

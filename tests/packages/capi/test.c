@@ -77,6 +77,14 @@ static void take(int fd, size_t size)
     }
 }
 
+/* Reads what is there to `got`, behind `taken` bytes. Returns how many are there now. */
+static size_t available(int fd, size_t taken)
+{
+    for (ssize_t n; (n = read(fd, got + taken, sizeof got - taken)) > 0;)
+        taken += n;
+    return taken;
+}
+
 static int is_empty(int fd)
 {
     char byte;
@@ -223,16 +231,13 @@ static void transfers(void)
         } else {
             full++;
             IS(bare_transfer_flush(&transfer, ends[0]), 0);
-            for (ssize_t n; (n = read(ends[1], got + taken, sizeof got - taken)) > 0;)
-                taken += n;
+            taken = available(ends[1], taken);
         }
         memcpy(&copy, &transfer, sizeof transfer);
         memset(&transfer, 0xff, sizeof transfer);
         memcpy(&transfer, &copy, sizeof transfer);
     }
-    take(ends[1], 0);
-    for (ssize_t n; (n = read(ends[1], got + taken, sizeof got - taken)) > 0;)
-        taken += n;
+    taken = available(ends[1], taken);
     CHECK(yielded > 0 && full > 0 && yielded + full >= SIZE / 1000 - 1);
     IS(taken, 6 + SIZE - 5 + 2);
     CHECK(memcmp(got, "header", 6) == 0 && memcmp(got + 6, content + 5, SIZE - 5) == 0);
@@ -367,13 +372,10 @@ static void stream_copies(void)
         if (status == BARE_OUT_FULL) {
             full++;
             CHECK(bare_stream_copy_remainder(&copy, &size) == buffer && size > 0 && size <= sizeof buffer);
-            for (ssize_t n; (n = read(to[1], got + taken, sizeof got - taken)) > 0;)
-                taken += n;
+            taken = available(to[1], taken);
         }
     }
-    take(to[1], 0);
-    for (ssize_t n; (n = read(to[1], got + taken, sizeof got - taken)) > 0;)
-        taken += n;
+    taken = available(to[1], taken);
     CHECK(yielded > 0 && empty > 0 && full > 0);
     CHECK(taken == SIZE && memcmp(got, content, SIZE) == 0);
     bare_stream_copy_remainder(&copy, &size);
