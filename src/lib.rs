@@ -11,12 +11,12 @@
 //! **The pages are shared, not copied.** The kernel sends the file's own pages of the page cache. If the file is modified later, the
 //! receiver may get the new bytes. If both ends of a TCP connection are on one machine, that can happen even after the send queue is empty.
 //! Replace files and do not rewrite them, or take a snapshot with [`Transfer::copying`]. Linux 5.10 to 6.18 share the pages (if the
-//! output is a pipe, only since 5.12; `tests/quirks.rs` measures it). A later kernel may copy them, which is slower and changes nothing else.
-//! macOS copies them.
+//! output is a pipe, only since 5.12; `tests/quirks.rs` measures it). A later kernel may copy them. Then later
+//! changes no longer reach the receiver, and sending is slower. macOS copies them.
 //!
-//! **SIGPIPE.** If nobody reads any more, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well. (FreeBSD's kernel
+//! **SIGPIPE.** If the reader has gone, sendfile fails with `EPIPE` and the kernel raises SIGPIPE as well. (FreeBSD's kernel
 //! does not.) No flag prevents that. Rust's std ignores the signal. SIGPIPE ends a program without std, unless the program calls
-//! [`ignore_sigpipe`] once. A library holds a [`SigpipeGuard`] instead.
+//! [`ignore_sigpipe`] once. A library holds a [`SigpipeGuard`] instead. (On macOS the guard works only if all other threads block SIGPIPE.)
 //!
 //! **Sent is not received.** A byte counts as sent when the kernel has accepted it. Closing a TCP socket with unread input resets the
 //! connection and discards unsent data. Shut the socket down for writing, and read until the peer closes, before you drop it.
@@ -65,8 +65,9 @@
 //! - **The flush promise: no byte waits longer** in the kernel than if one plain write had sent the same bytes. The drivers
 //!   keep it whenever they return. If a loop of your own stops early, it has to perform the step that [`Transfer::flush`] returns. If you
 //!   have set `TCP_CORK` yourself, the crate neither clears it nor flushes. [`Output`] describes the streams on which less is promised.
-//! - **An orderly shutdown and close loses no byte that was reported as sent**, on kTLS, MPTCP and SCTP too. The exceptions are kTLS
-//!   before Linux 6.5, and a user with very many pipes: see [`Output::Layered`].
+//! - **After a shutdown for writing and reading until the peer closes, no byte is lost that was reported as sent**, on kTLS, MPTCP and SCTP
+//!   too. Exceptions: kTLS before Linux 6.5, and kTLS in two rare cases: see
+//!   [`Output::Layered`].
 //! - **One [`Transfer::poll_send`] moves at most its budget**, however fast the reader is.
 //! - **Nothing is copied through user space** unless you lend a buffer (an argument, `&mut [u8]`). If the buffer is empty and the kernel
 //!   refuses sendfile, the call fails with the kernel's error.
@@ -93,9 +94,9 @@
 //! | … if a call to a socket sends less than it was asked to | and `pread64`, `fcntl`, `ppoll` | |
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; on an older kernel, or if a filter refuses the call, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
-//! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
-//! | … these and `sendfile_hdtr`, if there is a buffer, the count is [`Count::ToEnd`], or the file ends or seems to end before the count | and `pread64` | |
-//! | … these and `sendfile_hdtr`, to kTLS or SCTP | and `statx` | 4.11; kTLS 4.13 |
+//! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`], [`FlushOnDrop::poll_send`], [`FlushOnDrop::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
+//! | … all these, and `sendfile_hdtr`, if there is a buffer, the count is [`Count::ToEnd`], or the file ends or seems to end before the count | and `pread64` | |
+//! | … all these, and `sendfile_hdtr`, to kTLS or SCTP | and `statx` | 4.11; kTLS 4.13 |
 //! | … if `pread64` or `statx` is needed at the file's position (`None`, `Transfer::from_position`, Linux only) | and `lseek` | |
 //! | [`Output::of`] | `getsockopt` | 2.6.32 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
@@ -106,7 +107,7 @@
 //! | [`fd::OwnedFd`] without `std`, dropped | `close` | any |
 //! | the other functions of [`Transfer`], and everything else | none | |
 //!
-//! [`sendfile_hdtr`] lends no buffer. If a filter refuses `setsockopt`, the flush promise does not hold.
+//! [`sendfile_hdtr`] has no buffer, so it never copies the file. If a filter refuses `setsockopt`, the flush promise does not hold.
 //!
 //! A transfer uses `sendmsg` on sockets and `writev` on everything else. [`StreamCopy`] always uses `writev`. aarch64 came with Linux 3.7 and
 //! riscv64 with 4.15. On 32-bit processors the crate makes the calls that take 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`,
@@ -123,14 +124,14 @@
 //! | `rustix` | without `std`, descriptors of the `rustix` crate are accepted as they are, and its `OwnedFd` converts to [`fd::OwnedFd`] and back; [`Errno`] converts to and from rustix's. Linux only |
 //! | `syscalls` | [`Errno`] converts to and from that of the `syscalls` crate. Linux only |
 //!
-//! Features are additive, with two exceptions. With `std` on, [`fd::AsFd`] is std's `AsFd`. If a type of yours needs this trait and std's,
-//! enable `std` and implement std's. With `std` on, rustix's descriptors are accepted only if rustix has its own `std` (its default).
+//! Features are additive, with two exceptions. First, `std` replaces the crate's [`fd::AsFd`] by std's. A type of yours that needs both can
+//! enable `std` and implement std's. Second, with `std` on, rustix's descriptors are accepted only if rustix has its own `std` (its default).
 //!
 //! # Systems
 //!
 //! - Linux and FreeBSD on x86_64, aarch64 and riscv64; macOS on x86_64 and aarch64.
-//! - Linux also on every other processor for which Rust's `asm!` is stable, which `arch/README.md` lists; Android on those of them on which
-//!   it runs.
+//! - Linux also on every other processor for which Rust's `asm!` is stable, which `arch/README.md` lists; Android on its
+//!   processors.
 //! - On anything else the crate does not compile.
 //!
 //! On FreeBSD the functions set `TCP_NOPUSH` in place of `TCP_CORK`, on macOS `TCP_NODELAY`. On neither system do they use `splice`, `statx`,

@@ -373,8 +373,10 @@ impl Drive<'_> {
                 break Ok(Status::Yielded);
             }
             steps = steps.saturating_add(1_u32);
+            // If all is sent, a flush may follow, which needs no budget.
+            let most = most.max(1);
             let sent = transfer.progress();
-            match transfer.next_step_within(self.headers, self.trailers, self.buffer.len(), most.max(1)) {
+            match transfer.next_step_within(self.headers, self.trailers, self.buffer.len(), most) {
                 Ok(Step::Done) => break Ok(Status::Done),
                 Ok(step) => match self.perform(transfer, &step) {
                     Ok(()) if !restart && self.is_interrupted(transfer, &step, sent) => {

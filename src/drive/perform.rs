@@ -44,9 +44,10 @@ impl Output {
 }
 
 impl Transfer {
-    /// Performs a step, and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` is the lent
-    /// one, as long as [`next_step`](Self::next_step) was told, or empty. Perform a step once only. Also after an error, `EINTR` included,
-    /// `next_step` returns what follows. `EAGAIN` can come of the output or of the input; [`poll_send`](Self::poll_send) tells them apart.
+    /// Performs a step, and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` has the
+    /// length that [`next_step`](Self::next_step) was given as `lent`. Perform a step once only. After an error, even `EINTR`, call `next_step`
+    /// again. `EAGAIN` can come from the output or from the input. [`poll_send`](Self::poll_send) distinguishes them if the file is read, but
+    /// not with sendfile.
     ///
     /// System calls: the one that [`Step`] names, except for these:
     ///

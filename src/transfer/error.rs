@@ -7,12 +7,12 @@ use super::super::errno::Errno;
 /// The reason why a transfer or a copy of a stream stopped before its end. The bytes sent until then are counted
 /// ([`Transfer::progress`](crate::Transfer::progress), [`Sent::into_parts`](crate::Sent::into_parts),
 /// [`StreamCopy::sent`](crate::StreamCopy::sent)), and it can go on from there. [`TooLarge`](Self::TooLarge),
-/// [`UnknownFlags`](Self::UnknownFlags) and [`NotAStream`](Self::NotAStream) come before the first byte, and for good.
+/// [`UnknownFlags`](Self::UnknownFlags) and [`NotAStream`](Self::NotAStream) occur before the first byte, and the transfer cannot continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` go on when the output is writable, or, if the bytes
-    /// pass through a buffer, when the input is readable. After `EINTR` go on at once. If a loop of your own waits, it flushes first.
+    /// The kernel's error. `EAGAIN` and `EINTR` are not failures. After `EAGAIN` wait until the output is writable. If bytes pass
+    /// through a buffer, the input may be the one to wait for. After `EINTR` go on at once. If a loop of your own waits, it flushes first.
     Errno(Errno),
     /// The file ended before the count, and this many bytes are missing. The trailers were not sent. Close the connection.
     /// Otherwise the peer waits for the missing bytes.
@@ -53,7 +53,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns the kernel's error number. If the kernel gave none, it returns `EIO` for missing bytes, and `EINVAL` for a wrong argument.
+    /// Returns the kernel's error number. If the kernel gave none, it returns `EIO` for [`Truncated`](Self::Truncated),
+    /// [`Stuck`](Self::Stuck) and [`WriteZero`](Self::WriteZero), and `EINVAL` for the rest.
     pub const fn errno(self) -> Errno {
         match self {
             Self::Errno(errno) => errno,

@@ -141,7 +141,7 @@ enum End {
     Denied,
 }
 
-/// A send of headers, a range of a file and trailers. It can stop anywhere and go on from there.
+/// Sends headers, a range of a file, and trailers. It can stop anywhere and go on from there.
 ///
 /// A transfer is plain data and `'static`: it holds no slice, buffer or descriptor, so the caller passes the same
 /// headers and trailers to each [`next_step`](Self::next_step), which returns what to do. Do it, and report the result to
@@ -220,8 +220,9 @@ enum End {
 /// # fn main() {}
 /// ```
 ///
-/// In an async task, call `poll_send`, and await the runtime's "writable" before the next call. tokio has to be told that the socket was full
-/// (`try_io` with `WouldBlock`), or its `writable` returns at once. `examples/servers` has complete programs for tokio and smol:
+/// In an async task, call `poll_send`. After `OutFull` await the runtime's "writable", and after `Yielded` let other tasks run. With tokio, call
+/// `poll_send` in `try_io`, and return `WouldBlock` for `OutFull`: otherwise `writable` returns at once. `examples/servers` has complete
+/// programs for tokio and smol:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -230,8 +231,9 @@ enum End {
 /// # use std::{fs::File, io, net::TcpStream};
 /// async fn serve(
 ///     socket: &TcpStream,
-///     // The runtime's. It has to let other tasks run even if the socket is ready.
+///     // Both are the runtime's.
 ///     writable: impl AsyncFn() -> io::Result<()>,
+///     yield_now: impl AsyncFn(),
 ///     file: &File,
 ///     headers: &[IoSlice<'_>],
 /// ) -> io::Result<()> {
@@ -239,7 +241,8 @@ enum End {
 ///     loop {
 ///         match transfer.poll_send(socket, file, headers, &[], &mut [])? {
 ///             Status::Done => return Ok(()),
-///             Status::OutFull | Status::Yielded => writable().await?,
+///             Status::OutFull => writable().await?,
+///             Status::Yielded => yield_now().await,
 ///             // A device or a file of FUSE: wait for it to be readable.
 ///             Status::InEmpty => return Err(io::ErrorKind::WouldBlock.into()),
 ///         }
@@ -250,7 +253,7 @@ enum End {
 ///
 /// # Leaving early
 ///
-/// [`send_all`](Self::send_all), [`poll_send`](Self::poll_send), `sendfile_hdtr` and its kin flush whenever they return. If a loop of your
+/// [`send_all`](Self::send_all), [`poll_send`](Self::poll_send), and the functions that loop, such as `sendfile_hdtr`, flush whenever they return. If a loop of your
 /// own stops early or sleeps, it has to flush first: perform the step that [`flush`](Self::flush) returns. After `EAGAIN` use
 /// [`flush_full`](Self::flush_full) instead. Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
 ///
@@ -259,7 +262,7 @@ enum End {
 /// While a call is under way elsewhere (in a ring), wait for its result and report it before you ask for a step or a flush. Otherwise its
 /// bytes are not counted, and are sent again.
 ///
-/// A clone is a checkpoint of the same stream. If both are driven, bytes are sent twice.
+/// A clone copies the counters only. Drive one of the two, or bytes are sent twice.
 ///
 /// **The flush promise.** After [`Step::Done`], and after the step of `flush`, no byte waits longer in the kernel than if one plain
 /// write had sent the same bytes. If you have set `TCP_CORK` yourself, the transfer neither clears it nor flushes. `MSG_MORE` ("more
@@ -268,8 +271,8 @@ enum End {
 /// # Systems and signals
 ///
 /// On FreeBSD and macOS sendfile(2) needs a stream socket as the output, and a regular file as the input (FreeBSD also accepts shared
-/// memory). With a lent buffer other files are copied. If nobody reads any more, sendfile raises SIGPIPE (except on FreeBSD). Writes to
-/// sockets do not. See the first page of this documentation.
+/// memory). With a lent buffer other files are copied. If the reader has gone, sendfile raises SIGPIPE (except on FreeBSD). The transfer's
+/// own writes to sockets do not raise it. See [SIGPIPE](crate#before-you-use-it).
 #[derive(Clone, Debug)]
 pub struct Transfer {
     /// The offset of the file's first byte, or [`AT_POSITION`].
@@ -324,8 +327,8 @@ impl Transfer {
 
     /// Makes a transfer that sends `headers`, then `count` bytes of the file from byte `offset` on, then `trailers`.
     ///
-    /// The transfer stores only the lengths of the lists. Pass the same lists to each [`next_step`](Self::next_step). It notices other
-    /// lengths, but not other bytes. With [`Count::ToEnd`], the length is fixed where the end of the file is first found.
+    /// The transfer stores only the total bytes of each list. Pass the same lists to each [`next_step`](Self::next_step). A different total
+    /// is an error; different bytes are not noticed. With [`Count::ToEnd`], the length is fixed where the end of the file is first found.
     ///
     /// # Errors
     ///
@@ -344,7 +347,7 @@ impl Transfer {
 
     /// Like [`new`](Self::new), but reading starts at the input's current position, which advances by the bytes sent. Linux only.
     ///
-    /// Other users of the same file description move the same position. sendfile(2) reads and advances it in one call. A copy through a
+    /// All users of a file description share its position. sendfile(2) reads the file and advances the position in one call. A copy through a
     /// lent buffer needs several calls, so another user can move the position in between. If a device's position does not
     /// move, the copy fails with `ESPIPE`. Use [`StreamCopy`](crate::StreamCopy) then.
     ///
@@ -403,7 +406,7 @@ impl Transfer {
     }
 
     /// Sets the largest body, in bytes, that goes out in one write with headers and trailers. The transfer gathers them in the lent buffer.
-    /// It does the same with such a rest of a larger body. Headers and body have to fit in the buffer. Trailers that do not fit are written
+    /// The last part of a larger body is gathered too, if it is this small. Headers and body have to fit in the buffer. Trailers that do not fit are written
     /// afterwards. 0 turns gathering off. A transfer gathers only with [`Count::Bytes`], not at the file's position, and only if there are
     /// headers or trailers.
     #[must_use]
@@ -439,12 +442,12 @@ impl Transfer {
         self
     }
 
-    /// Returns the bytes sent until now.
+    /// Returns the bytes sent so far.
     pub const fn progress(&self) -> Progress {
         self.sent
     }
 
-    /// Returns how the bytes of the file were moved until now.
+    /// Returns how the bytes of the file were moved so far.
     pub const fn mechanisms(&self) -> Mechanisms {
         Mechanisms {
             sendfile: self.sent.file - self.copied,
@@ -459,15 +462,14 @@ impl Transfer {
         self.queue.output()
     }
 
-    /// Whether the kernel may be holding bytes back, so that you have to [`flush`](Self::flush) before you leave the transfer. After `EAGAIN`
+    /// Whether the kernel may be holding bytes back, so that you have to [`flush`](Self::flush) before you stop driving the transfer. After `EAGAIN`
     /// call [`flush_full`](Self::flush_full), which often has nothing to do.
     pub fn flush_owed(&self) -> bool {
         self.queue.flush().is_some()
     }
 
-    /// Returns the step that flushes, if a flush is owed. Perform it before you leave the transfer. After `EAGAIN` call
-    /// [`flush_full`](Self::flush_full) instead. The flush replaces a step that was not completed, and then [`next_step`](Self::next_step)
-    /// goes on from where the transfer was.
+    /// Returns the step that flushes, if a flush is owed. Perform it before you stop driving the transfer. After `EAGAIN` call
+    /// [`flush_full`](Self::flush_full) instead. A pending step is dropped; after the flush, [`next_step`](Self::next_step) returns it again.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
         self.flushes(step, false)
@@ -475,7 +477,7 @@ impl Transfer {
 
     /// Returns the step that flushes after `EAGAIN`, when the output is full. On Linux it is mostly `None`, because a full queue of
     /// TCP sends by itself. The exceptions are a cork that the transfer has set, bytes sent with `MSG_MORE`, a sendfile that returned
-    /// less than its count, if no call followed, and MPTCP. On FreeBSD and macOS it returns any flush that is owed.
+    /// less than its count (unless a later sendfile failed with `EAGAIN`), and MPTCP. On FreeBSD and macOS it returns any flush that is owed.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step, true)
@@ -508,11 +510,12 @@ impl Transfer {
     /// Returns the next step. `headers` and `trailers` are the lists that the transfer was made with. `lent` is the length of a buffer for
     /// [`Step::Copy`] and [`Step::Gather`], or 0.
     ///
-    /// **Lending a buffer is consent.** If you lend one, a file that sendfile refuses is read and written instead. If you lend none,
+    /// **Lending a buffer is consent.** If you lend one, the file is copied through it where sendfile is refused or returns 0. Small bodies are
+    /// copied anyway ([`with_small`](Self::with_small)). If you lend none,
     /// nothing passes through user space, and [`complete`](Self::complete) fails with the kernel's error. A refusal is `EINVAL`, `ENOSYS`,
     /// `EOPNOTSUPP`, `ENOTSUP`, `ENOTSOCK`, `EXDEV`, `EOVERFLOW`, `EPERM`, or at the file's position `ESPIPE`.
     ///
-    /// If the step is not completed, the next call returns the same step.
+    /// If the step was not completed, the next call with the same arguments returns it again.
     ///
     /// # Errors
     ///

@@ -21,7 +21,7 @@ pub enum Output {
     /// set the option, you may pass it.
     TcpNoDelay,
     /// MPTCP. It ignores `MSG_MORE` and makes segments of its own. Unless a transfer is a single write, it sets a cork, sends under it, and
-    /// clears it at the end. A push follows, unless more than half a megabyte went under the cork. Above about a hundred kilobytes MPTCP itself
+    /// clears it at the end. Then it sets `TCP_NODELAY` for a moment, unless over 512 KiB went under the cork. Above about 100 kB MPTCP itself
     /// can let bytes wait, after a plain write as well.
     Mptcp,
     /// Another stream, with a protocol of its own: kTLS or SCTP. `MSG_MORE` is never used on it, because nothing releases the bytes that it
@@ -30,9 +30,11 @@ pub enum Output {
     ///
     /// **kTLS before Linux 6.5** keeps a record open if sendfile finds fewer bytes than it was asked for. Closing the socket loses the
     /// bytes of an open record, although they count as sent. A transfer asks for no more bytes than statx(2) reports. That does not help if
-    /// statx reports too many, or if the file shrinks while it is sent. On any kernel a sendfile that stops early leaves a record open until the
-    /// next call, if the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000). [`Transfer::copying`](crate::Transfer::copying)
-    /// never leaves a record open.
+    /// statx reports too many, or if the file shrinks while it is sent.
+    ///
+    /// **kTLS on any kernel** has an open record in two cases. If the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000),
+    /// a sendfile that stops early leaves one open until the next call. A [`StreamCopy`](crate::StreamCopy) from a pipe that is larger than
+    /// the default can leave one open if you give it up at `OutFull`. [`Transfer::copying`](crate::Transfer::copying) leaves none open.
     ///
     /// **SCTP** sends messages, one or more for each call. With Nagle's algorithm on, the second message waits up to 200 ms for the
     /// acknowledgement of the first, and no call pushes it. Set `SCTP_NODELAY`, or lend a buffer that joins everything in one message. A message

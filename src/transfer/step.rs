@@ -21,7 +21,7 @@ pub enum Step<'a> {
         /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
     },
-    /// Ask by a `pread` of one byte whether the file has a byte here. Report the bytes read. This step comes, if no buffer is lent,
+    /// Use a one-byte `pread` to test whether the file continues here. Report the bytes read. This step comes, if no buffer is lent,
     /// after a sendfile that returned 0 or a size of 0. The file may go on: the output may have accepted nothing, or the size may be wrong.
     AtEnd {
         /// The offset in the file, or `None` for its position.
@@ -79,7 +79,7 @@ pub enum Step<'a> {
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Gather the rest of the headers, this range of the file (by `pread`) and the trailers in the lent buffer. Write them at once, as
+    /// Gather the rest of the headers, this range of the file (by `pread`) and the trailers in the lent buffer. Write them with one call, as
     /// for `Write`. Report the bytes written.
     ///
     /// - If the file is shorter, leave the trailers out.
@@ -101,8 +101,8 @@ pub enum Step<'a> {
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Send the bytes that the kernel holds back. If `uncork` is false and the caller has set the cork, do nothing. Report any number, or the
-    /// error if the output has no such option.
+    /// Send the bytes that the kernel holds back. If `uncork` is false and the caller has set the cork, do nothing. Report `Ok` with any
+    /// value, or the error of the option.
     ///
     /// - If `uncork`, clear `TCP_CORK`. If `push`, set `TCP_NODELAY`, which sends all that waits. Then restore its earlier value.
     /// - On FreeBSD, setting `TCP_NODELAY` sends nothing by itself. If `push`, set `TCP_NODELAY` and `TCP_NOPUSH`. In any case clear
