@@ -111,21 +111,22 @@ def main(target):
             sys.exit("\n".join(failed))
 
     missed = 0
-    for name, path, replacements in MUTATIONS[system, cpu]:
+    listed = [(path, mutation) for (*of, path), mutations in MUTATIONS.items() if of == [system, cpu] for mutation in mutations]
+    if not listed:
+        sys.exit(f"{target}: mutations.py has none")
+    for path, mutation in listed:
         mutant = output / "mutant"
         copy(mutant)
         text = (mutant / path).read_text()
-        for old, new in replacements:
-            if old not in text:
-                sys.exit(f"{target}: {path} has no {old}")
-            text = text.replace(old, new)
+        for change in mutation[1::2]:
+            text = change(text)
         (mutant / path).write_text(text)
         # The levels keep different things in registers; a compiler that keeps nothing there shows nothing.
         for level in "3", "s", "2", "1":
             failed = next(failures(build(mutant, output / "mutants", target, level), target), None)
             if failed:
                 break
-        print(f"{target} {name}: " + (f"fails at {level}, {failed}" if failed else "NOT NOTICED"), flush=True)
+        print(f"{target} {', '.join(mutation[::2])}: " + (f"fails at {level}, {failed}" if failed else "NOT NOTICED"), flush=True)
         missed += not failed
     if missed:
         sys.exit(f"{missed} mutations were not noticed")

@@ -1,170 +1,170 @@
-"""Ways to break the crate, each of which has to turn a probe red: name, file, and texts with their replacements.
+"""Ways to break the crate, each of which has to turn a probe red: a name and a function that changes a file's text, or several of both.
+
+They go by the names of registers, instructions, constants and functions. It does not matter how the source is laid out.
 
 For the flags only where a compiler was seen to keep them across a trap: Linux and FreeBSD on x86_64. (Of powerpc's condition fields, its
 ctr and its xer no compiler was seen to keep one.)
 """
 
+import re
 
-def mutations(os, cpu, list):
-    return [(name, f"arch/{os}/{cpu}.rs", [*zip(texts[::2], texts[1::2])]) for name, *texts in list]
+LITERAL_OR_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])')|//[^\n]*|/\*.*?\*/""", re.DOTALL)
+# With the comma before it. It may have parentheses, three deep.
+ARGUMENT = r",(?! \))(?:[^(),]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))+"
 
 
+def extent(text, name):
+    """Returns where a function or a macro starts and ends."""
+    starts = [found.start() for found in re.finditer(rf"\b(?:fn\s|macro_rules\s*!)\s*{name}\b", text)]
+    if len(starts) != 1:
+        raise LookupError(f"{name} stands there {len(starts)} times")
+    ends = (found.end() for found in re.finditer("}", text) if found.end() > starts[0])
+    return starts[0], next(end for end in ends if text.count("{", starts[0], end) == text.count("}", starts[0], end))
+
+
+def change(name, pattern, new, *places):
+    """Returns a name and a function, which changes what stands once in a text, or once in each of these functions and macros."""
+    pattern = re.compile(re.sub(r"\\? ", r"\\s*", pattern), re.DOTALL)  # a space, or what re.escape makes of it, is any white space or none
+
+    def changed(text):
+        # No comment is found, and none is in the way.
+        text = LITERAL_OR_COMMENT.sub(lambda found: found[1] or " ", text)
+        for place in places or [None]:
+            start, end = extent(text, place) if place else (0, len(text))
+            part, times = pattern.subn(new, text[start:end])
+            if times != 1 or part == text[start:end]:
+                raise LookupError(f"{name}: {pattern.pattern} stands {times} times in {place or 'the file'}, or stays as it is")
+            text = text[:start] + part + text[end:]
+        return text
+
+    return name + " in " * bool(places) + " and ".join(places), changed
+
+
+def undeclare(register, *places):
+    """Takes a register from those that the trap changes. It remains an input if it is one."""
+    return change(f"{register} not declared", rf', (in)?lateout \( "{re.escape(register)}" \) (?:([^,]*?) => )?_(?!\w)',
+                  lambda found: f', in("{register}") {found[2]}' if found[1] else "", *places)
+
+
+def number_in(register):
+    """Passes the number of the call in another register."""
+    return change(f"number in {register}", r'\bin(?:lateout)? \( "[^"]*" \) \$ nr(?: => _)?(?= [,)])', f'in("{register}") $nr')
+
+
+def result_in(register, *places):
+    """Takes the result from another register."""
+    return change(f"result in {register}", r"(\)|=>) result(?= [,)])", rf'\1 _, lateout("{register}") result', *places)
+
+
+def argument_in(register, number, stubs="stubs"):
+    """Passes an argument in another register."""
+    return change(f"argument {number} in {register}",
+                  rf'(\b{stubs} ! \( (?:[^;"]*;)?(?: "[^"]*"){{{number - 1}}} )"[^"]*"', rf'\1"{register}"')
+
+
+def operand(name, new):
+    """Replaces an operand that has a name, or `clobber_abi`."""
+    return change(f"{new or 'nothing'} for {name}", rf", {name} (?=[=(])(?:\([^()]*\)|[^(),])*", f", {new}" if new else "")
+
+
+def option(name, *places):
+    """Adds an option to a trap."""
+    return change(f"option {name}", r"(\basm ! \(.*?)(?:, options \( ([^)]*)\))? ,? \) ;", rf"\1, options({name}, \2));", *places)
+
+
+def instructions(old, new, *places):
+    """Replaces instructions that follow each other. Of an old one its mnemonic is enough, if there is no other."""
+    return change(f"{new or 'nothing'} for {old}", " ".join(rf'" {re.escape(one.strip())}(?!\w)[^"]*" ,' for one in old.split(";")),
+                  "".join(f'"{one.strip()}",' for one in new.split(";") if one), *places)
+
+
+def swap(first, one, other, *places):
+    """Swaps two arguments of a call, or two parameters of a function, counted from the one after the first: the call's number."""
+    before, between = (rf"(?:{ARGUMENT}){{{count}}}" for count in [one - 1, other - one - 1])
+    pattern = rf"(\b{first} {before})({ARGUMENT})({between})({ARGUMENT})"
+    return change(f"{one} and {other} after {first} swapped", pattern, r"\1\4\3\2", *places)
+
+
+def constant(name, value):
+    """Gives a constant, or a variant of an enum, another value."""
+    return change(f"{name} is {value}", rf"(\b{name} (?:: (\w+) )?=(?![=>]) )(?(2)[^;]+|(?:\{{[^}}]*\}}|[^,{{}}])+)", rf"\g<1>{value}")
+
+
+def returns(function, result, new):
+    """Changes what a function returns."""
+    return change(f"{new} for {result}", r"(-> [^{]*)(\{.*\})", rf"\1{{ let {result} = \2; {new} }}", function)
+
+
+INLINED = change("inlined", r"\binline \( never \)", "inline(always)")
+MEMORY = option("nomem"), option("readonly")
+SWAPPED = change("arguments 5 and 6 swapped", r'(\bstubs ! \( [^;]*;(?: "[^"]*"){4})( "[^"]*")( "[^"]*")', r"\1\3\2")
 MUTATIONS = {
-    ("linux", "x86_64"): mutations("linux", "x86_64", [
-        ("rcx not declared", 'lateout("rcx") _,', ""),
-        ("r11 not declared", 'lateout("r11") _,', ""),
-        ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
-        ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
-        ("the fourth argument in rcx", '"rdx" "r10"', '"rdx" "rcx"'),
-        ("arguments five and six swapped", '"r8" "r9"', '"r9" "r8"'),
-    ]),
-    ("linux", "aarch64"): mutations("linux", "aarch64", [
-        ("number in x7", 'in("x8") $nr', 'in("x7") $nr'),
-        ("result in x1", 'lateout("x0") result', 'lateout("x0") _, lateout("x1") result'),
-        ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
-        ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
-        ("arguments five and six swapped", '"x4" "x5"', '"x5" "x4"'),
-    ]),
-    ("linux", "arm"): mutations("linux", "arm", [
-        ("number in r6", '"mov r7, {nr}",', '"mov r6, {nr}",'),
-        ("r7 not put back", '"mov r7, {r7}",', ""),
-        ("r7 kept where an operand may be", "r7 = out(reg) _", "r7 = lateout(reg) _"),
-        ("result in r1", 'lateout("r0") result', 'lateout("r0") _, lateout("r1") result'),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
-        ("arguments five and six swapped", '"r4" "r5"', '"r5" "r4"'),
-    ]),
+    ("linux", "x86_64", "arch/linux/x86_64.rs"): [
+        undeclare("rcx"), undeclare("r11"), *MEMORY, SWAPPED, argument_in("rcx", 4) + argument_in("rcx", 4, "stub_int2"),
+    ],
+    ("linux", "x86_64", "src/sys/linux/mod.rs"): [swap("SPLICE", 5, 6), swap("STATX", 3, 4)],  # the same on every processor
+    ("linux", "x86_64", "src/sys/linux/wide64.rs"): [swap("FADVISE64", 3, 4), returns("preadv2_offset", "[low, _]", "[low, low]")],
+    ("linux", "aarch64", "arch/linux/aarch64.rs"): [number_in("x7"), result_in("x1"), *MEMORY, SWAPPED],
+    ("linux", "arm", "arch/linux/arm.rs"): [
+        instructions("mov r7, {nr}", "mov r6, {nr}"),
+        instructions("mov r7, {r7}", ""),  # not put back
+        operand("r7", "r7 = lateout(reg) _"),  # where the register of another operand may be
+        result_in("r1"), *MEMORY, SWAPPED,
+    ],
+    ("linux", "arm", "src/sys/linux/wide32.rs"): [
+        constant("ALIGNED", "false"),
+        returns("pair", "[low, high]", "[high, low]"),
+        returns("preadv2_offset", "[low, _]", "[low, word(0)]"),
+    ],
     # (No program shows that the pushes are declared: its ABI keeps nothing below the stack pointer.)
-    ("linux", "x86"): mutations("linux", "x86", [
-        ("esi not put back", '"int 0x80",\n            "xchg esi, {a3}",', '"int 0x80",'),
-        ("the fourth argument not in esi", '"xchg esi, {a3}",\n            "int 0x80",\n            "xchg esi, {a3}",', '"/* {a3} */ int 0x80",'),
-        ("esi left on the stack", '"pop esi",\n            inlateout', 'inlateout'),
-        ("ebp and esi exchanged", '"pop esi",\n            "pop ebp",', '"pop ebp",\n            "pop esi",'),
-        ("result in ebx", 'inlateout("eax") $nr => result', 'inlateout("eax") $nr => _, lateout("ebx") result'),
-        ("the trap of another processor", '"int 0x80",\n            inlateout', '"syscall",\n            inlateout'),
-        ("memory not declared", "options(nostack,", "options(nostack, nomem,"),
-        ("memory declared as read only", "options(nostack,", "options(nostack, readonly,"),
-        ("arguments four and six swapped", "nr), a3, a5]", "nr), a5, a3]"),
-        ("arguments two and five swapped", 'in("ecx") a1,\n            in("edx") a2,\n            in("edi") a4,',
-         'in("ecx") a4,\n            in("edx") a2,\n            in("edi") a1,'),
-    ]),
-    ("freebsd", "x86_64"): mutations("freebsd", "x86_64", [
-        ("rcx not declared", 'lateout("rcx") _,', ""),
-        ("r11 not declared", 'lateout("r11") _,', ""),
-        ("rdx not declared", 'lateout("rdx") _,', ""),
-        ("r10 not declared", 'lateout("r10") _,', ""),
-        ("r8 not declared", 'lateout("r8") _,', ""),
-        ("r9 not declared", 'lateout("r9") _,', ""),
-        ("rdx not declared, with seven arguments", 'inlateout("rdx") a2 => _', 'in("rdx") a2'),
-        ("r10 not declared, with seven arguments", 'inlateout("r10") a3 => _', 'in("r10") a3'),
-        ("r8 not declared, with seven arguments", 'inlateout("r8") a4 => _', 'in("r8") a4'),
-        ("r9 not declared, with seven arguments", 'inlateout("r9") a5 => _', 'in("r9") a5'),
-        ("flags not declared", "options(nostack)", "options(nostack, preserves_flags)"),
-        ("flags not declared, with seven arguments", "            lateout(\"r11\") _,               // saved flags\n        );",
-         "            lateout(\"r11\") _,\n options(preserves_flags));"),
-        ("the pushes not declared", "            lateout(\"r11\") _,               // saved flags\n        );",
-         "            lateout(\"r11\") _,\n options(nostack));"),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("the seventh argument without the word before it", '            "push {a6}",\n            "push', '            "push',
-         "rsp + 16", "rsp + 8"),
-        ("the seventh argument at the stack pointer", '"push {a6}",\n            "push {a6}", ', '"sub rsp, 8",\n            "push {a6}", '),
-        ("the stack pointer put back by add", '"lea rsp, [rsp + 16]"', '"add rsp, 16"'),
-        ("the carry flag ignored", '"jnc 2f",', '"jmp 2f",'),
-        ("the fourth argument in rcx", '"rdx" "r10"', '"rdx" "rcx"'),
-    ]),
-    ("freebsd", "aarch64"): mutations("freebsd", "aarch64", [
-        ("number in x7", 'in("x8") $nr', 'in("x7") $nr'),
-        ("the seventh argument in x7", '"x5" "x6"', '"x5" "x7"'),
-        ("the carry flag ignored", '"cneg x0, x0, cs",', ""),
-        ("the carry flag reversed", "x0, cs", "x0, cc"),
-        ("memory not declared, inlined", "options(nostack)", "options(nostack, nomem)", "inline(never)", "inline(always)"),
-        ("x1 not declared, inlined", 'lateout("x1") _,', "", "inline(never)", "inline(always)"),
-    ]),
-    ("freebsd", "riscv64"): mutations("freebsd", "riscv64", [
-        ("number in a7", 'inlateout("t0") $nr => _', 'in("a7") $nr'),
-        ("t0 not declared", 'inlateout("t0") $nr => _', 'in("t0") $nr'),
-        ("a1 not declared", 'lateout("a1") _,', ""),
-        ("t0 ignored", '"beqz t0, 2f",', '"j 2f",'),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("the seventh argument in a7", '"a5" "a6"', '"a5" "a7"'),
-    ]),
-    ("macos", "x86_64"): mutations("macos", "x86_64", [
-        ("no class", "CLASS | $nr", "$nr"),
-        ("only rcx and r11 declared", 'clobber_abi("C"),', 'lateout("rcx") _, lateout("r11") _,'),
-        ("the carry flag ignored", '"jnc 2f",', '"jmp 2f",'),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("arguments five and six swapped", '"r8" "r9"', '"r9" "r8"'),
-    ]),
-    ("macos", "aarch64"): mutations("macos", "aarch64", [
-        ("number in x8", 'in("x16") $nr', 'in("x8") $nr'),
-        ("Linux's trap", "svc 0x80", "svc 0"),
-        ("nothing declared", 'clobber_abi("C"),', ""),
-        ("the carry flag ignored", '"cneg x0, x0, cs",', ""),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("arguments five and six swapped", '"x4" "x5"', '"x5" "x4"'),
-    ]),
-    ("linux", "riscv64"): mutations("linux", "riscv64", [
-        ("number in a6", 'in("a7") $nr', 'in("a6") $nr'),
-        ("result in a1", 'lateout("a0") result', 'lateout("a0") _, lateout("a1") result'),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
-        ("arguments five and six swapped", '"a4" "a5"', '"a5" "a4"'),
-    ]),
-    ("linux", "s390x"): mutations("linux", "s390x", [
-        ("number in r0", 'in("r1") $nr', 'in("r0") $nr'),
-        ("result in r3", 'lateout("r2") result', 'lateout("r2") _, lateout("r3") result'),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("memory declared as read only", "options(nostack)", "options(nostack, readonly)"),
-        ("arguments five and six swapped", '"r6" "r7"', '"r7" "r6"'),
-    ]),
-    ("linux", "powerpc64le"): [(name, path.replace("64le", ""), texts) for name, path, texts in mutations("linux", "powerpc64le", [
-        ("cr0.SO ignored", '"bns 2f",', '"b 2f",'),
-        ("cr0.SO reversed", '"bns 2f",', '"bso 2f",'),
-        ("r0 not declared", 'inlateout("r0") $nr => _', 'in("r0") $nr'),
-        *((f"r{i} not declared", f'lateout("r{i}") _,', "") for i in range(4, 13)),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("arguments five and six swapped", '"r7" "r8"', '"r8" "r7"'),
-    ])],
-    ("linux", "loongarch64"): mutations("linux", "loongarch64", [
-        ("number in a6", 'in("$a7") $nr', 'in("$a6") $nr'),
-        ("result in a1", 'lateout("$a0") result', 'lateout("$a0") _, lateout("$a1") result'),
-        *((f"t{i} not declared", f'lateout("$t{i}") _,', "") for i in range(9)),
-        ("memory not declared", "options(nostack)", "options(nostack, nomem)"),
-        ("arguments five and six swapped", '"$a4" "$a5"', '"$a5" "$a4"'),
-    ]),
+    ("linux", "x86", "arch/linux/x86.rs"): [
+        instructions("int; xchg", "int 0x80", "trap_esi"),  # esi is not put back
+        instructions("xchg; int; xchg", "/* {a3} */ int 0x80", "trap_esi"),  # nor is the argument in it
+        instructions("pop esi", "", "syscall5"),  # it stays on the stack
+        instructions("pop esi; pop ebp", "pop ebp; pop esi", "syscall6"),
+        instructions("int", "syscall", "trap"),  # another processor's
+        result_in("ebx", "trap", "trap_esi"), option("nomem", "trap", "trap_esi"), option("readonly", "trap", "trap_esi"),
+        swap("nr : usize", 4, 6, "syscall6"), swap("nr : usize", 2, 5, "syscall5", "syscall6"),
+    ],
+    ("linux", "x86", "src/sys/linux/wide32.rs"): [constant("ALIGNED", "true")],
+    ("linux", "x86", "src/sys/linux/nr/x86.rs"): [constant("SENDFILE", 187)],  # of 32 bits
+    ("freebsd", "x86_64", "arch/freebsd/x86_64.rs"): [
+        *(undeclare(register, "trap", "syscall7") for register in ["rcx", "r11"]),
+        *(undeclare(register, place) for register in ["rdx", "r10", "r8", "r9"] for place in ["trap", "syscall7"]),
+        option("nomem", "trap"), option("preserves_flags", "trap"), option("preserves_flags", "syscall7"),
+        option("nostack", "syscall7"),  # in spite of the pushes
+        instructions("push; push; syscall; lea", "push {a6}; syscall; lea rsp, [rsp + 8]"),  # without the word before the argument
+        instructions("push; push", "sub rsp, 8; push {a6}"),  # the argument at the stack pointer
+        instructions("lea", "add rsp, 16"),  # which changes the carry flag
+        instructions("jnc", "jmp 2f", "trap", "syscall7"),
+        argument_in("rcx", 4),
+    ],
+    ("freebsd", "x86_64", "src/sys/freebsd/mod.rs"): [swap("SIGTIMEDWAIT", 2, 3), constant("LSEEK", 199)],  # its old number
+    ("freebsd", "aarch64", "arch/freebsd/aarch64.rs"): [
+        number_in("x7"), argument_in("x7", 7), instructions("cneg", ""), instructions("cneg", "cneg x0, x0, cc"),
+        option("nomem") + INLINED, undeclare("x1") + INLINED,
+    ],
+    ("freebsd", "riscv64", "arch/freebsd/riscv64.rs"): [
+        number_in("a7"), undeclare("t0"), undeclare("a1"), instructions("beqz", "j 2f"), option("nomem"), argument_in("a7", 7),
+    ],
+    ("macos", "x86_64", "arch/macos/x86_64.rs"): [
+        constant("CLASS", 0), operand("clobber_abi", 'lateout("rcx") _, lateout("r11") _'), instructions("jnc", "jmp 2f"),
+        option("nomem"), SWAPPED,
+    ],
+    ("macos", "x86_64", "src/sys/macos/raw.rs"): [swap("SIGWAIT", 1, 2), constant("SIGPROCMASK", 48)],  # the process's
+    ("macos", "aarch64", "arch/macos/aarch64.rs"): [
+        number_in("x8"), instructions("svc", "svc 0"), operand("clobber_abi", ""), instructions("cneg", ""), option("nomem"), SWAPPED,
+    ],
+    ("linux", "riscv64", "arch/linux/riscv64.rs"): [number_in("a6"), result_in("a1"), *MEMORY, SWAPPED],
+    ("linux", "s390x", "arch/linux/s390x.rs"): [number_in("r0"), result_in("r3"), *MEMORY, SWAPPED],
+    # The name in the other byte order, and the advice that means another thing there.
+    ("linux", "s390x", "src/sys/linux/mod.rs"): [constant("ULP_MPTCP", 'u32::from_le_bytes(*b"mptc")'), constant("DontNeed", 4)],
+    ("linux", "powerpc64le", "arch/linux/powerpc.rs"): [
+        instructions("bns", "b 2f"), instructions("bns", "bso 2f"), *(undeclare(f"r{i}") for i in [0, *range(4, 13)]),
+        option("nomem"), SWAPPED,
+    ],
+    ("linux", "powerpc64le", "src/sys/linux/mod.rs"): [constant("FIONREAD", "0x541b")],  # the others'
+    ("linux", "loongarch64", "arch/linux/loongarch64.rs"): [
+        number_in("$a6"), result_in("$a1"), *(undeclare(f"$t{i}") for i in range(9)), option("nomem"), SWAPPED,
+    ],
 }
-
-# Of single calls, which are the same on every processor.
-MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/mod.rs", [texts]) for name, *texts in [
-    ("splice's count and flags swapped", "word(count as isize), flags)", "flags, word(count as isize))"),
-    ("statx's flags and mask swapped", "word(AT_EMPTY_PATH),\n            word(mask)", "word(mask),\n            word(AT_EMPTY_PATH)"),
-]]
-# Of those that are a processor's own.
-MUTATIONS["linux", "s390x"] += [(name, "src/sys/linux/mod.rs", [texts]) for name, *texts in [
-    ("the name of MPTCP in the other byte order", 'from_ne_bytes(*b"mptc")', 'from_le_bytes(*b"mptc")'),
-    ("the advice that means another thing", '"s390x") { 6 }', '"s390x") { 4 }'),
-]]
-MUTATIONS["linux", "powerpc64le"] += [("FIONREAD of the others", "src/sys/linux/mod.rs", [("0x4004_667f", "0x541b")])]
-MUTATIONS["linux", "x86_64"] += [(name, "src/sys/linux/wide64.rs", [texts]) for name, *texts in [
-    ("fadvise's length and advice swapped", "word(len as isize), advice", "advice, word(len as isize)"),
-    ("preadv2's offset in both halves", "[word(offset as isize), word(0)]", "[word(offset as isize), word(offset as isize)]"),
-]]
-MUTATIONS["linux", "arm"] += [(name, "src/sys/linux/wide32.rs", [texts]) for name, *texts in [
-    ("pairs at any register", 'cfg!(any(target_arch = "arm", ', "cfg!(any("),
-    ("halves swapped", "{ [low, high] }", "{ [high, low] }"),
-    ("preadv2's offset without its upper half", "word((offset >> 32) as u32 as isize)]", "word(0)]"),
-]]
-MUTATIONS["linux", "x86"] += [(name, path, [texts]) for name, path, *texts in [
-    ("pairs at even registers", "src/sys/linux/wide32.rs", 'cfg!(any(target_arch = "arm", ', 'cfg!(any(target_arch = "x86", '),
-    ("sendfile of 32 bits", "src/sys/linux/nr/x86.rs", "SENDFILE: usize = 239", "SENDFILE: usize = 187"),
-]]
-MUTATIONS["freebsd", "x86_64"] += [
-    ("sigtimedwait's second and third argument swapped", "src/sys/freebsd/mod.rs",
-     [("SIGTIMEDWAIT, set, null_mut(), no_time", "SIGTIMEDWAIT, set, no_time, null_mut()")]),
-    ("lseek's old number", "src/sys/freebsd/mod.rs", [("LSEEK: usize = 478", "LSEEK: usize = 199")]),
-]
-MUTATIONS["macos", "x86_64"] += [
-    ("sigwait's arguments swapped", "src/sys/macos/raw.rs",
-     [("set.cast_mut().cast(), signal.cast()", "signal.cast(), set.cast_mut().cast()")]),
-    ("the process's signal mask", "src/sys/macos/raw.rs", [("SIGPROCMASK: usize = 329", "SIGPROCMASK: usize = 48")]),
-]
