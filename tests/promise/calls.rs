@@ -9,12 +9,12 @@ use std::thread;
 
 use bare_sendfile::{Count, Errno, IoSlice};
 
-use super::common::faults::filter;
 use super::common::faults::seccompiler::{
     self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule,
 };
-use super::common::streams::{Tick, deafen, ethernet, tcp_info};
-use super::common::{self, fd_of_std, memfd, pattern, set_nonblocking, tcp};
+use super::common::faults::{filter, refuse_option};
+use super::common::streams::{Tick, deafen, ethernet, in_time, tcp_info};
+use super::common::{self, in_a_thread, memfd, pattern, set_nonblocking, tcp, wait_writable};
 use super::drive::{Driver, Pause, Response, drive};
 
 /// So many bytes of a file from its start behind these headers.
@@ -40,7 +40,7 @@ fn send(response: &Response<'_>, out: &TcpStream, file: &File) {
 
 /// Segments that left before an acknowledgement came, and bytes that did not.
 fn first_flight(bytes: &[u8], send: impl Fn(&TcpStream)) -> (u32, u32) {
-    for _ in 0..200 {
+    in_time(|| {
         let (sender, mut receiver) = ethernet();
         deafen(&sender, true);
         let start = Tick::next();
@@ -48,12 +48,11 @@ fn first_flight(bytes: &[u8], send: impl Fn(&TcpStream)) -> (u32, u32) {
         let after = tcp_info(&sender);
         let in_time = start.is_before_timers();
         deafen(&sender, false);
-        if in_time {
+        in_time.then(|| {
             assert!(common::receive(&mut receiver, bytes.len()) == bytes);
-            return (after.tcpi_data_segs_out, after.tcpi_notsent_bytes);
-        }
-    }
-    panic!("every attempt took longer than the kernel's timers");
+            (after.tcpi_data_segs_out, after.tcpi_notsent_bytes)
+        })
+    })
 }
 
 /// Ten segments may leave before the first acknowledgement: sixteen short ones cost a round trip that six whole ones do not.
@@ -197,14 +196,6 @@ fn a_full_socket_is_not_asked_for_options() {
     assert!(waits > 5, "{waits}");
 }
 
-fn wait_writable(socket: &TcpStream) {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
-    let mut fds = [PollFd::from_borrowed_fd(fd_of_std(socket), PollFlags::OUT)];
-    let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
-    assert_eq!(poll(&mut fds, Some(&limit)), Ok(1), "full for ten seconds");
-}
-
 /// Whoever cannot be asked whether Nagle's algorithm is on leaves it as it is: it is the caller's.
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
@@ -216,25 +207,12 @@ fn a_refused_question_for_tcp_nodelay_leaves_it_as_it_is() {
             let (sender, mut receiver) = tcp();
             sender.set_nodelay(nodelay).unwrap();
             let response = Response { cap: Some(20_000), ..response(driver, &headers, 70_000) };
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    refuse_question(libc::TCP_NODELAY);
-                    send(&response, &sender, &file);
-                });
+            in_a_thread(|| {
+                refuse_option(libc::TCP_NODELAY, Errno::EPERM);
+                send(&response, &sender, &file);
             });
             assert_eq!(sender.nodelay().unwrap(), nodelay, "{driver:?}");
             assert!(common::receive(&mut receiver, bytes.len()) == bytes);
         }
     }
-}
-
-/// From now on this option of TCP's cannot be asked for by this thread.
-fn refuse_question(option: libc::c_int) {
-    let equal = |index, value: libc::c_int| {
-        SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value as u64).unwrap()
-    };
-    let rule = SeccompRule::new(vec![equal(1, libc::IPPROTO_TCP), equal(2, option)]).unwrap();
-    let refused = SeccompAction::Errno(Errno::EPERM.raw_os_error() as u32);
-    let filter = filter([(libc::SYS_getsockopt, vec![rule])], refused, SeccompAction::Allow);
-    seccompiler::apply_filter(&filter).unwrap();
 }
