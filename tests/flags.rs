@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{IoSliceMut, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bare_sendfile::{Count, Errno, Error, FlagsReport, IoSlice, Progress, SfFlags};
 use common::calls::{Call, seen};
 use common::sent::{Sent, sendfile_hdtr};
-use common::{SENDFILE, fd, file, memfd, not_checked, pattern};
+use common::{SENDFILE, fd, file, memfd, not_checked, null, pattern};
 use rustix::fs::{Advice, fadvise};
 use rustix::io::ReadWriteFlags;
 
@@ -22,10 +22,6 @@ const ALL: SfFlags = SfFlags::NODISKIO
     .union(SfFlags::SYNC)
     .union(SfFlags::USER_READAHEAD)
     .union(SfFlags::NOCACHE);
-
-fn null() -> File {
-    OpenOptions::new().write(true).open("/dev/null").unwrap()
-}
 
 fn send(source: &File, offset: u64, count: impl Into<Count>, flags: SfFlags) -> Sent {
     let (headers, trailers) = ([IoSlice::new(b"headers")], [IoSlice::new(b"trailers")]);
@@ -319,8 +315,7 @@ fn g2_nocache_drops_what_earlier_steps_sent() {
 #[cfg_attr(qemu_user, ignore = "qemu-user has no preadv2")]
 fn g1_g2_nodiskio_sends_sixteen_pages_a_step() {
     if page_size() != 4096 {
-        println!("the library's unit is not the system's page");
-        return;
+        return not_checked("the library's unit is not the system's page");
     }
     let Some((source, bytes)) = disk_file(24, 24) else { return };
     let (cached, flags) = (can_tell(&source), SfFlags::NODISKIO | SfFlags::NOCACHE);

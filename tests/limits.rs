@@ -3,14 +3,14 @@
 
 mod common;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, Output, Progress, SfFlags, Step, Transfer, sendfile};
 use common::sent::{Sent, sendfile_hdtr};
-use common::{fd, file, largest_file, memfd, pattern, receive};
+use common::{fd, file, largest_file, memfd, null, pattern, receive};
 
 const I64_MAX: u64 = i64::MAX as u64;
 const ISIZE_MAX: usize = isize::MAX as usize;
@@ -19,10 +19,6 @@ const GIB: u64 = 1 << 30;
 /// What the kernel says of bytes that no file can have: there are none, or their place does not exist.
 fn beyond() -> Result<usize, Errno> {
     if largest_file() == I64_MAX { Ok(0) } else { Err(Errno::EOVERFLOW) }
-}
-
-fn null() -> File {
-    OpenOptions::new().write(true).open("/dev/null").unwrap()
 }
 
 /// The first form: what came of it, and where the offset is afterwards.
@@ -36,6 +32,7 @@ fn second(source: &File, offset: u64, count: impl Into<Count>) -> Sent {
     sendfile_hdtr(fd(&null()), fd(source), offset, count, &[], &[], SfFlags::empty())
 }
 
+/// A4, with a count of 0 too.
 #[test]
 fn offset_u64_max() {
     let source = memfd(10);
@@ -45,6 +42,7 @@ fn offset_u64_max() {
     assert_eq!(second(&source, u64::MAX, Count::ToEnd).outcome, Err(Error::TooLarge(u64::MAX)));
 }
 
+/// A4, with a count of 0 too.
 #[test]
 fn offset_i64_max_plus_1() {
     let (source, offset) = (memfd(10), I64_MAX + 1);

@@ -16,7 +16,7 @@ use bare_sendfile::{
     available, sendfile,
 };
 use common::sent::{Sent, send_file, sendfile_hdtr};
-use common::{Message, drain, fd, file, pattern, receive, set_nonblocking, tcp};
+use common::{HANGS, Message, drain, fd, file, pattern, receive, set_nonblocking, tcp};
 
 const LINUX: bool = cfg!(target_os = "linux");
 const FREEBSD: bool = cfg!(target_os = "freebsd");
@@ -32,7 +32,7 @@ fn on_each_stream(test: impl Fn(Box<dyn Stream>, Box<dyn Read + Send>)) {
     let (sender, receiver) = tcp();
     test(Box::new(sender), Box::new(receiver));
     let (sender, receiver) = UnixStream::pair().unwrap();
-    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    receiver.set_read_timeout(Some(HANGS)).unwrap();
     test(Box::new(sender), Box::new(receiver));
 }
 

@@ -4,27 +4,23 @@
 
 mod common;
 
-use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::net::{Shutdown, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, IoSlice, Mechanisms, Progress, SfFlags, Step, Transfer};
+use common::faults::interrupt_until_finished;
 use common::sent::{Sent, sendfile_hdtr};
+use common::streams::unix;
 use common::{
-    fd, file, in_child, in_child_of, interrupt_until_finished, memfd, not_checked, pattern, position, receive, tcp,
-    unread,
+    contents, fd, file, in_child, in_child_of, memfd, mount_no_device, mounts_of_its_own, narrow_tcp, not_checked,
+    pattern, pipe, position, receive, set_nonblocking, tcp, wait_writable,
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
-use rustix::pipe::{PipeFlags, pipe_with};
 
 const EAGAIN: Result<(), Error> = Err(Error::Errno(Errno::EAGAIN));
 
@@ -33,40 +29,26 @@ fn progress(headers: usize, file: usize, trailers: usize) -> Progress {
 }
 
 /// Each kind of output, and where its bytes come out.
-fn outputs() -> Vec<(&'static str, OwnedFd, File)> {
+fn outputs() -> Vec<(&'static str, File, File)> {
     let mut outputs = streams();
     let written = tempfile::NamedTempFile::new().unwrap();
     let reading = written.reopen().unwrap();
-    outputs.push(("a regular file", written.into_file().into(), reading));
+    outputs.push(("a regular file", written.into_file(), reading));
     outputs
 }
 
 /// Those that can be full.
-fn streams() -> Vec<(&'static str, OwnedFd, File)> {
-    let (unix, unix_end) = UnixStream::pair().unwrap();
-    let (pipe_end, pipe) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-    let (tcp, tcp_end) = narrow_tcp();
+fn streams() -> Vec<(&'static str, File, File)> {
+    let ((tcp, tcp_end), (unix, unix_end), (pipe, pipe_end)) = (narrow_tcp(), unix(libc::SOCK_STREAM), pipe());
     vec![
-        ("TCP", OwnedFd::from(tcp), File::from(OwnedFd::from(tcp_end))),
-        ("a unix stream", OwnedFd::from(unix), File::from(OwnedFd::from(unix_end))),
-        ("a pipe", pipe, File::from(pipe_end)),
+        ("TCP", OwnedFd::from(tcp).into(), OwnedFd::from(tcp_end).into()),
+        ("a unix stream", unix, unix_end),
+        ("a pipe", pipe, pipe_end),
     ]
 }
 
-/// A TCP connection with buffers of a fixed size, far below 1 MiB.
-fn narrow_tcp() -> (TcpStream, TcpStream) {
-    let (sender, receiver) = tcp();
-    sockopt::set_socket_send_buffer_size(&sender, 64 << 10).unwrap();
-    sockopt::set_socket_recv_buffer_size(&receiver, 64 << 10).unwrap();
-    (sender, receiver)
-}
-
-fn nonblocking(out: &OwnedFd) {
-    rustix::io::ioctl_fionbio(out, true).unwrap();
-}
-
 /// All that comes out until the end of the stream.
-fn rest(out: OwnedFd, mut end: File) -> Vec<u8> {
+fn rest(out: File, mut end: File) -> Vec<u8> {
     drop(out);
     let mut rest = Vec::new();
     end.read_to_end(&mut rest).unwrap();
@@ -248,44 +230,13 @@ fn c13_more_slices_than_one_call_takes() {
     }
 }
 
-/// Runs `body` with SIGPIPE blocked in this thread and tells whether it was raised. (A blocked signal is kept even though
-/// the test harness ignores it.)
-fn raises_sigpipe(body: impl FnOnce()) -> bool {
-    // SAFETY: the sets are initialised by sigemptyset before use and live in this frame; all calls concern this thread only.
-    unsafe {
-        let (mut pipe, mut former) = (std::mem::zeroed(), std::mem::zeroed());
-        libc::sigemptyset(&mut pipe);
-        libc::sigaddset(&mut pipe, libc::SIGPIPE);
-        assert_eq!(libc::pthread_sigmask(libc::SIG_BLOCK, &pipe, &mut former), 0);
-        body();
-        let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        let raised = libc::sigtimedwait(&pipe, std::ptr::null_mut(), &none) == libc::SIGPIPE;
-        assert_eq!(libc::pthread_sigmask(libc::SIG_SETMASK, &former, std::ptr::null_mut()), 0);
-        raised
-    }
-}
-
-#[test]
-fn c14_headers_and_trailers_raise_no_sigpipe_on_a_socket() {
-    let source = file(b"file");
-    let out = unread(|| UnixStream::pair().unwrap());
-    let refused = |headers: &[_], count: u64, trailers: &[_]| {
-        let sent = send(&out, &source, 0, count, headers, trailers);
-        assert_eq!((sent.outcome, sent.total()), (Err(Errno::EPIPE.into()), 0));
-    };
-    assert!(!raises_sigpipe(|| refused(&slices(&[b"headers"]), 4, &[])));
-    assert!(!raises_sigpipe(|| refused(&[], 0, &slices(&[b"trailers"]))));
-    // F1: sendfile does, and has no flag against it.
-    assert!(raises_sigpipe(|| refused(&[], 4, &[])));
-}
-
 #[test]
 fn c19_no_byte_of_the_file_before_the_last_of_32_mib_of_headers() {
     let bytes = pattern(32 << 20);
     let (first, second) = bytes.split_at(20 << 20);
     let source = file(b"file");
     for (name, out, end) in streams() {
-        nonblocking(&out);
+        set_nonblocking(&out);
         let sent = send(&out, &source, 0, 4, &slices(&[first, second]), &slices(&[b"trailers"]));
         let headers = sent.progress.headers as usize;
         assert_eq!((sent.outcome, sent.progress), (EAGAIN, progress(headers, 0, 0)), "{name}");
@@ -305,7 +256,7 @@ fn c19_d1_resuming_sends_exactly_the_suffix() {
     let trailers = slices(&[&trailers[..150_000], &trailers[150_000..]]);
     for cap in [10_000, 1 << 20] {
         for (name, out, mut end) in streams() {
-            nonblocking(&out);
+            set_nonblocking(&out);
             let mut transfer = Transfer::new(7, body.len() as u64, &headers, &trailers).unwrap().with_cap(cap);
             let mut received = Vec::new();
             let mut stopped = [0; 3]; // times in each section
@@ -323,8 +274,7 @@ fn c19_d1_resuming_sends_exactly_the_suffix() {
                     let n = end.read(&mut some).unwrap();
                     received.extend_from_slice(&some[..n]);
                 } else {
-                    let timeout = Timespec { tv_sec: 10, tv_nsec: 0 };
-                    assert_eq!(poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&timeout)), Ok(1), "{name}");
+                    wait_writable(&out);
                 }
             }
             assert!(stopped.iter().all(|&times| times > 0), "{name}: {stopped:?}");
@@ -340,14 +290,12 @@ fn c20_other_sockets_are_refused_before_any_byte() {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     udp.connect(receiver.local_addr().unwrap()).unwrap();
-    let (datagram, datagram_end) = UnixDatagram::pair().unwrap();
-    let (seqpacket, seqpacket_end) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    let udp = (OwnedFd::from(udp).into(), OwnedFd::from(receiver).into());
     let source = file(b"file");
-    for (out, end, kind) in [
-        (OwnedFd::from(udp), OwnedFd::from(receiver), SocketType::DGRAM),
-        (datagram.into(), datagram_end.into(), SocketType::DGRAM),
-        (seqpacket, seqpacket_end, SocketType::SEQPACKET),
+    for ((out, mut end), kind) in [
+        (udp, libc::SOCK_DGRAM),
+        (unix(libc::SOCK_DGRAM), libc::SOCK_DGRAM),
+        (unix(libc::SOCK_SEQPACKET), libc::SOCK_SEQPACKET),
     ] {
         for (headers, count, trailers) in [
             (&[][..], Count::Bytes(4), &[][..]),
@@ -357,10 +305,10 @@ fn c20_other_sockets_are_refused_before_any_byte() {
             (&[], Count::Bytes(0), &[]),
         ] {
             let sent = send(&out, &source, 0, count, headers, trailers);
-            assert_eq!((sent.outcome, sent.total()), (Err(Error::NotAStream(kind.as_raw())), 0));
+            assert_eq!((sent.outcome, sent.total()), (Err(Error::NotAStream(kind as u32)), 0));
             assert_eq!(sent.outcome.unwrap_err().errno(), Errno::EINVAL);
-            nonblocking(&end);
-            let came = File::from(end.try_clone().unwrap()).read(&mut [0; 10]);
+            set_nonblocking(&end);
+            let came = end.read(&mut [0; 10]);
             assert_eq!(came.unwrap_err().kind(), io::ErrorKind::WouldBlock, "C12: not even an empty one");
         }
     }
@@ -472,17 +420,6 @@ fn d2_a_file_that_may_not_grow_keeps_the_progress() {
     assert!(receive(&mut out, SIZE) == [b"headers", &bytes[..file], &[0; SIZE][7 + file..]].concat());
 }
 
-/// Mounts a file system of 64 KiB which only this thread sees. For root, or root of a user namespace.
-fn mount_tmpfs(at: &CStr) -> bool {
-    let (tmpfs, null) = (c"tmpfs".as_ptr(), std::ptr::null());
-    // SAFETY: the strings end in NUL, and null stands for what is not looked at.
-    unsafe {
-        libc::unshare(libc::CLONE_NEWNS) == 0
-            && libc::mount(tmpfs, c"/".as_ptr(), null, libc::MS_REC | libc::MS_PRIVATE, null.cast()) == 0
-            && libc::mount(tmpfs, at.as_ptr(), tmpfs, 0, c"size=64k".as_ptr().cast()) == 0
-    }
-}
-
 #[test]
 fn d2_a_full_disk_keeps_the_progress() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -490,48 +427,32 @@ fn d2_a_full_disk_keeps_the_progress() {
     assert_eq!((sent.outcome, sent.total()), (Err(Errno::ENOSPC.into()), 0));
 
     const SIZE: usize = 64 << 10;
-    const NO_MOUNTS: i32 = 99;
+    const NO_MOUNTS: u8 = 99;
     let bytes = pattern(1 << 20);
     let source = file(&bytes);
-    let folder = tempfile::tempdir().unwrap();
-    let mount = CString::new(folder.path().as_os_str().as_bytes()).unwrap();
-    let path = CString::new(folder.path().join("out").as_os_str().as_bytes()).unwrap();
-    let (headers, trailers) = (slices(&[b"headers"]), slices(&[b"trailers"]));
-    let mut back = vec![0; SIZE + 1];
-    let mut body = || {
-        if !mount_tmpfs(&mount) {
-            return NO_MOUNTS as u8;
+    let body = || {
+        // Only this thread sees it. For root, or root of a user namespace.
+        let disk = mounts_of_its_own().and_then(|()| mount_no_device("tmpfs", std::env::temp_dir(), "size=64k"));
+        if disk.is_err() {
+            return NO_MOUNTS;
         }
-        // SAFETY: the path ends in NUL, and `back` is as long as said.
-        unsafe {
-            let out = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CREAT, 0o600);
-            if out < 0 {
-                return 5;
-            }
-            let sent = send(&out, &source, 0, 1 << 20, &headers, &trailers);
-            if sent.outcome != Err(Error::Errno(Errno::ENOSPC)) {
-                return 1;
-            }
-            if sent.progress != progress(7, SIZE - 7, 0) {
-                return 2;
-            }
-            if libc::pread(out, back.as_mut_ptr().cast(), SIZE + 1, 0) != SIZE as isize {
-                return 3;
-            }
-            u8::from(back[..7] != *b"headers" || back[7..SIZE] != bytes[..SIZE - 7]) * 4
-        }
+        let out = file(b"");
+        let sent = send(&out, &source, 0, 1 << 20, &slices(&[b"headers"]), &slices(&[b"trailers"]));
+        assert_eq!((sent.outcome, sent.progress), (Err(Errno::ENOSPC.into()), progress(7, SIZE - 7, 0)));
+        assert!(contents(&out) == [b"headers", &bytes[..SIZE - 7]].concat());
+        0
     };
-    let mut status = in_child(&mut body);
+    let mut status = in_child(body);
     // Who is not root can be root of a user namespace.
     let (unshare, user) = ("unshare", ["--user", "--map-root-user"]);
     let allowed = || Command::new(unshare).args(user).arg("true").output().is_ok_and(|probe| probe.status.success());
-    if status.code() == Some(NO_MOUNTS) && allowed() {
+    if status.code() == Some(NO_MOUNTS.into()) && allowed() {
         status = in_child_of(&[unshare, user[0], user[1]], body);
     }
-    match status.code() {
-        Some(NO_MOUNTS) => not_checked("not allowed to mount: only /dev/full was tried"),
-        code => assert_eq!(code, Some(0)),
+    if status.code() == Some(NO_MOUNTS.into()) {
+        return not_checked("not allowed to mount: only /dev/full was tried");
     }
+    assert_eq!(status.code(), Some(0), "{status}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::net::TcpStream;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -16,9 +16,10 @@ use bare_sendfile::{
 };
 
 mod common;
+use common::faults::{allowlist, seccompiler};
 use common::sent::{send_file, sendfile_hdtr};
-use common::streams::set_option;
-use common::{fd, in_child, memfd, tcp};
+use common::streams::{set_option, unix};
+use common::{fd, in_child, memfd, pipe, tcp};
 
 const HEADER: &[IoSlice<'_>] = &[IoSlice::new(b"header")];
 const TRAILER: &[IoSlice<'_>] = &[IoSlice::new(b"trailer")];
@@ -35,8 +36,8 @@ fn listed(rows: &[&str]) -> Vec<&'static str> {
     calls.collect()
 }
 
-fn number(name: &str) -> u32 {
-    let number = match name {
+fn number(name: &str) -> libc::c_long {
+    match name {
         "close" => libc::SYS_close,
         "fadvise64" => common::FADVISE,
         "fcntl" => common::FCNTL,
@@ -59,8 +60,7 @@ fn number(name: &str) -> u32 {
         "statx" => libc::SYS_statx,
         "writev" => libc::SYS_writev,
         _ => panic!("what is {name}?"),
-    };
-    number as u32
+    }
 }
 
 /// What the calls are tried on, anew for each child.
@@ -70,13 +70,13 @@ struct Files {
     peer: TcpStream,
     /// A connection that has room for little, and waits for more for a limited time.
     narrow: (TcpStream, TcpStream),
-    memfd: OwnedFd,
+    memfd: File,
     /// sendfile refuses it as output.
     append: File,
-    pipe: OwnedFd,
-    pipe_end: OwnedFd,
+    pipe: File,
+    pipe_end: File,
     /// A socket of messages with one message in it, and nobody at the other end.
-    message: OwnedFd,
+    message: File,
     /// A transfer whose header was sent to `tcp` with "more follows".
     begun: Transfer,
 }
@@ -86,19 +86,12 @@ impl Files {
         let (input, (tcp, mut peer), narrow) = (memfd(3 << 20), tcp(), tcp());
         set_option(&narrow.0, libc::SOL_SOCKET, libc::SO_SNDBUF, &(1_i32 << 17)).unwrap();
         narrow.0.set_write_timeout(Some(Duration::from_millis(9))).unwrap();
-        let memfd = memfd(0).into();
         let append = tempfile::tempfile().unwrap();
         rustix::fs::fcntl_setfl(&append, rustix::fs::OFlags::APPEND).unwrap();
-        let (pipe, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
-        rustix::io::write(&writer, &[b'x'; 100]).unwrap();
-        let (message, sender) = rustix::net::socketpair(
-            rustix::net::AddressFamily::UNIX,
-            rustix::net::SocketType::SEQPACKET,
-            rustix::net::SocketFlags::CLOEXEC,
-            None,
-        )
-        .unwrap();
-        rustix::io::write(&sender, b"message").unwrap();
+        let (mut pipe_end, pipe) = pipe();
+        pipe_end.write_all(&[b'x'; 100]).unwrap();
+        let (mut sender, message) = unix(libc::SOCK_SEQPACKET);
+        sender.write_all(b"message").unwrap();
         drop(sender);
         peer.write_all(&[b'x'; 100]).unwrap();
 
@@ -108,7 +101,7 @@ impl Files {
             begun.perform(&step, fd(&tcp), fd(&input), &mut []).unwrap();
         }
         assert!(begun.flush_owed());
-        Self { input, tcp, peer, narrow, memfd, append, pipe, pipe_end: writer, message, begun }
+        Self { input, tcp, peer, narrow, memfd: memfd(0), append, pipe, pipe_end, message, begun }
     }
 }
 
@@ -116,30 +109,13 @@ type Body<'a> = &'a dyn Fn(&Files) -> bool;
 
 /// Runs `body` in a child that ends with SIGSYS at any other call than these. It exits with 0 if `body` returns true.
 fn with_only(calls: &[&str], body: Body<'_>) -> ExitStatus {
-    let filter = |code, jt, k| libc::sock_filter { code: code as u16, jt, jf: 0, k };
-    let load =
-        filter(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, std::mem::offset_of!(libc::seccomp_data, nr) as u32);
-    let answer = |k| filter(libc::BPF_RET | libc::BPF_K, 0, k);
-    let allowed = calls.iter().map(|name| number(name)).chain([libc::SYS_exit_group as u32]);
-    let mut program = vec![load];
-    for number in allowed {
-        // Equal: fall through to "allow"; else: over it.
-        let is = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-        program.extend([libc::sock_filter { jf: 1, ..filter(is, 0, number) }, answer(libc::SECCOMP_RET_ALLOW)]);
-    }
-    program.push(answer(libc::SECCOMP_RET_KILL_PROCESS));
-    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-
+    let numbers: Vec<_> = calls.iter().map(|name| number(name)).chain([libc::SYS_exit_group]).collect();
+    let filter = allowlist(&numbers);
     in_child(|| {
         let files = ManuallyDrop::new(Files::new()); // to close them is another system call
-        let on = |option, a: libc::c_ulong, b: *const libc::sock_fprog| {
-            // SAFETY: the kernel copies the program, which lives as long as this closure.
-            unsafe { libc::prctl(option, a, b, 0 as libc::c_ulong, 0 as libc::c_ulong) == 0 }
-        };
-        let filtered = on(libc::PR_SET_DUMPABLE, 0, std::ptr::null()) // SIGSYS leaves no core behind
-            && on(libc::PR_SET_NO_NEW_PRIVS, 1, std::ptr::null())
-            && on(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER.into(), &program);
-        u8::from(!(filtered && body(&files)))
+        // SAFETY: it touches no memory. SIGSYS leaves no core behind then.
+        let no_core = unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0 as libc::c_ulong) } == 0;
+        u8::from(!(no_core && seccompiler::apply_filter(&filter).is_ok() && body(&files)))
     })
 }
 
@@ -160,8 +136,8 @@ fn check(rows: &[&str], bodies: &[Body<'_>]) {
 }
 
 const SENDS: &str = "[`sendfile_all`], [`sendfile_hdtr_all`]";
-const READS: &str = "… these and `sendfile_hdtr`, if there is a buffer";
-const LAYERED: &str = "… these and `sendfile_hdtr`, to kTLS";
+const READS: &str = "… all these, and `sendfile_hdtr`, if there is a buffer";
+const LAYERED: &str = "… all these, and `sendfile_hdtr`, to kTLS";
 
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user does not emulate seccomp")]
@@ -228,12 +204,15 @@ fn of_the_drivers() {
         transfer.send_all(fd(&files.tcp), fd(&files.input), HEADER, TRAILER, &mut []).is_ok()
     }
     let to_the_end = |files: &Files| layered(Transfer::new((3 << 20) - 100, Count::ToEnd, HEADER, TRAILER), files);
+    let at_position = |files: &Files| layered(Transfer::from_position(100, HEADER, TRAILER), files);
+    let copied = |files: &Files| {
+        let mut transfer = Transfer::from_position(100, HEADER, TRAILER).unwrap().copying();
+        transfer.send_all(fd(&files.tcp), fd(&files.input), HEADER, TRAILER, &mut [0; 999]).is_ok()
+    };
     check(&[SENDS, READS, LAYERED], &[&to_the_end, &|files| send(&files.memfd, files, &mut [])]);
     check(
         &[SENDS, READS, LAYERED, "… if `pread64` or `statx` is needed"],
-        &[&to_the_end, &|files| layered(Transfer::from_position(100, HEADER, TRAILER), files), &|files| {
-            send(&files.memfd, files, &mut [])
-        }],
+        &[&to_the_end, &at_position, &copied, &|files| send(&files.memfd, files, &mut [])],
     );
     check(
         &["[`Output::of`]"],

@@ -13,7 +13,7 @@ use bare_sendfile::{
 
 const fn send_and_sync<T: Send + Sync>() {}
 const fn owned_once<T: Send + Sync + 'static>() {}
-const fn owned<T: Send + Sync + Clone + 'static>() {}
+const fn owned<T: Send + Sync + Clone + Unpin + 'static>() {}
 
 #[test]
 fn all_is_send_and_sync() {
