@@ -4,25 +4,27 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::net::{Shutdown, TcpListener};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Mode, OFlags};
+use rustix::net::{AddressFamily, SocketType};
 use rustix::pty::OpenptFlags;
+use rustix::termios::Action;
 use tempfile::TempDir;
 
 mod common;
-use common::faults::{filter, seccompiler};
-use common::pattern;
+use common::faults::{answering, filter, seccompiler};
+use common::{HANGS, calls, not_checked, pattern};
 
 /// The program's command line, under the runner of this test if it has one. Built anew each time: it is a package of its own, and an
 /// old program proves nothing.
@@ -68,6 +70,12 @@ impl Ran {
         assert_eq!(self.status.code(), Some(0));
     }
 
+    /// The same, and it was so much of the file.
+    #[track_caller]
+    fn sent_file(&self, bytes: usize) {
+        self.sent(&by_sendfile(bytes));
+    }
+
     /// It failed before anything could be sent, with this one line.
     #[track_caller]
     fn refused(&self, message: &str) {
@@ -90,6 +98,11 @@ impl Ran {
     }
 }
 
+/// The summary of so much of the file and nothing else.
+fn by_sendfile(bytes: usize) -> String {
+    format!("{bytes} bytes: headers 0 written, file {bytes} by sendfile and 0 copied, trailers 0 written")
+}
+
 /// The program with these arguments.
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(&SEND[0]);
@@ -107,6 +120,20 @@ fn send_after(before: &str, args: &[&str]) -> Ran {
     shell.args(["-c", &format!("{before}; exec \"$@\""), "sh"]).args(&*SEND).args(args);
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     run(shell)
+}
+
+/// A shell that runs `script`, with `zero` as its $0, in a namespace of its own: as root, or as root of a user namespace. `None` if
+/// `probe` fails in both.
+fn unshare(namespace: &str, probe: &str, script: &str, zero: &str) -> Option<Command> {
+    let shell = |user: &[&str], script: &str| {
+        let mut shell = Command::new("unshare");
+        shell.args(user).args([namespace, "sh", "-c", script, zero]);
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell
+    };
+    let mut users = [&[][..], &["--user", "--map-root-user"]].into_iter();
+    let user = users.find(|user| shell(user, probe).output().is_ok_and(|probe| probe.status.success()))?;
+    Some(shell(user, script))
 }
 
 fn run(mut command: Command) -> Ran {
@@ -143,6 +170,16 @@ fn wait(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// Waits until the condition holds. Otherwise it fails with what there is instead.
+#[track_caller]
+fn eventually(mut condition: impl FnMut() -> bool, instead: impl Fn() -> String) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < HANGS, "{}", instead());
+        sleep(Duration::from_millis(2));
+    }
+}
+
 /// A folder with a file `source` of so many bytes of the pattern.
 struct Folder {
     dir: TempDir,
@@ -157,6 +194,13 @@ impl Folder {
         let bytes = pattern(len);
         fs::write(&source, &bytes).unwrap();
         Self { source: source.to_str().unwrap().into(), dir, bytes }
+    }
+
+    /// So many zeros, in a hole.
+    fn sparse(len: u64) -> Self {
+        let folder = Self::new(0);
+        File::options().write(true).open(&folder.source).unwrap().set_len(len).unwrap();
+        folder
     }
 
     fn path(&self, name: &str) -> String {
@@ -176,7 +220,7 @@ fn to_a_new_file() {
     let folder = Folder::new(3_000_000);
     let target = folder.path("target");
     let ran = send(&[&folder.source, &target]);
-    ran.sent("3000000 bytes: headers 0 written, file 3000000 by sendfile and 0 copied, trailers 0 written");
+    ran.sent_file(3_000_000);
     assert!(ran.stdout.is_empty());
     assert!(fs::read(target).unwrap() == folder.bytes);
 }
@@ -217,6 +261,35 @@ fn an_existing_file_is_overwritten_and_stays_itself() {
     assert_eq!(fs::read(target).unwrap(), folder.bytes);
 }
 
+/// In a folder like /tmp the kernel refuses O_CREAT for a file of somebody else (`fs.protected_regular`), even to root. Here it is refused
+/// for every file that is there.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn an_existing_file_is_not_opened_to_be_created() {
+    let folder = Folder::new(100);
+    let target = folder.path("target");
+    fs::write(&target, "").unwrap();
+    LazyLock::force(&SEND); // cargo creates files as it likes
+    let answer = |call: &calls::Call| {
+        let flags = call.arguments[2] as libc::c_int & (libc::O_CREAT | libc::O_EXCL);
+        (flags == libc::O_CREAT).then_some(-i64::from(libc::EACCES))
+    };
+    let (ran, _) = calls::seen(&[libc::SYS_openat], answer, || send(&[&folder.source, &target]));
+    ran.sent_file(100);
+    assert_eq!(fs::read(target).unwrap(), folder.bytes);
+}
+
+#[test]
+fn a_link_to_nothing_gets_its_file() {
+    let folder = Folder::new(100);
+    let (link, target) = (folder.path("link"), folder.path("target"));
+    symlink(&target, &link).unwrap();
+    fs::set_permissions(&folder.source, fs::Permissions::from_mode(0o600)).unwrap();
+    send(&[&folder.source, &link]).sent_file(100);
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o7777, 0o600);
+    assert_eq!(fs::read(target).unwrap(), folder.bytes);
+}
+
 #[test]
 fn an_old_file_is_cut_to_what_was_sent() {
     let folder = Folder::new(100);
@@ -241,7 +314,7 @@ fn an_old_file_is_cut_to_what_was_sent() {
 fn to_the_standard_output() {
     let folder = Folder::new(300_000); // more than a pipe holds
     let ran = send(&[&folder.source, "-"]);
-    ran.sent("300000 bytes: headers 0 written, file 300000 by sendfile and 0 copied, trailers 0 written");
+    ran.sent_file(300_000);
     assert!(ran.stdout == folder.bytes);
 }
 
@@ -262,15 +335,13 @@ fn offset_and_count() {
         [("0", "1000", 0..1000), ("10", "20", 10..30), ("999", "1", 999..1000), ("1000", "0", 0..0)]
     {
         let ran = send(&["--offset", offset, "--count", count, &folder.source, "-"]);
-        let len = range.len();
-        ran.sent(&format!("{len} bytes: headers 0 written, file {len} by sendfile and 0 copied, trailers 0 written"));
+        ran.sent_file(range.len());
         assert_eq!(ran.stdout, folder.bytes[range]);
     }
     let ran = send(&["--offset", "990", &folder.source, "-"]);
-    ran.sent("10 bytes: headers 0 written, file 10 by sendfile and 0 copied, trailers 0 written");
+    ran.sent_file(10);
     assert_eq!(ran.stdout, folder.bytes[990..]);
-    send(&["--offset", "1000", &folder.source, "-"])
-        .sent("0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written");
+    send(&["--offset", "1000", &folder.source, "-"]).sent_file(0);
 }
 
 #[test]
@@ -285,10 +356,7 @@ fn a_count_of_0_sends_nothing_of_the_file() {
 fn a_count_beyond_the_end_says_what_is_missing() {
     let folder = Folder::new(55);
     let ran = send(&["--count", "100", "--trailer", "never", &folder.source, "-"]);
-    ran.stopped(
-        "55 bytes: headers 0 written, file 55 by sendfile and 0 copied, trailers 0 written",
-        &format!("{}: the file ended 45 bytes before the count", folder.source),
-    );
+    ran.stopped(&by_sendfile(55), &format!("{}: the file ended 45 bytes before the count", folder.source));
     assert_eq!(ran.stdout, folder.bytes);
 }
 
@@ -373,7 +441,7 @@ fn nothing_is_copied_without_consent() {
     let bytes = fs::read(&source).unwrap();
     let ran = send(&[&source, "-"]);
     ran.stopped(
-        "0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written",
+        &by_sendfile(0),
         &format!(
             "sendfile refused to send {source} to standard output: Invalid argument (EINVAL, os error 22); \
              --fallback copies through a buffer instead"
@@ -440,23 +508,14 @@ fn a_disk_that_is_full_in_the_middle() {
     let folder = Folder::new(3_000_000);
     let mount = folder.path("mount");
     fs::create_dir(&mount).unwrap();
-    let script = "mount -t tmpfs -o size=1m tmpfs \"$0\" && cd \"$0\" && \"$@\"; status=$?; cat target; exit $status";
-    let full = |user: &[&str]| {
-        let mut command = Command::new("unshare");
-        command.args(user).args(["--mount", "sh", "-c", script, &mount]).args(&*SEND).args([&folder.source, "target"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    };
-    // A mount of one's own: as root, or as root of a user namespace. Where neither is allowed, the limit below remains.
-    let allowed = |user: &[&str]| {
-        let probe = ["--mount", "sh", "-c", "mount -t tmpfs tmpfs \"$0\"", &mount];
-        Command::new("unshare").args(user).args(probe).output().is_ok_and(|probe| probe.status.success())
-    };
-    let user: Option<&[&str]> = [&[][..], &["--user", "--map-root-user"]].into_iter().find(|user| allowed(user));
-    if let Some(user) = user {
-        let ran = run(full(user));
+    let mounted = "mount -t tmpfs -o size=1m tmpfs \"$0\"";
+    let script = format!("{mounted} && cd \"$0\" && \"$@\"; status=$?; cat target; exit $status");
+    // Where a mount of one's own is not allowed, the limit below remains.
+    if let Some(mut full) = unshare("--mount", mounted, &script, &mount) {
+        full.args(&*SEND).args([&folder.source, "target"]);
+        let ran = run(full);
         ran.stopped(
-            "1048576 bytes: headers 0 written, file 1048576 by sendfile and 0 copied, trailers 0 written",
+            &by_sendfile(1 << 20),
             &format!(
                 "sendfile of {} to target: No space left on device (ENOSPC, os error 28); target is incomplete",
                 folder.source
@@ -470,7 +529,7 @@ fn a_disk_that_is_full_in_the_middle() {
     let ran = send_after("ulimit -f 1024", &[&folder.source, &target]);
     let sent = fs::read(&target).unwrap();
     ran.stopped(
-        &format!("{0} bytes: headers 0 written, file {0} by sendfile and 0 copied, trailers 0 written", sent.len()),
+        &by_sendfile(sent.len()),
         &format!(
             "sendfile of {} to {target}: File too large (EFBIG, os error 27); {target} is incomplete",
             folder.source
@@ -487,15 +546,14 @@ fn a_reader_that_is_gone() {
     let mut command = command(&[&folder.source, "-"]);
     command.stdout(writer);
     run(command).stopped(
-        "0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written",
+        &by_sendfile(0),
         &format!("sendfile of {} to standard output: Broken pipe (EPIPE, os error 32)", folder.source),
     );
 }
 
 #[test]
 fn a_peer_that_closes_in_the_middle() {
-    let folder = Folder::new(0);
-    File::options().write(true).open(&folder.source).unwrap().set_len(1 << 30).unwrap(); // sparse
+    let folder = Folder::sparse(1 << 30);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("tcp:{}", listener.local_addr().unwrap());
     let closing = thread::spawn(move || {
@@ -519,43 +577,63 @@ fn narrow_listener() -> (String, TcpListener) {
     (format!("tcp:{}", listener.local_addr().unwrap()), listener)
 }
 
+/// What waits in a full socket leaves by itself. To be flushed, it would be uncorked and corked again each time.
 #[test]
-fn a_peer_that_has_said_something_gets_all() {
-    let folder = Folder::new(200_000);
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_full_socket_is_not_flushed() {
+    let folder = Folder::sparse(16 << 20);
+    LazyLock::force(&SEND); // whose build asks for options as well
     let (target, listener) = narrow_listener();
-    let received = thread::spawn(move || {
-        let (mut peer, _) = listener.accept().unwrap();
-        peer.write_all(b"a greeting").unwrap();
-        // Time for the program to end, which it must not use.
-        sleep(Duration::from_millis(300));
-        peer.write_all(b"and more").unwrap();
-        let mut bytes = Vec::new();
-        peer.read_to_end(&mut bytes).unwrap();
-        peer.write_all(b"thanks").unwrap();
-        bytes
-    });
-    send(&[&folder.source, &target])
-        .sent("200000 bytes: headers 0 written, file 200000 by sendfile and 0 copied, trailers 0 written");
-    assert!(received.join().unwrap() == folder.bytes);
+    let received = thread::spawn(move || read_all(listener.accept().unwrap().0).join().unwrap().len());
+    let mut corks = 0;
+    let answer = |call: &calls::Call| {
+        corks += i32::from(call.arguments[1..3] == [libc::IPPROTO_TCP, libc::TCP_CORK].map(|number| number as u64));
+        None
+    };
+    let args = ["--header", "a", "--trailer", "b", &folder.source, &target];
+    let (ran, _) = calls::seen(&[libc::SYS_setsockopt], answer, || send(&args));
+    ran.sent("16777218 bytes: headers 1 written, file 16777216 by sendfile and 0 copied, trailers 1 written");
+    assert_eq!(received.join().unwrap(), 16_777_218);
+    assert!(corks <= 2, "{corks}");
 }
 
 #[test]
-fn a_peer_that_has_said_something_gets_what_was_sent_before_a_failure() {
+fn a_peer_that_has_said_something_gets_what_was_sent() {
     let folder = Folder::new(200_000);
-    let (target, listener) = narrow_listener();
-    let received = thread::spawn(move || {
-        let (mut peer, _) = listener.accept().unwrap();
-        peer.write_all(b"a greeting").unwrap();
-        sleep(Duration::from_millis(300)); // as above
-        let mut bytes = Vec::new();
-        peer.read_to_end(&mut bytes).unwrap();
-        bytes
-    });
-    send(&["--count", "200001", &folder.source, &target]).stopped(
-        "200000 bytes: headers 0 written, file 200000 by sendfile and 0 copied, trailers 0 written",
-        &format!("{}: the file ended 1 bytes before the count", folder.source),
-    );
-    assert!(received.join().unwrap() == folder.bytes);
+    for (count, more) in [(None, "and more"), (Some("200001"), "")] {
+        let (target, listener) = narrow_listener();
+        let received = thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            peer.write_all(b"a greeting").unwrap();
+            // Time for the program to end, which it must not use.
+            sleep(Duration::from_millis(300));
+            peer.write_all(more.as_bytes()).unwrap();
+            let mut bytes = Vec::new();
+            peer.read_to_end(&mut bytes).unwrap();
+            peer.write_all(b"thanks").unwrap();
+            bytes
+        });
+        let mut command = command(&[&folder.source, &target]);
+        match count {
+            None => run(command).sent_file(200_000),
+            Some(count) => {
+                command.args(["--count", count]);
+                let missing = format!("{}: the file ended 1 bytes before the count", folder.source);
+                run(command).stopped(&by_sendfile(200_000), &missing);
+            }
+        }
+        assert!(received.join().unwrap() == folder.bytes);
+    }
+}
+
+/// Whether the program has given all to the kernel, the end as well, and the peer has not taken it: in the system's table its socket
+/// waits for an answer to the end. (It is in FIN_WAIT1; if the peer has ended as well, in CLOSING or LAST_ACK.)
+fn has_ended(peer: &TcpStream) -> bool {
+    let [local, remote] = [peer.peer_addr(), peer.local_addr()].map(|end| format!(":{:04X}", end.unwrap().port()));
+    fs::read_to_string("/proc/net/tcp").unwrap().lines().any(|row| {
+        let words: Vec<_> = row.split_whitespace().collect();
+        matches!(words[..], [_, from, to, "04" | "0B" | "09", ..] if from.ends_with(&local) && to.ends_with(&remote))
+    })
 }
 
 #[test]
@@ -569,26 +647,21 @@ fn a_peer_that_closes_before_it_has_all() {
                 peer.shutdown(Shutdown::Write).unwrap();
             }
             peer.read_exact(&mut [0; 100]).unwrap();
-            sleep(Duration::from_millis(300));
+            eventually(|| has_ended(&peer), || "it has not ended".into());
         });
         let ran = send(&[&folder.source, &target]);
         closing.join().unwrap();
-        ran.stopped(
-            "60000 bytes: headers 0 written, file 60000 by sendfile and 0 copied, trailers 0 written",
-            &format!("{target}: Connection reset by peer (ECONNRESET, os error 104)"),
-        );
+        ran.stopped(&by_sendfile(60_000), &format!("{target}: Connection reset by peer (ECONNRESET, os error 104)"));
     }
 }
 
 #[test]
 fn a_peer_that_never_closes() {
     let folder = Folder::new(1000);
-    let sent = "1000 bytes: headers 0 written, file 1000 by sendfile and 0 copied, trailers 0 written";
-
     // One that has not even accepted.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = format!("tcp:{}", listener.local_addr().unwrap());
-    send(&[&folder.source, &target]).sent(sent);
+    send(&[&folder.source, &target]).sent_file(1000);
     let (mut peer, _) = listener.accept().unwrap();
     let mut bytes = Vec::new();
     peer.read_to_end(&mut bytes).unwrap();
@@ -602,16 +675,17 @@ fn a_peer_that_never_closes() {
         let _ = peer.read_to_end(&mut bytes);
         bytes
     });
-    send(&[&folder.source, &target]).sent(sent);
+    send(&[&folder.source, &target]).sent_file(1000);
     assert!(sending.join().unwrap() == folder.bytes);
 }
 
 #[test]
 fn a_peer_that_is_not_there() {
     let folder = Folder::new(1);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = format!("tcp:{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Bound, so that nobody else gets the port, and never listening.
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let target = format!("tcp:{}", SocketAddr::try_from(rustix::net::getsockname(&socket).unwrap()).unwrap());
     send(&[&folder.source, &target]).refused(&format!("{target}: Connection refused (ECONNREFUSED, os error 111)"));
 
     // A label of a name has 63 characters at most, so no server is asked.
@@ -725,10 +799,8 @@ fn a_standard_output_that_is_closed_takes_nothing() {
         send_after(before, &["--help"]).refused(closed);
     }
     // What stands in its place while the program runs is only what nobody asked for.
-    send_after("exec >/dev/null", &[&folder.source, "-"])
-        .sent("100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written");
-    send_after("exec 1<>/dev/null", &[&folder.source, "-"])
-        .sent("100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written");
+    send_after("exec >/dev/null", &[&folder.source, "-"]).sent_file(100);
+    send_after("exec 1<>/dev/null", &[&folder.source, "-"]).sent_file(100);
 }
 
 /// What std opens in the place of a descriptor that was closed would give nothing, and take all.
@@ -756,8 +828,7 @@ fn a_standard_descriptor_that_is_closed_is_no_file() {
     assert_eq!(fs::read(&target).unwrap(), b"kept");
 
     // The device itself is what somebody asked for.
-    send_after("exec <&- >&-", &["--fallback", &folder.source, "/dev/null"])
-        .sent("100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written");
+    send_after("exec <&- >&-", &["--fallback", &folder.source, "/dev/null"]).sent_file(100);
 }
 
 /// A file that cannot become shorter is overwritten, and then the rest of it stays.
@@ -771,52 +842,64 @@ fn an_old_file_that_cannot_be_cut_is_incomplete() {
     rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK).unwrap();
     let target = format!("/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
     let refused = "Operation not permitted (EPERM, os error 1)";
-    send(&[&folder.source, &target]).stopped(
-        "100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written",
-        &format!("{target}: {refused}; {target} is incomplete"),
-    );
+    send(&[&folder.source, &target])
+        .stopped(&by_sendfile(100), &format!("{target}: {refused}; {target} is incomplete"));
     // Nothing of it is lost.
     let empty = folder.path("empty");
     fs::write(&empty, "").unwrap();
-    send(&[&empty, &target]).stopped(
-        "0 bytes: headers 0 written, file 0 by sendfile and 0 copied, trailers 0 written",
-        &format!("{target}: {refused}"),
-    );
+    send(&[&empty, &target]).stopped(&by_sendfile(0), &format!("{target}: {refused}"));
 }
 
 /// Where no thread can be started, nobody waits for signals, and nobody draws.
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn no_threads() {
-    use seccompiler::SeccompAction;
-
     let folder = Folder::new(100);
     let target = folder.path("target");
     let refusing = |mut command: Command| {
-        let calls = [libc::SYS_clone, libc::SYS_clone3].map(|call| (call, vec![]));
-        let filter = filter(calls, SeccompAction::Errno(libc::EAGAIN as u32), SeccompAction::Allow);
+        let filter = answering(&[libc::SYS_clone, libc::SYS_clone3], libc::EAGAIN);
         // SAFETY: the closure makes two system calls and allocates nothing.
         unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(std::io::Error::other)) };
         command
     };
-    run(refusing(command(&[&folder.source, &target])))
-        .sent("100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written");
+    run(refusing(command(&[&folder.source, &target]))).sent_file(100);
     assert_eq!(fs::read(target).unwrap(), folder.bytes);
 
     // A signal still ends it, and so it does with a progress bar.
-    let (target, listener) = narrow_listener();
     fs::write(&folder.source, pattern(3_000_000)).unwrap();
-    let (screen, end) = terminal();
-    let seen = Seen::of(screen);
-    let mut command = refusing(command(&[&folder.source, &target]));
-    command.env("TERM", "xterm").stderr(end);
-    let mut child = command.spawn().unwrap();
-    drop(command);
-    let mut peer = listener.accept().unwrap().0;
-    peer.read_exact(&mut [0; 100]).unwrap();
+    let (mut child, _peer, seen, _) = on_a_terminal(|target| refusing(command(&[&folder.source, target])), 0);
     seen.wait(|picture| picture.contains(" of 2.86 MiB"));
-    kill(&child, libc::SIGINT);
+    kill(child.id(), libc::SIGINT);
     assert_eq!(wait(&mut child).signal(), Some(libc::SIGINT));
+}
+
+/// Where one thread can be started, it waits for signals, and the main thread draws.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn one_thread() {
+    // More than the kernel takes from the program: while that only waits until the peer has all, nobody draws.
+    let folder = Folder::sparse(64 << 20);
+    LazyLock::force(&SEND); // not where threads are refused
+    let mut threads = 0;
+    let answer = |call: &calls::Call| match call.number {
+        libc::SYS_clone3 => Some(-i64::from(libc::ENOSYS)), // the C library then takes clone, whose flags are an argument
+        _ if call.arguments[0] & libc::CLONE_THREAD as u64 == 0 => None,
+        _ => {
+            threads += 1;
+            // One here reads the terminal.
+            (threads > 2).then_some(-i64::from(libc::EAGAIN))
+        }
+    };
+    let (text, _) = calls::seen(&[libc::SYS_clone, libc::SYS_clone3], answer, || {
+        let (mut child, mut peer, seen, _) = on_a_terminal(|target| command(&[&folder.source, target]), 0);
+        peer.read_exact(&mut [0; 1 << 20]).unwrap();
+        seen.wait(|picture| arrived(picture, "64.00").starts_with("1.0"));
+        kill(child.id(), libc::SIGTERM);
+        assert_eq!(wait(&mut child).signal(), Some(libc::SIGTERM));
+        seen.all()
+    });
+    assert_eq!(threads, 3);
+    assert!(text.contains("send: ended by signal 15 after "), "{text:?}");
 }
 
 /// Nobody can close DST without this error. The loader has one file open at a time, descriptor 3; then that is SRC.
@@ -833,7 +916,7 @@ fn failing_to_close(errno: i32) -> seccompiler::BpfProgram {
 fn what_a_file_system_says_when_it_closes() {
     let folder = Folder::new(100);
     let target = folder.path("target");
-    let sent = "100 bytes: headers 0 written, file 100 by sendfile and 0 copied, trailers 0 written";
+    let sent = by_sendfile(100);
     let quota = "Disk quota exceeded (EDQUOT, os error 122)";
     let refusing = |args: &[&str]| {
         let filter = failing_to_close(libc::EDQUOT);
@@ -849,14 +932,14 @@ fn what_a_file_system_says_when_it_closes() {
         run(command)
     };
     for _ in ["new", "old"] {
-        refusing(&[&folder.source, &target]).stopped(sent, &format!("{target}: {quota}; {target} is incomplete"));
+        refusing(&[&folder.source, &target]).stopped(&sent, &format!("{target}: {quota}; {target} is incomplete"));
     }
-    refusing(&[&folder.source, "-"]).stopped(sent, &format!("standard output: {quota}"));
+    refusing(&[&folder.source, "-"]).stopped(&sent, &format!("standard output: {quota}"));
 }
 
-fn kill(child: &Child, signal: i32) {
+fn kill(id: u32, signal: i32) {
     // SAFETY: it touches no memory of this process.
-    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+    assert_eq!(unsafe { libc::kill(id as i32, signal) }, 0);
 }
 
 #[test]
@@ -872,7 +955,7 @@ fn a_signal_says_what_is_incomplete() {
         let mut reader: Box<dyn Read> =
             if target == &fifo { Box::new(File::open(&fifo).unwrap()) } else { Box::new(listener.accept().unwrap().0) };
         reader.read_exact(&mut [0; 100]).unwrap();
-        kill(&child, signal);
+        kill(child.id(), signal);
         let status = wait(&mut child);
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -894,10 +977,38 @@ fn a_signal_says_what_is_incomplete() {
     shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).args(&*SEND).args([&folder.source, &tcp]);
     let mut child = shell.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut peer = received.join().unwrap();
-    kill(&child, libc::SIGHUP);
+    kill(child.id(), libc::SIGHUP);
     let mut rest = Vec::new();
     peer.read_to_end(&mut rest).unwrap();
     assert_eq!((wait(&mut child).code(), rest.len()), (Some(0), 3_000_000 - 100));
+}
+
+/// To the first process of a container the kernel delivers no signal whose action is the default one.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user waits there for the signal that is to end it")]
+fn a_signal_ends_the_first_process_of_a_container() {
+    // The shell itself stays outside. Its first child is that process.
+    let Some(mut shell) = unshare("--pid", "true", "\"$@\" & echo $!; wait $!", "sh") else {
+        return not_checked("nobody here may make a PID namespace");
+    };
+    let folder = Folder::new(3_000_000);
+    let (target, listener) = narrow_listener();
+    let mut shell = shell.args(&*SEND).args([&folder.source, &target]).spawn().unwrap();
+    let mut peer = listener.accept().unwrap().0;
+    peer.read_exact(&mut [0; 100]).unwrap();
+    let mut id = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut id).unwrap();
+    kill(id.trim().parse().unwrap(), libc::SIGTERM);
+    let mut stderr = BufReader::new(shell.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.starts_with("send: ended by signal 15 after "), "{said}");
+    assert!(said.ends_with(&format!(" bytes; {target} is incomplete\n")), "{said}");
+    // It does not go on when it could.
+    peer.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(wait(&mut shell).code(), Some(128 + libc::SIGTERM));
+    stderr.read_line(&mut said).unwrap();
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 /// A terminal: what its user sees, and the program's end of it.
@@ -910,26 +1021,46 @@ fn terminal() -> (File, OwnedFd) {
     (File::from(screen), end)
 }
 
-/// What is seen on a terminal so far.
-#[derive(Clone)]
-struct Seen(Arc<Mutex<String>>);
+/// The program on a terminal of so many columns (0 if it does not know), connected to a narrow peer: both, what is seen, and DST.
+fn on_a_terminal(command: impl FnOnce(&str) -> Command, columns: u16) -> (Child, TcpStream, Seen, String) {
+    let (screen, end) = terminal();
+    let size = rustix::termios::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&end, size).unwrap();
+    let seen = Seen::of(screen);
+    let (target, listener) = narrow_listener();
+    let child = command(&target).env("TERM", "xterm").stderr(end).spawn().unwrap();
+    (child, listener.accept().unwrap().0, seen, target)
+}
+
+/// What is seen on a terminal.
+struct Seen {
+    text: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
 
 impl Seen {
     fn of(mut screen: File) -> Self {
-        let seen = Self(Arc::default());
-        let to = seen.clone();
-        thread::spawn(move || {
+        let text = Arc::<Mutex<String>>::default();
+        let to = text.clone();
+        let reader = thread::spawn(move || {
             let mut buffer = [0; 4096];
             // A terminal whose other side is closed ends with EIO.
             while let Ok(count @ 1..) = screen.read(&mut buffer) {
-                to.0.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
+                to.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
-        seen
+        Self { text, reader }
     }
 
+    /// So far.
     fn text(&self) -> String {
-        self.0.lock().unwrap().clone()
+        self.text.lock().unwrap().clone()
+    }
+
+    /// All, when the program has ended.
+    fn all(self) -> String {
+        self.reader.join().unwrap();
+        self.text.lock().unwrap().clone()
     }
 
     /// The pictures of the progress bar.
@@ -940,31 +1071,31 @@ impl Seen {
     /// Waits until there is a picture of which this is true.
     #[track_caller]
     fn wait(&self, condition: impl Fn(&str) -> bool) {
-        let start = Instant::now();
-        while !self.pictures().iter().any(|picture| condition(picture)) {
-            assert!(start.elapsed() < Duration::from_secs(60), "{:?}", self.text());
-            sleep(Duration::from_millis(2));
-        }
+        eventually(|| self.pictures().iter().any(|picture| condition(picture)), || format!("{:?}", self.text()));
     }
+}
+
+/// The MiB that have arrived in a picture of a bar of so many.
+fn arrived<'a>(picture: &'a str, of: &str) -> &'a str {
+    let (arrived, _) = picture.split_once(&format!(" MiB of {of} MiB")).unwrap_or_default();
+    arrived.trim_start_matches("\x1b[2K")
 }
 
 #[test]
 fn a_progress_bar_on_a_terminal() {
     let folder = Folder::new(5 << 20);
-    let (target, listener) = narrow_listener();
-    let (screen, end) = terminal();
-    let seen = Seen::of(screen);
-    let mut command = command(&[&folder.source, &target, "--header", "a"]);
-    command.env("TERM", "xterm").stderr(end);
-    let mut child = command.spawn().unwrap();
-    drop(command);
-    let mut peer = listener.accept().unwrap().0;
+    let start = Instant::now();
+    let (mut child, mut peer, seen, _) = on_a_terminal(|target| command(&[&folder.source, target, "--header", "a"]), 0);
     let mut bytes = vec![0; 1 << 20];
     peer.read_exact(&mut bytes).unwrap();
-    // What has arrived, not what waits in the kernel, and by then nobody knows how long the rest takes.
-    seen.wait(|picture| picture.contains("1.0") && picture.contains(" MiB of 5.00 MiB "));
-    let early = seen.pictures().concat();
-    assert!(!early.contains("left") && !early.contains("/s"), "{early:?}");
+    // What has arrived, not what waits in the kernel.
+    seen.wait(|picture| arrived(picture, "5.00").starts_with("1.0"));
+    // For two seconds nobody knows how long the rest takes. The first picture is drawn before the first byte, however slow the machine is.
+    let mut early = seen.pictures();
+    if start.elapsed() >= Duration::from_secs(2) {
+        early.truncate(1);
+    }
+    assert!(early.iter().all(|picture| !picture.contains("left") && !picture.contains("/s")), "{early:?}");
     // The peer reads no more for now. The picture goes on.
     seen.wait(|picture| picture.contains("/s, ") && picture.contains(" left"));
     let rate = |picture: &str| picture.split_once("/s, ").map(|(start, _)| start.to_owned());
@@ -974,16 +1105,11 @@ fn a_progress_bar_on_a_terminal() {
     assert_eq!(wait(&mut child).code(), Some(0));
     assert!(bytes == [b"a", &folder.bytes[..]].concat());
 
-    let start = Instant::now();
-    while !seen.text().ends_with("B/s\r\n") {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", seen.text());
-        sleep(Duration::from_millis(2));
-    }
     // It is wiped out, and one line remains.
-    let text = seen.text();
+    let text = seen.all();
     let (_, last) = text.rsplit_once("\r\x1b[2K").unwrap();
     assert!(last.starts_with("sent 5242881 bytes: headers 1 written, file 5242880 by sendfile"), "{last:?}");
-    assert!(!last.contains('\x1b'), "{last:?}");
+    assert!(last.ends_with("B/s\r\n") && !last.contains('\x1b'), "{last:?}");
 }
 
 /// Another thread draws the progress bar there. No signal ends the program behind the back of the one that says so.
@@ -991,18 +1117,11 @@ fn a_progress_bar_on_a_terminal() {
 fn a_signal_on_a_terminal_says_what_is_incomplete() {
     let folder = Folder::new(3_000_000);
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        let (target, listener) = narrow_listener();
-        let (screen, end) = terminal();
-        let screen = read_all(screen);
-        let mut command = command(&[&folder.source, &target]);
-        command.env("TERM", "xterm").stderr(end);
-        let mut child = command.spawn().unwrap();
-        drop(command);
-        let mut peer = listener.accept().unwrap().0;
+        let (mut child, mut peer, seen, target) = on_a_terminal(|target| command(&[&folder.source, target]), 0);
         peer.read_exact(&mut [0; 100]).unwrap();
-        kill(&child, signal);
+        kill(child.id(), signal);
         assert_eq!(wait(&mut child).signal(), Some(signal));
-        let seen = String::from_utf8(screen.join().unwrap()).unwrap();
+        let seen = seen.all();
         // The bar is wiped out before.
         let (_, said) = seen.rsplit_once("\r\x1b[2K").unwrap();
         assert!(said.starts_with(&format!("send: ended by signal {signal} after ")), "{seen:?}");
@@ -1010,31 +1129,69 @@ fn a_signal_on_a_terminal_says_what_is_incomplete() {
     }
 }
 
+/// Whether it has closed its connection, and waits.
+fn has_disconnected(id: u32) -> bool {
+    let is_socket = |link: PathBuf| link.to_str().unwrap().starts_with("socket:");
+    let mut descriptors = fs::read_dir(format!("/proc/{id}/fd")).unwrap();
+    let connected = descriptors.any(|entry| fs::read_link(entry.unwrap().path()).is_ok_and(is_socket));
+    !connected && fs::read_to_string(format!("/proc/{id}/stat")).unwrap().contains(") S ")
+}
+
+/// Ctrl-S keeps the bar from being drawn. It keeps neither the bytes from being sent nor the program from being ended.
+#[test]
+fn a_terminal_that_stands_still() {
+    let folder = Folder::new(3_000_000);
+    for all in [false, true] {
+        let (mut child, mut peer, seen, _) = on_a_terminal(|target| command(&[&folder.source, target]), 0);
+        peer.read_exact(&mut [0; 100]).unwrap(); // by then there is a picture
+        let id = child.id();
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let terminal = rustix::fs::open(format!("/proc/{id}/fd/2"), flags, Mode::empty()).unwrap();
+        rustix::termios::tcflow(&terminal, Action::OOff).unwrap();
+        drop(terminal);
+        if all {
+            peer.set_read_timeout(Some(HANGS)).unwrap();
+            let mut bytes = Vec::new();
+            peer.read_to_end(&mut bytes).unwrap();
+            assert!(bytes == folder.bytes[100..]);
+            // It waits for the terminal. Nothing is incomplete.
+            eventually(|| has_disconnected(id), || "it does not wait".into());
+            kill(id, libc::SIGTERM);
+        } else {
+            // The first signal waits for the terminal, to say what is incomplete, and the second one for nothing.
+            let mut ended = || {
+                kill(id, libc::SIGTERM);
+                child.try_wait().unwrap().is_some()
+            };
+            eventually(&mut ended, || "it goes on".into());
+        }
+        assert_eq!(wait(&mut child).signal(), Some(libc::SIGTERM));
+        let text = seen.all();
+        assert!(!text.contains("send: ") && !text.contains("sent "), "{text:?}");
+    }
+}
+
 #[test]
 fn a_progress_bar_fits_the_terminal() {
     let folder = Folder::new(2 << 20);
     let fits = |columns: u16| {
-        let (screen, end) = terminal();
-        let size = rustix::termios::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&end, size).unwrap();
-        let screen = read_all(screen);
-        let (target, listener) = narrow_listener();
-        let mut command = command(&[&folder.source, &target]);
-        command.env("TERM", "xterm").stderr(end);
-        let mut child = command.spawn().unwrap();
-        drop(command);
-        let mut peer = listener.accept().unwrap().0;
+        let (mut child, mut peer, seen, _) = on_a_terminal(|target| command(&[&folder.source, target]), columns);
         peer.read_exact(&mut [0; 1 << 20]).unwrap();
-        sleep(Duration::from_millis(2500)); // until there are estimates, which make it longest
+        // Until there are estimates, which make it longest.
+        if columns >= 74 {
+            seen.wait(|picture| picture.contains(" left"));
+        } else {
+            sleep(Duration::from_millis(2500));
+        }
         peer.read_to_end(&mut Vec::new()).unwrap();
         assert_eq!(wait(&mut child).code(), Some(0));
-        let seen = String::from_utf8(screen.join().unwrap()).unwrap();
+        let seen = seen.all();
         let bar = seen[..seen.find("sent ").unwrap()].replace("\x1b[2K", "");
         for picture in bar.split('\r') {
             assert!(!picture.contains(['\x1b', '\n']), "{columns}: {bar:?}");
             assert!(picture.chars().count() <= usize::from(columns), "{columns}: {picture:?}");
         }
-        assert_eq!(bar.contains(" left"), columns >= 74, "{columns}: {bar:?}");
+        assert!(columns >= 74 || !bar.contains(" left"), "{columns}: {bar:?}");
     };
     thread::scope(|scope| {
         for columns in [1, 2, 10, 25, 40, 74, 75, 200] {

@@ -38,7 +38,8 @@ Sends headers, a file or a part of it, and trailers: the file inside the kernel,
   --fallback          where sendfile refuses (some of /proc, output opened for appending), copy through a buffer
   --help, --version   print this, or the version
 
-Exit status: 0 all is sent; 1 not all; 2 the arguments are wrong. A signal ends it after it has said what is incomplete.
+Exit status: 0 all is sent; 1 not all; 2 the arguments are wrong. A signal ends it after it has said what is incomplete; a second one
+ends it at once.
 ";
 
 /// Lent with `--fallback`.
@@ -59,8 +60,14 @@ const UNCERTAIN: Duration = Duration::from_secs(2);
 /// So many bytes are sent, for what is said when a signal comes.
 static SENT: AtomicU64 = AtomicU64::new(0);
 
+/// So many of them have arrived, for the thread that draws.
+static ARRIVED: AtomicU64 = AtomicU64::new(0);
+
 /// What is shown, once there is a DST that may be incomplete.
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
+
+/// Whether a thread says how it ended. The other one then says nothing.
+static SAID: AtomicBool = AtomicBool::new(false);
 
 /// Whether the standard output was closed when the program started.
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
@@ -203,7 +210,7 @@ fn send(args: &Args) -> Result<(), String> {
     // The target is created only when the source is known to be good.
     let (file, metadata) = open_source(args)?;
     // The signals are blocked before another thread is there, which one of them would reach and end the program.
-    let threads = say_when_ended(target_name(args));
+    say_when_ended(target_name(args));
     let mut target = open_target(args, &metadata)?;
 
     let (headers, trailers) = (slices(&args.headers), slices(&args.trailers));
@@ -213,18 +220,21 @@ fn send(args: &Args) -> Result<(), String> {
 
     let bar = BAR.get_or_init(|| progress_bar(args, &metadata, &target));
     bar.tick();
-    if threads && !bar.is_hidden() {
-        // By a thread: whoever waits for a peer draws nothing.
-        bar.enable_steady_tick(TICK);
-    }
+    let drawn = bar.is_hidden() || draw_by_a_thread(bar);
     let start = Instant::now();
-    let outcome = drive(&mut transfer, &mut target, &file, &headers, &trailers, &mut buffer, bar);
+    let outcome = drive(&mut transfer, &mut target, &file, &headers, &trailers, &mut buffer, (!drawn).then_some(bar));
     // Nothing of an old file is lost before the first byte. If it cannot be cut after that, it is old still.
     let untouched = transfer.progress().total() == 0 && matches!(target, Target::File { old: true, .. });
     let named = matches!(target, Target::File { .. });
     // After a failure as well: the peer is to have what the summary says.
     let closed = target.close().map_err(|error| ("close", errno_of(&error)));
     let elapsed = start.elapsed();
+    if SAID.swap(true, Relaxed) {
+        // A signal came before. The thread that says so ends the program.
+        loop {
+            thread::park();
+        }
+    }
     bar.finish_and_clear();
     report(&summary(&transfer, elapsed));
     outcome.and(closed).map_err(|failure| {
@@ -236,9 +246,21 @@ fn send(args: &Args) -> Result<(), String> {
     })
 }
 
-/// Says what is incomplete when a signal ends the program, and then lets it. Returns whether the thread for that could be started:
-/// without it a signal ends the program silently.
-fn say_when_ended(target: String) -> bool {
+/// Starts a thread that draws the progress bar, and returns whether it could. The main thread draws nothing while it waits for a peer,
+/// and a terminal that stands still (Ctrl-S) would stop its transfer.
+fn draw_by_a_thread(bar: &'static ProgressBar) -> bool {
+    let draw = move || {
+        while !bar.is_finished() {
+            bar.update(|state| state.set_pos(ARRIVED.load(Relaxed)));
+            sleep(TICK);
+        }
+    };
+    thread::Builder::new().spawn(draw).is_ok()
+}
+
+/// Says what is incomplete when a signal ends the program, and then lets it. If no thread can be started for that, a signal ends the
+/// program silently.
+fn say_when_ended(target: String) {
     // SAFETY: all of this is what the manual pages have: a set made by sigemptyset, an action that is only asked for. A signal set
     // is plain data, and zeros are a value of both types.
     let signals = unsafe {
@@ -261,26 +283,31 @@ fn say_when_ended(target: String) -> bool {
     let waiting = thread::Builder::new().spawn(move || {
         let mut signal = 0;
         // SAFETY: the set was made above, and the number is written to.
-        if unsafe { libc::sigwait(&signals, &mut signal) } == 0 {
-            // Before there is a bar nothing is incomplete. Once it is finished all has been said.
-            if let Some(bar) = BAR.get().filter(|bar| !bar.is_finished()) {
-                bar.finish_and_clear();
-                let sent = SENT.load(Relaxed);
-                let message = format!("send: ended by signal {signal} after {sent} bytes; {target} is incomplete");
-                report(&format!("{}\n", escaped(&message)));
+        unsafe {
+            if libc::sigwait(&signals, &mut signal) != 0 {
+                return;
             }
-            // SAFETY: as above. The signal's action is the default one, which ends the program.
-            unsafe {
-                libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
-                libc::raise(signal);
-            }
+            // What it says may have to wait for a terminal that stands still. From now on a signal ends the program at once.
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
+        }
+        // Before there is a bar nothing is incomplete.
+        if let Some(bar) = BAR.get().filter(|_| !SAID.swap(true, Relaxed)) {
+            bar.finish_and_clear();
+            let sent = SENT.load(Relaxed);
+            let message = format!("send: ended by signal {signal} after {sent} bytes; {target} is incomplete");
+            report(&format!("{}\n", escaped(&message)));
+        }
+        // SAFETY: they touch no memory. The signal's action is the default one, which ends the program.
+        unsafe {
+            libc::raise(signal);
+            // The kernel delivers no such signal to the first process of a container (SIGNAL_UNKILLABLE in kernel/signal.c).
+            libc::_exit(128 + signal);
         }
     });
     if waiting.is_err() {
         // SAFETY: the set was made above.
         unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut()) };
     }
-    waiting.is_ok()
 }
 
 /// Where the bytes go.
@@ -395,7 +422,7 @@ fn unacknowledged(_: &TcpStream) -> Option<i32> {
 /// The step at which it stopped, and why.
 type Failure = (&'static str, Error);
 
-/// Takes steps until all is sent; and, whatever happens, leaves nothing waiting in the kernel.
+/// Takes steps until all is sent; and, whatever happens, leaves nothing waiting in the kernel. Draws the bar, if there is one.
 fn drive(
     transfer: &mut Transfer,
     target: &mut Target,
@@ -403,7 +430,7 @@ fn drive(
     headers: &[IoSlice<'_>],
     trailers: &[IoSlice<'_>],
     buffer: &mut [u8],
-    bar: &ProgressBar,
+    bar: Option<&ProgressBar>,
 ) -> Result<(), Failure> {
     let outcome = loop {
         let step = match transfer.next_step(headers, trailers, buffer.len()) {
@@ -419,7 +446,10 @@ fn drive(
         let result = transfer.perform(&step, &*target, file, buffer);
         let sent = transfer.progress().total();
         SENT.store(sent, Relaxed);
-        bar.set_position(target.arrived(sent));
+        ARRIVED.store(target.arrived(sent), Relaxed);
+        if let Some(bar) = bar {
+            bar.set_position(ARRIVED.load(Relaxed));
+        }
         if sent > 0 {
             if let Err(failure) = target.cut(sent) {
                 break Err(failure);
@@ -429,7 +459,7 @@ fn drive(
             Ok(()) | Err(Error::Errno(Errno::EINTR)) => {}
             // A TCP socket, or another program has made our standard output nonblocking.
             Err(Error::Errno(Errno::EAGAIN)) => {
-                flush(transfer, target, file);
+                flush(transfer, true, target, file);
                 let timeout = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
                 match poll(&mut [PollFd::new(target, PollFlags::OUT)], Some(&timeout)) {
                     Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -440,13 +470,14 @@ fn drive(
             Err(error) => break Err((name, error)),
         }
     };
-    flush(transfer, target, file);
+    flush(transfer, false, target, file);
     outcome
 }
 
-/// Leaves nothing waiting in the kernel.
-fn flush(transfer: &mut Transfer, target: &Target, file: &File) {
-    if let Some(step) = transfer.flush() {
+/// Leaves nothing waiting in the kernel. `full`: whether the target is full, so that the kernel sends most of it by itself.
+fn flush(transfer: &mut Transfer, full: bool, target: &Target, file: &File) {
+    let step = if full { transfer.flush_full() } else { transfer.flush() };
+    if let Some(step) = step {
         let _ = transfer.perform(&step, target, file, &mut []);
     }
 }
@@ -506,14 +537,20 @@ fn open_target(args: &Args, source: &Metadata) -> Result<Target, String> {
     let is_stdout = args.target == "-";
     // Who may use a device is not who may read what was copied from it.
     let mode = if source.is_file() { source.mode() & 0o777 } else { 0o666 };
-    let options = || File::options().write(true).custom_flags(libc::O_NOCTTY).to_owned();
+    let options = || File::options().write(true).mode(mode).custom_flags(libc::O_NOCTTY).to_owned();
+    // O_CREAT is left out: in a folder like /tmp the kernel refuses it for a file of somebody else (`fs.protected_regular`). Only a link
+    // to nothing needs it.
+    let open_old = || match options().open(&args.target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            options().create(true).truncate(false).open(&args.target)
+        }
+        file => file,
+    };
     let (file, new) = if is_stdout {
         (stdout(), false)
     } else {
-        match options().create_new(true).mode(mode).open(&args.target) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                (options().create(true).truncate(false).mode(mode).open(&args.target), false)
-            }
+        match options().create_new(true).open(&args.target) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (open_old(), false),
             file => (file, true),
         }
     };
