@@ -39,9 +39,13 @@ int main(int argc, char **argv)
     if (argc < 3)
         return fail("usage: init FROM TO [NEXT ARGUMENT...]", EINVAL);
     struct stat stat;
-    int from = open(argv[1], O_RDONLY | O_CLOEXEC);
+    /* Nonblocking, or opening a FIFO waits for a writer. */
+    int from = open(argv[1], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (from < 0 || fstat(from, &stat))
         return fail(argv[1], errno);
+    /* Reading them would fail, and nobody could tell whether FROM or TO was to blame. */
+    if (S_ISDIR(stat.st_mode) || S_ISFIFO(stat.st_mode))
+        return fail(argv[1], S_ISDIR(stat.st_mode) ? EISDIR : ESPIPE);
     /* Under a name that no file has until it is whole: a fixed one could be the user's, or be left over from a loss of power. */
     char *part;
     if (asprintf(&part, "%s.XXXXXX", argv[2]) < 0)

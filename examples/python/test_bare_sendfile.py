@@ -7,6 +7,7 @@ import importlib.util
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -209,6 +210,19 @@ class SecondForm(Case):
                     self.send(0, 0, [b"h" * 100_000])
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class Page(unittest.TestCase):
+    def test_its_lines_can_be_pasted(self):
+        folder = os.path.dirname(os.path.abspath(__file__))
+        with open(os.path.join(folder, "README.md"), encoding="utf-8") as page:
+            lines = page.read().split("```python\n")[1].split("```")[0]
+        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONSTARTUP": ""}
+        pasted = subprocess.run([sys.executable, "-i", "-q"], input=f"{lines}print('the end')\n", cwd=os.path.join(folder, "..", ".."),
+                                env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=60)
+        # The prompts are there as well, and whatever is wrong: an interactive Python goes on.
+        self.assertNotIn("Error", pasted.stderr)
+        self.assertEqual(pasted.stdout, "the end\n")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,10 @@ impl Write for Out<'_> {
         let mut bytes = text.as_bytes();
         while !bytes.is_empty() {
             let written = io::write(self.0, bytes).map_err(|_| fmt::Error)?;
+            // A device that takes nothing, and says so without an error, would hold the program for ever.
+            if written == 0 {
+                return Err(fmt::Error);
+            }
             bytes = bytes.get(written..).unwrap_or(&[]);
         }
         Ok(())

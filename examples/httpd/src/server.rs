@@ -221,7 +221,13 @@ impl Server {
                 Ok(socket) => socket,
                 Err(Errno::AGAIN) => return,
                 Err(Errno::MFILE | Errno::NFILE) if self.shared.files.evict() => continue,
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => return self.pause(),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    // Connections give a descriptor back when they end. Without any, this server would wait for somebody else.
+                    if self.shared.draining && self.connections.is_empty() {
+                        return self.listener = None;
+                    }
+                    return self.pause();
+                }
                 // The client left before it was looked at, or the network says something that is not this socket's.
                 Err(_) => continue,
             };

@@ -574,9 +574,13 @@ class Http(Base):
         self.assertEqual(self.server.process.wait(PATIENCE), 0)
 
     def test_termination_without_descriptors(self):
-        pid = self.server.process.pid
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
-        self.assertEqual(self.server.end(), 0)
+        for waiting in (0, 1):
+            server = self.start()
+            pid = server.process.pid
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+            for _ in range(waiting):
+                self.client(server)  # nothing that the server has will ever make room for it
+            self.assertEqual(server.end(), 0, waiting)
 
     def test_a_second_signal_ends_it(self):
         for second, status in [(signal.SIGTERM, 143), (signal.SIGINT, 130)]:
@@ -972,6 +976,15 @@ class Limits(Base):
                 self.assertIn(word, shown.stdout)
         with open("/dev/full", "w") as full:
             self.assertEqual(subprocess.run([*HTTPD, "--help"], stdout=full, timeout=PATIENCE).returncode, 1)
+
+    @unittest.skipIf(EMULATED, "the emulator writes as well")
+    @unittest.skipUnless(shutil.which("strace"), "strace makes such a stream")
+    def test_a_stream_that_takes_nothing(self):
+        """Without an error, as no file of the kernel's does: write(2) returns 0."""
+        strace = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:retval=0"]
+        for option, status in [("--help", 1), ("--none", 2)]:
+            command = ["timeout", str(PATIENCE), *strace, *HTTPD, option]
+            self.assertEqual(subprocess.run(command, capture_output=True).returncode, status, option)
 
 
 if __name__ == "__main__":

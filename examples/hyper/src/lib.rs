@@ -8,7 +8,7 @@
 //! through a layer that looks at bodies (compression), and not with hyper's `writev(false)` or `pipeline_flush(true)`, which copy.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -338,8 +338,10 @@ pub async fn start() -> io::Result<(Arc<File>, TcpListener)> {
         return Err(io::Error::other("usage: PROGRAM FILE"));
     };
     let file = open(path.as_ref())?;
+    // It panics where a limit allows fewer addresses (`ulimit -v`): before there is a client, not with each one.
+    LazyLock::force(&NAMES);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    println!("{}", listener.local_addr()?);
+    writeln!(io::stdout(), "{}", listener.local_addr()?)?;
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0)

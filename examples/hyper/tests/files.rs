@@ -430,6 +430,33 @@ fn only_a_file_with_a_length_is_served() {
     }
 }
 
+/// What nobody can be told changes nothing for a client: this one's file cannot be asked for its length.
+#[test]
+fn a_message_that_cannot_be_written_ends_no_answer() {
+    // The server itself has asked twice.
+    let strace =
+        "exec 2>/dev/full strace -qq -o /dev/null -e trace=statx -e inject=statx:error=EIO:when=3+ \"$0\" \"$@\"";
+    for program in PROGRAMS {
+        let server = Server::under(&["sh", "-c", strace], program, b"content");
+        assert_eq!(server.get("").status(), 500, "{program}");
+    }
+}
+
+/// A server of which nobody can learn the address, and one that has no addresses for its frames.
+#[test]
+fn what_cannot_start_ends() {
+    for program in PROGRAMS {
+        for (before, code, reason) in [("exec >/dev/full", 1, "StorageFull"), ("ulimit -v 4194304", 101, "64 GiB")] {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("{before}; exec \"$0\" Cargo.toml"), program]).stdin(Stdio::null());
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.stdout.is_empty() && said.contains(reason), "{program}: {said}");
+            assert_eq!(output.status.code(), Some(code), "{program}: {said}");
+        }
+    }
+}
+
 /// Slower than the server's kernel makes room for more, but it takes something all the time: longer than a client is waited for that does
 /// not.
 #[test]

@@ -22,6 +22,10 @@ impl Write for Console {
     fn write_str(&mut self, mut text: &str) -> fmt::Result {
         while !text.is_empty() {
             let written = rustix::io::write(stdout(), text.as_bytes()).map_err(|_| fmt::Error)?;
+            // A device that takes nothing, and says so without an error, would hold the boot for ever.
+            if written == 0 {
+                return Err(fmt::Error);
+            }
             text = text.get(written..).ok_or(fmt::Error)?;
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! An HTTPS response whose file leaves by sendfile: rustls makes the handshake, the kernel gets the key of what is sent (kTLS), and
-//! encrypts the pages of the file. A kernel that has no TLS leaves encrypting to rustls.
+//! encrypts the pages of the file. A kernel that has no TLS, or no TLS 1.3, leaves encrypting to rustls.
 //!
 //! A connection has one response. What is received stays rustls's, which has gone by then: so a client that asks for new keys
 //! (`KeyUpdate`) in the middle of the response does not get them.
@@ -8,13 +8,13 @@ use std::ffi::c_int;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::size_of_val;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use bare_sendfile::{IoSlice, sendfile_hdtr_all};
+use bare_sendfile::{IoSlice, Status, Transfer};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::TLS13;
@@ -66,17 +66,24 @@ pub fn serve(socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> io::R
     }
     let len = file.metadata()?.len();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n");
-    // As long as it has no key, the layer changes nothing.
-    let by = match set_option(&socket, libc::IPPROTO_TCP, libc::TCP_ULP, b"tls") {
-        Ok(()) => By::Kernel,
-        // The kernel has no TLS, or not here (a container that may not load the module).
-        Err(_) => By::Rustls,
-    };
+    // As long as it has no key, the layer changes nothing. Where the client sends nothing more, the kernel refuses it.
+    let by = if kernel_encrypts() && add_layer(&socket).is_ok() { By::Kernel } else { By::Rustls };
     match by {
         By::Kernel => {
             give_key(&socket, tls)?;
-            sendfile_hdtr_all(&socket, file, Some(0), len, &[IoSlice::new(head.as_bytes())], &[], &mut []).bytes()?;
+            // Nothing waits inside of the layer: after a signal in such a wait, Linux before 6.5 fails with EINTR for ever [M, 6.1].
+            socket.set_nonblocking(true)?;
+            let headers = [IoSlice::new(head.as_bytes())];
+            let mut transfer = Transfer::new(0, len, &headers, &[])?;
+            loop {
+                match transfer.poll_send(&socket, file, &headers, &[], &mut [])? {
+                    Status::Done => break,
+                    Status::Yielded => {}
+                    Status::OutFull | Status::InEmpty => wait_for_room(&socket)?,
+                }
+            }
             close_notify(&socket)?;
+            socket.set_nonblocking(false)?;
         }
         By::Rustls => {
             let mut stream = Stream::new(&mut tls, &mut limited);
@@ -112,23 +119,47 @@ impl<'a> Limited<'a> {
 
 impl Read for Limited<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        self.socket.set_read_timeout(Some(left))?;
-        self.socket.read(buffer)
+        again(|| {
+            let left = self.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.socket.set_read_timeout(Some(left))?;
+            self.socket.read(buffer)
+        })
     }
 }
 
 impl Write for Limited<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(bytes)
+        again(|| self.socket.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.socket.flush()
     }
+}
+
+/// Calls until no signal interrupts it. That needs no handler: a wait with a time limit fails with EINTR after a stop as well (SIGSTOP,
+/// SIGCONT: signal(7)).
+fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Waits until the socket has room, or fails with `WouldBlock` if the peer takes nothing.
+fn wait_for_room(socket: &TcpStream) -> io::Result<()> {
+    let mut room = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: the kernel reads and writes this one structure.
+    again(|| match unsafe { libc::poll(&mut room, 1, PATIENCE.as_millis() as c_int) } {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        ready if ready > 0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    })
 }
 
 /// A file that is read from an offset on. Its own position stays: whoever else has the file shares it.
@@ -145,6 +176,23 @@ impl Read for At<'_> {
     }
 }
 
+/// Whether the kernel encrypts TLS 1.3, and does so here: a container may not load the module. Linux 4.13 to 5.0 have the layer and refuse
+/// the key, which rustls does not have any more by then. So it is tried once, on a connection of this program to itself.
+fn kernel_encrypts() -> bool {
+    static ENCRYPTS: OnceLock<bool> = OnceLock::new();
+    let attempt = || {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let socket = TcpStream::connect(listener.local_addr()?)?;
+        add_layer(&socket)?;
+        set_key(&socket, [0; 8], [0; 16], [0; 4], 0)
+    };
+    *ENCRYPTS.get_or_init(|| attempt().is_ok())
+}
+
+fn add_layer(socket: &TcpStream) -> io::Result<()> {
+    set_option(socket, libc::IPPROTO_TCP, libc::TCP_ULP, b"tls")
+}
+
 /// Hands the key of what is sent from now on to the kernel.
 fn give_key(socket: &TcpStream, tls: ServerConnection) -> io::Result<()> {
     let (record, secrets) = tls.dangerous_extract_secrets().map_err(io::Error::other)?.tx;
@@ -153,13 +201,13 @@ fn give_key(socket: &TcpStream, tls: ServerConnection) -> io::Result<()> {
     };
     let (salt, iv) = iv.as_ref().split_at(4);
     let wrong = |_| io::Error::other("lengths of another cipher");
-    let info = libc::tls12_crypto_info_aes_gcm_128 {
-        info: libc::tls_crypto_info { version: libc::TLS_1_3_VERSION, cipher_type: libc::TLS_CIPHER_AES_GCM_128 },
-        iv: iv.try_into().map_err(wrong)?,
-        key: key.as_ref().try_into().map_err(wrong)?,
-        salt: salt.try_into().map_err(wrong)?,
-        rec_seq: record.to_be_bytes(),
-    };
+    let (iv, salt) = (iv.try_into().map_err(wrong)?, salt.try_into().map_err(wrong)?);
+    set_key(socket, iv, key.as_ref().try_into().map_err(wrong)?, salt, record)
+}
+
+fn set_key(socket: &TcpStream, iv: [u8; 8], key: [u8; 16], salt: [u8; 4], record: u64) -> io::Result<()> {
+    let info = libc::tls_crypto_info { version: libc::TLS_1_3_VERSION, cipher_type: libc::TLS_CIPHER_AES_GCM_128 };
+    let info = libc::tls12_crypto_info_aes_gcm_128 { info, iv, key, salt, rec_seq: record.to_be_bytes() };
     set_option(socket, libc::SOL_TLS, libc::TLS_TX, &info)
 }
 
@@ -183,16 +231,24 @@ fn close_notify(socket: &TcpStream) -> io::Result<()> {
     message.msg_iov = &mut slice;
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
-    // SAFETY: `control` has room for a header and a byte behind it, which CMSG_SPACE(1), 24 bytes, tells; all that the message points
-    // to is there until the call is over.
-    let sent = unsafe {
+    // SAFETY: `control` has room for a header and a byte behind it, which CMSG_SPACE(1), 24 bytes, tells.
+    unsafe {
         message.msg_controllen = libc::CMSG_SPACE(1) as _;
         let header = libc::CMSG_FIRSTHDR(&message);
         (*header).cmsg_level = libc::SOL_TLS;
         (*header).cmsg_type = libc::TLS_SET_RECORD_TYPE;
         (*header).cmsg_len = libc::CMSG_LEN(1) as _;
         *libc::CMSG_DATA(header) = ALERT;
-        libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL)
-    };
-    if sent == bytes.len() as isize { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+    loop {
+        // SAFETY: all that the message points to is there until the call is over.
+        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
+        if sent == bytes.len() as isize {
+            return Ok(());
+        }
+        match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::WouldBlock => wait_for_room(socket)?,
+            error => return Err(error),
+        }
+    }
 }

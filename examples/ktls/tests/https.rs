@@ -1,8 +1,12 @@
 //! A client of rustls's gets the file, whoever has encrypted it. Where the kernel has TLS, it is the kernel.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::os::unix::thread::JoinHandleExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +20,10 @@ use socket2::{Domain, Socket, Type};
 
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8 ^ (i / 251) as u8).collect()
+}
+
+fn head(len: usize) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n")
 }
 
 /// One certificate for both sides.
@@ -72,7 +80,7 @@ fn the_file_arrives_and_the_kernel_encrypts_it_if_it_can() {
         fs::write(&file, &content).unwrap();
         let (by, received) = exchange(file.reopen().unwrap(), to_end);
         let received = received.unwrap();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n");
+        let head = head(len);
         assert!(received.starts_with(head.as_bytes()));
         assert_eq!(Sha256::digest(&received[head.len()..]), Sha256::digest(&content));
         assert_eq!(by.unwrap(), if kernel_has_tls() { By::Kernel } else { By::Rustls });
@@ -176,6 +184,89 @@ fn a_client_that_goes_on_sending_holds_nobody() {
         stream.read_to_end(&mut Vec::new()).unwrap();
     });
     answered.unwrap();
+}
+
+/// A wait that a signal interrupts goes on. A stop (SIGSTOP, SIGCONT) interrupts in the same way, without a handler.
+#[test]
+fn signals_change_nothing() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, nothing as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+    // The server may have to wait for room for any of its records, the last one too.
+    let interrupted = (0..8).map(|i| thread::spawn(move || interrupt(&content((512 << 10) + i * (8 << 10)))));
+    interrupted.collect::<Vec<_>>().into_iter().for_each(|one| one.join().unwrap());
+}
+
+fn interrupt(content: &[u8]) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&file, content).unwrap();
+    let (server, client) = configs();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.connect(&listener.local_addr().unwrap().into()).unwrap();
+    let serving = thread::spawn(move || serve(listener.accept().unwrap().0, server, file.as_file()));
+    let receiving = thread::spawn(move || {
+        let tls = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+        let mut stream = StreamOwned::new(tls, TcpStream::from(socket));
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let mut bytes = Vec::new();
+        while (&mut stream).take(32 << 10).read_to_end(&mut bytes).unwrap() > 0 {
+            thread::sleep(Duration::from_millis(20)); // so long the server waits, and is interrupted
+        }
+        bytes
+    });
+    while !serving.is_finished() {
+        // SAFETY: the thread was not joined, and so it is known.
+        unsafe { libc::pthread_kill(serving.as_pthread_t(), libc::SIGUSR1) };
+        thread::sleep(Duration::from_millis(5)); // between two signals, until it has ended
+    }
+    serving.join().unwrap().unwrap();
+    assert_eq!(Sha256::digest(&receiving.join().unwrap()[head(content.len()).len()..]), Sha256::digest(content));
+}
+
+/// Linux 4.13 to 5.0 have the layer, and refuse every key of TLS 1.3. A filter of system calls makes such a kernel of this one.
+#[test]
+fn a_kernel_without_tls_1_3_leaves_it_to_rustls() {
+    let at = |code: u32, jf, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf, k };
+    // struct seccomp_data: the number of the call, and from byte 16 on its arguments, of 8 bytes each.
+    let load = |offset| at(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, offset);
+    let low = if cfg!(target_endian = "big") { 4 } else { 0 };
+    let unless = |value, skip| at(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, skip, value);
+    let answer = |what| at(libc::BPF_RET | libc::BPF_K, 0, what);
+    let filter = [
+        load(0),
+        unless(libc::SYS_setsockopt as u32, 7),
+        load(16 + 8 + low),
+        unless(libc::SOL_TLS as u32, 1),
+        answer(libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32),
+        unless(libc::IPPROTO_TCP as u32, 3),
+        load(16 + 2 * 8 + low),
+        unless(libc::TCP_ULP as u32, 1),
+        answer(libc::SECCOMP_RET_ERRNO), // 0: it is done
+        answer(libc::SECCOMP_RET_ALLOW),
+    ];
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "a_file_is_served_again"]);
+    // SAFETY: the closure makes two system calls and allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+            let applied = libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0;
+            if applied { Ok(()) } else { Err(io::Error::last_os_error()) }
+        })
+    };
+    match command.output() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            io::stdout().write_all(b"not checked: examples/ktls: this kernel filters no system calls\n").unwrap();
+        }
+        output => {
+            let output = output.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        }
+    }
 }
 
 #[test]

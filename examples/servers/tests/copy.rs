@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, XattrFlags, getxattr, mknodat, setxattr};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -223,6 +224,46 @@ fn permissions() {
         folder.set_mode("to", 0o444);
         folder.refuses("from", "to", "Permission denied (os error 13)");
     }
+}
+
+/// Gives a file or a folder an access control list by which user 1234 may read and write. Returns whether the file system has such lists.
+fn grant(path: &Path, list: &str) -> bool {
+    // struct posix_acl_xattr_header, and entries of a tag, permissions and an id: the owner, a user, the group, the mask, and others.
+    let mut bytes = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions) in [(1_u16, 6_u16), (2, 6), (4, 0), (16, 6), (32, 0)] {
+        bytes.extend([tag.to_le_bytes(), permissions.to_le_bytes()].concat());
+        bytes.extend(if tag == 2 { 1234 } else { u32::MAX }.to_le_bytes());
+    }
+    match setxattr(path, list, &bytes, XattrFlags::empty()) {
+        Err(Errno::OPNOTSUPP) => {
+            // Past the harness, so that it is counted as what it is.
+            io::stdout().write_all(b"not checked: examples/servers: no access control lists here\n").unwrap();
+            false
+        }
+        granted => granted.map(|()| true).unwrap(),
+    }
+}
+
+#[test]
+fn nobody_gets_access_by_a_list() {
+    let folder = Folder::new();
+    fs::write(folder.path("to"), "old").unwrap();
+    if !grant(&folder.path("to"), "system.posix_acl_access") {
+        return;
+    }
+    // The group has nothing, and these bits are the mask.
+    assert_eq!(folder.mode("to"), 0o660);
+    folder.refuses("from", "to", "it has an access control list, which would be lost");
+    assert_eq!(fs::read(folder.path("to")).unwrap(), b"old");
+
+    // What is made in the folder from now on has such a list, and what was there has none.
+    fs::write(folder.path("other"), "old").unwrap();
+    folder.set_mode("other", 0o660);
+    assert!(grant(folder.0.path(), "system.posix_acl_default"));
+    folder.copies("from", "other");
+    assert_eq!(folder.mode("other"), 0o660);
+    let list = getxattr(folder.path("other"), "system.posix_acl_access", &mut [0; 0]);
+    assert_eq!(list, Err(Errno::NODATA), "somebody else may read it");
 }
 
 /// This system call fails with this error, `close` only of the target: the loader has one file open at a time, the program two.

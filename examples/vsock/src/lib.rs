@@ -38,7 +38,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// - `TimedOut` or `WouldBlock` if the other end does nothing for a minute;
 /// - `UnexpectedEof` if the file becomes shorter, `InvalidData` if the other end answers.
 pub fn send(file: &File, cid: u32, port: u32) -> io::Result<u64> {
-    let mut socket = VsockStream::connect_with_cid_port(cid, port)?;
+    let socket = VsockStream::connect_with_cid_port(cid, port)?;
     socket.set_write_timeout(Some(PATIENCE))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     let len = file.metadata()?.len();
@@ -48,7 +48,8 @@ pub fn send(file: &File, cid: u32, port: u32) -> io::Result<u64> {
     sent.bytes()?;
     // The other end has all bytes when it closes its side. An answer is an error, as an endless one would hold this program for ever.
     socket.shutdown(Shutdown::Write)?;
-    match socket.read(&mut [0])? {
+    // A wait with a time limit fails with EINTR after a stop (SIGSTOP, SIGCONT), handler or not; `read_to_end` waits on (signal(7)).
+    match socket.take(1).read_to_end(&mut Vec::new())? {
         0 => Ok(len),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the other end answers")),
     }

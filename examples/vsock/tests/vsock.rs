@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::thread::JoinHandleExt;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use vsock::{VMADDR_CID_LOCAL, VsockListener};
 use vsock_file::{open, send};
@@ -51,6 +53,32 @@ fn what_has_no_length_is_refused() {
         assert_eq!(open(path).unwrap_err().kind(), io::ErrorKind::InvalidInput, "{}", path.display());
     }
     assert!(open(tempfile::NamedTempFile::new().unwrap().path()).is_ok(), "an empty file has a length");
+}
+
+/// A stop (SIGSTOP, SIGCONT) interrupts a wait in the same way, without a handler.
+#[test]
+fn signals_change_nothing() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: the handler does nothing.
+    unsafe { libc::signal(libc::SIGUSR1, nothing as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+    let Ok(listener) = VsockListener::bind_with_cid_port(VMADDR_CID_LOCAL, VMADDR_PORT_ANY) else {
+        writeln!(io::stdout(), "not checked: examples/vsock: this kernel has no vsock to itself").unwrap();
+        return;
+    };
+    let port = listener.local_addr().unwrap().port();
+    let sending = thread::spawn(move || send(&tempfile::tempfile().unwrap(), VMADDR_CID_LOCAL, port));
+    let mut other = listener.accept().unwrap().0;
+    let mut received = Vec::new();
+    other.read_to_end(&mut received).unwrap();
+    assert_eq!(received, b"0\n");
+    // From now on it waits for the end of the connection.
+    for _ in 0..50 {
+        // SAFETY: the thread was not joined, and so it is known.
+        unsafe { libc::pthread_kill(sending.as_pthread_t(), libc::SIGUSR1) };
+        thread::sleep(Duration::from_millis(2)); // between two signals
+    }
+    drop(other);
+    assert_eq!(sending.join().unwrap().unwrap(), 0);
 }
 
 #[test]

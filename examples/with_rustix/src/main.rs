@@ -9,7 +9,7 @@ use core::time::Duration;
 use bare_sendfile::{Count, IoSlice, ignore_sigpipe, sendfile_hdtr_all};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
-use rustix::io::{Errno, pread};
+use rustix::io::{Errno, pread, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, Shutdown, SocketType, accept, bind, getsockname, listen, recv, shutdown, socket,
@@ -93,7 +93,8 @@ fn read_request(client: &OwnedFd) -> Result<(), Errno> {
     let mut request = [0; 4096];
     let mut have = 0;
     loop {
-        match recv(client, &mut request[have..], RecvFlags::empty())?.1 {
+        // A wait with a time limit fails with EINTR after a stop (SIGSTOP, SIGCONT), handler or not: signal(7).
+        match retry_on_intr(|| recv(client, &mut request[have..], RecvFlags::empty()))?.1 {
             0 => return Err(Errno::INVAL), // it ended before, or has no room
             n => have += n,
         }
@@ -109,7 +110,7 @@ fn finish(client: &OwnedFd) -> Result<(), Errno> {
     shutdown(client, Shutdown::Write)?;
     set_socket_timeout(client, Timeout::Recv, Some(Duration::from_secs(1)))?;
     for _ in 0..100 {
-        match recv(client, &mut [0; 4096], RecvFlags::empty()) {
+        match retry_on_intr(|| recv(client, &mut [0; 4096], RecvFlags::empty())) {
             Ok((_, 0)) | Err(Errno::AGAIN) => break,
             result => _ = result?,
         }

@@ -1,6 +1,6 @@
 //! axum serves a file: `on_axum FILE`, until its input ends.
 
-use std::io;
+use std::io::{self, Write};
 
 use axum::Router;
 use axum::body::Body;
@@ -13,7 +13,7 @@ async fn main() -> io::Result<()> {
     let (file, listener) = start().await?;
     let answer = async move |method: Method, headers: HeaderMap| {
         respond(&file, &method, &headers).map(|response| response.map(Body::new)).map_err(|error| {
-            eprintln!("{error}");
+            let _ = writeln!(io::stderr(), "{error}"); // `eprintln!` would panic where it cannot be written
             StatusCode::INTERNAL_SERVER_ERROR
         })
     };

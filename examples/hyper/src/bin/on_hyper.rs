@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use axum::serve::Listener as _;
@@ -22,7 +22,7 @@ async fn answer(file: Arc<File>, request: Request<Incoming>) -> Result<Response<
     };
     Ok(match *request.method() {
         Method::GET | Method::HEAD => respond(&file, request.method(), request.headers()).unwrap_or_else(|error| {
-            eprintln!("{error}");
+            let _ = writeln!(io::stderr(), "{error}"); // `eprintln!` would panic where it cannot be written
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }),
         _ => {
@@ -45,7 +45,7 @@ async fn main() -> io::Result<()> {
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 // With the source, which names the reason.
-                eprintln!("{peer}: {error:?}");
+                let _ = writeln!(io::stderr(), "{peer}: {error:?}");
             }
         });
     }

@@ -2,8 +2,8 @@
 //! and in place only when the file system has all of it.
 //!
 //! TO is a new name, or a regular file that is replaced, with its owner and permissions kept. A new file has the permissions of
-//! FROM that the umask leaves. Everything else is refused, and stays as it is: links, devices, FIFOs, FROM itself. A signal that ends it
-//! leaves TO as it was, and a file `.tmp…` beside it.
+//! FROM that the umask leaves. Everything else is refused, and stays as it is: links, devices, FIFOs, FROM itself, a file with an access
+//! control list. A signal that ends it leaves TO as it was, and a file `.tmp…` beside it.
 
 use std::env::args_os;
 use std::fs::{self, File, Metadata, Permissions};
@@ -13,11 +13,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use bare_sendfile::{Count, sendfile_hdtr_all};
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, access, fremovexattr, getxattr};
+use rustix::io::Errno;
 use tempfile::Builder;
 
 /// The bits that chmod(1) calls rwx. Those above them mean something else in a copy.
 const PERMISSIONS: u32 = 0o777;
+
+/// The access control list of a file. Where there is one, the group's bits of the mode are what it grants at most, to anybody.
+const LIST: &str = "system.posix_acl_access";
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     // Asked before it is opened: opening a FIFO waits for a writer.
@@ -37,6 +41,11 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         let new = target.metadata()?;
         if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
             fchown(&target, Some(old.uid()), Some(old.gid()))?;
+        }
+        // The folder may have given it a list, of people whom the old file does not know. The permissions would grant them something.
+        match fremovexattr(&target, LIST) {
+            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(errno.into()),
         }
         target.set_permissions(Permissions::from_mode(old.mode() & PERMISSIONS))?;
     }
@@ -63,7 +72,12 @@ fn replaceable(to: &Path, source: &Metadata) -> io::Result<Option<Metadata>> {
     }
     // Renaming asks only for the permissions of the folder.
     access(to, Access::WRITE_OK)?;
-    Ok(Some(old))
+    // Without it, the owner's group would have what the mode only allows the list to grant.
+    match getxattr(to, LIST, &mut [0; 0]) {
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(Some(old)),
+        Ok(_) => Err(io::Error::other("it has an access control list, which would be lost")),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn regular(path: &Path, metadata: &Metadata) -> io::Result<()> {

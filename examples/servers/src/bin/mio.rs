@@ -86,7 +86,11 @@ fn main() -> io::Result<()> {
                     Ok((mut socket, _)) => {
                         accepted += 1;
                         let token = Token(accepted);
-                        poll.registry().register(&mut socket, token, BOTH)?;
+                        // The system counts what is waited for, and may refuse more (ENOSPC).
+                        if let Err(error) = poll.registry().register(&mut socket, token, BOTH) {
+                            servers::report(error);
+                            continue;
+                        }
                         open.insert(token, Connection::new(socket, len)?);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

@@ -61,12 +61,17 @@ fn main() -> io::Result<()> {
                     Err(error) => _ = Timer::after(servers::pause(error)?).await,
                 }
             };
-            tasks.push(smol::spawn(serve(socket, file.clone())));
+            let serving = serve(socket, file.clone());
+            tasks.push(smol::spawn(async {
+                if let Err(error) = serving.await {
+                    servers::report(error);
+                }
+            }));
+            // Those that have ended would take memory for as long as the server runs.
+            tasks.retain(|task| !task.is_finished());
         }
         for task in tasks {
-            if let Err(error) = task.await {
-                servers::report(error);
-            }
+            task.await;
         }
         Ok(())
     })

@@ -50,12 +50,17 @@ async fn main() -> io::Result<()> {
                 Err(error) => sleep(servers::pause(error)?).await,
             }
         };
-        tasks.push(tokio::spawn(serve(socket, file.clone())));
+        let serving = serve(socket, file.clone());
+        tasks.push(tokio::spawn(async {
+            if let Err(error) = serving.await {
+                servers::report(error);
+            }
+        }));
+        // Those that have ended would take memory for as long as the server runs.
+        tasks.retain(|task| !task.is_finished());
     }
     for task in tasks {
-        if let Err(error) = task.await? {
-            servers::report(error);
-        }
+        task.await?;
     }
     Ok(())
 }
