@@ -55,22 +55,24 @@ fn every_limit() {
             for count in [Count::Bytes(body), Count::Bytes(u64::MAX), Count::ToEnd] {
                 for cap in NUMBERS {
                     for (small, lent) in [(0, 0), (0, 100), (100, 103), (usize::MAX, 20_000), (5 << 30, usize::MAX)] {
-                        let case = Case {
-                            headers: &headers,
-                            file: start.saturating_add(body).min(i64::MAX as u64),
-                            stated: u64::MAX,
-                            trailers: &headers,
-                            start,
-                            at_position: false,
-                            count,
-                            cap: cap as usize,
-                            small,
-                            lent,
-                            copying: false,
-                            output: Sink::Tcp,
-                            known: false,
-                        };
-                        script::drive(&case, Choices(&[]), 6);
+                        for output in [Sink::Tcp, Sink::Ktls] {
+                            let case = Case {
+                                headers: &headers,
+                                file: start.saturating_add(body).min(i64::MAX as u64),
+                                stated: u64::MAX,
+                                trailers: &headers,
+                                start,
+                                at_position: false,
+                                count,
+                                cap: cap as usize,
+                                small,
+                                lent,
+                                copying: false,
+                                output,
+                                known: false,
+                            };
+                            script::drive(&case, Choices(&[]), 6);
+                        }
                     }
                 }
             }

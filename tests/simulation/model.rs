@@ -597,7 +597,8 @@ impl<'a> World<'a> {
         let result = match *step {
             Step::Size { .. } => {
                 let place = self.case.start + self.got.file;
-                self.stated = self.case.stated.saturating_sub(place);
+                // No more can be reported where a `usize` has 32 bits.
+                self.stated = self.case.stated.saturating_sub(place).min(usize::MAX as u64);
                 let result = Ok(self.stated as usize);
                 return match self.end {
                     _ if self.stated > 0 => (result, Ok(())),
