@@ -83,7 +83,6 @@ pub fn serve(socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> io::R
                 }
             }
             close_notify(&socket)?;
-            socket.set_nonblocking(false)?;
         }
         By::Rustls => {
             let mut stream = Stream::new(&mut tls, &mut limited);
@@ -159,7 +158,9 @@ fn wait_for_room(socket: &TcpStream) -> io::Result<()> {
         0 => Err(io::ErrorKind::WouldBlock.into()),
         ready if ready > 0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
-    })
+    })?;
+    // An error of the socket counts as room. It is gone when it was asked for.
+    socket.take_error()?.map_or(Ok(()), Err)
 }
 
 /// A file that is read from an offset on. Its own position stays: whoever else has the file shares it.
@@ -240,15 +241,12 @@ fn close_notify(socket: &TcpStream) -> io::Result<()> {
         (*header).cmsg_len = libc::CMSG_LEN(1) as _;
         *libc::CMSG_DATA(header) = ALERT;
     }
-    loop {
+    // The layer keeps encrypted bytes for which there is no room, and a shutdown would lose them. This call sends them first, and waits.
+    socket.set_nonblocking(false)?;
+    again(|| {
+        wait_for_room(socket)?;
         // SAFETY: all that the message points to is there until the call is over.
         let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL) };
-        if sent == bytes.len() as isize {
-            return Ok(());
-        }
-        match io::Error::last_os_error() {
-            error if error.kind() == io::ErrorKind::WouldBlock => wait_for_room(socket)?,
-            error => return Err(error),
-        }
-    }
+        if sent == bytes.len() as isize { Ok(()) } else { Err(io::Error::last_os_error()) }
+    })
 }
