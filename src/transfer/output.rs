@@ -32,6 +32,9 @@ pub enum Output {
     /// bytes of an open record, although they count as sent. A transfer asks for no more bytes than statx(2) reports. That does not help if
     /// statx reports too many, or if the file shrinks while it is sent.
     ///
+    /// If a signal interrupts a sendfile to a blocking kTLS socket on such a kernel, each later one can fail with `EINTR` at once. Then
+    /// [`send_all`](crate::Transfer::send_all) does not end. (Linux 6.1 did so, and 6.12 did not.) Make the socket nonblocking.
+    ///
     /// **kTLS on any kernel** has an open record in two cases. If the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000),
     /// a sendfile that stops early leaves one open until the next call. A [`StreamCopy`](crate::StreamCopy) from a pipe that is larger than
     /// the default can leave one open if you give it up at `OutFull`. [`Transfer::copying`](crate::Transfer::copying) leaves none open.

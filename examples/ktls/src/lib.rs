@@ -71,7 +71,7 @@ pub fn serve(socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> io::R
     match by {
         By::Kernel => {
             give_key(&socket, tls)?;
-            // Nothing waits inside of the layer: after a signal in such a wait, Linux before 6.5 fails with EINTR for ever [M, 6.1].
+            // Nothing waits inside of the layer: after a signal in such a wait, Linux 6.1 fails with EINTR for ever.
             socket.set_nonblocking(true)?;
             let headers = [IoSlice::new(head.as_bytes())];
             let mut transfer = Transfer::new(0, len, &headers, &[])?;
