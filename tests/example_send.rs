@@ -176,7 +176,7 @@ fn eventually(mut condition: impl FnMut() -> bool, instead: impl Fn() -> String)
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < HANGS, "{}", instead());
-        sleep(Duration::from_millis(2));
+        sleep(Duration::from_millis(2)); // between two looks
     }
 }
 
@@ -1181,6 +1181,7 @@ fn a_progress_bar_fits_the_terminal() {
         if columns >= 74 {
             seen.wait(|picture| picture.contains(" left"));
         } else {
+            // They are left out here, so there is no picture to wait for. If this is too short, the bar is merely shorter.
             sleep(Duration::from_millis(2500));
         }
         peer.read_to_end(&mut Vec::new()).unwrap();

@@ -253,9 +253,9 @@ enum End {
 ///
 /// # Leaving early
 ///
-/// [`send_all`](Self::send_all), [`poll_send`](Self::poll_send), and the functions that loop, such as `sendfile_hdtr`, flush whenever they return. If a loop of your
-/// own stops early or sleeps, it has to flush first: perform the step that [`flush`](Self::flush) returns. After `EAGAIN` use
-/// [`flush_full`](Self::flush_full) instead. Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
+/// [`send_all`](Self::send_all), [`poll_send`](Self::poll_send), and the functions that loop, such as `sendfile_hdtr`, flush whenever they
+/// return. If a loop of your own stops early or sleeps, it has to flush first: perform the step that [`flush`](Self::flush) returns. After
+/// `EAGAIN` use [`flush_full`](Self::flush_full) instead. Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
 ///
 /// The loop ends with [`Step::Done`]. A last [`Step::Flush`] can come after the last byte is counted.
 ///
@@ -406,8 +406,8 @@ impl Transfer {
     }
 
     /// Sets the largest body, in bytes, that goes out in one write with headers and trailers. The transfer gathers them in the lent buffer.
-    /// The last part of a larger body is gathered too, if it is this small. Headers and body have to fit in the buffer. Trailers that do not fit are written
-    /// afterwards. 0 turns gathering off. A transfer gathers only with [`Count::Bytes`], not at the file's position, and only if there are
+    /// The last part of a larger body is gathered too, if it is this small. Headers and body have to fit in the buffer. Trailers that do not
+    /// fit are written afterwards. 0 turns gathering off. A transfer gathers only with [`Count::Bytes`], not at the file's position, and only if there are
     /// headers or trailers.
     #[must_use]
     pub const fn with_small(mut self, bytes: usize) -> Self {

@@ -4,25 +4,36 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::thread::JoinHandleExt;
 use std::path::Path;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use vsock::{VMADDR_CID_LOCAL, VsockListener};
+use vsock::{VMADDR_CID_LOCAL, VsockListener, VsockStream};
 use vsock_file::{open, send};
 
 /// Any that is free.
 const VMADDR_PORT_ANY: u32 = u32::MAX;
 
+fn listen() -> Option<VsockListener> {
+    VsockListener::bind_with_cid_port(VMADDR_CID_LOCAL, VMADDR_PORT_ANY)
+        .inspect_err(|error| {
+            // Past the harness, so that it is counted as what it is.
+            let reason = format!("not checked: examples/vsock: this kernel has no vsock to itself: {error}\n");
+            io::stdout().write_all(reason.as_bytes()).unwrap();
+        })
+        .ok()
+}
+
+/// A thread that sends, and the other end of its connection.
+fn sending_an_empty_file() -> Option<(JoinHandle<io::Result<u64>>, VsockStream)> {
+    let listener = listen()?;
+    let port = listener.local_addr().unwrap().port();
+    let sending = thread::spawn(move || send(&tempfile::tempfile().unwrap(), VMADDR_CID_LOCAL, port));
+    Some((sending, listener.accept().unwrap().0))
+}
+
 #[test]
 fn the_file_arrives_behind_its_length() {
-    let listener = match VsockListener::bind_with_cid_port(VMADDR_CID_LOCAL, VMADDR_PORT_ANY) {
-        Ok(listener) => listener,
-        Err(error) => {
-            // Past the harness, so that it is counted as what it is.
-            writeln!(io::stdout(), "not checked: examples/vsock: this kernel has no vsock to itself: {error}").unwrap();
-            return;
-        }
-    };
+    let Some(listener) = listen() else { return };
     let port = listener.local_addr().unwrap().port();
     for len in [0, 1, 500, 100_001, 5 << 20] {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -61,13 +72,7 @@ fn signals_change_nothing() {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: the handler does nothing.
     unsafe { libc::signal(libc::SIGUSR1, nothing as extern "C" fn(libc::c_int) as libc::sighandler_t) };
-    let Ok(listener) = VsockListener::bind_with_cid_port(VMADDR_CID_LOCAL, VMADDR_PORT_ANY) else {
-        writeln!(io::stdout(), "not checked: examples/vsock: this kernel has no vsock to itself").unwrap();
-        return;
-    };
-    let port = listener.local_addr().unwrap().port();
-    let sending = thread::spawn(move || send(&tempfile::tempfile().unwrap(), VMADDR_CID_LOCAL, port));
-    let mut other = listener.accept().unwrap().0;
+    let Some((sending, mut other)) = sending_an_empty_file() else { return };
     let mut received = Vec::new();
     other.read_to_end(&mut received).unwrap();
     assert_eq!(received, b"0\n");
@@ -75,7 +80,7 @@ fn signals_change_nothing() {
     for _ in 0..50 {
         // SAFETY: the thread was not joined, and so it is known.
         unsafe { libc::pthread_kill(sending.as_pthread_t(), libc::SIGUSR1) };
-        thread::sleep(Duration::from_millis(2)); // between two signals
+        thread::sleep(Duration::from_millis(2)); // between two signals, which only then are two waits
     }
     drop(other);
     assert_eq!(sending.join().unwrap().unwrap(), 0);
@@ -83,13 +88,7 @@ fn signals_change_nothing() {
 
 #[test]
 fn an_endless_answer_holds_nobody() {
-    let Ok(listener) = VsockListener::bind_with_cid_port(VMADDR_CID_LOCAL, VMADDR_PORT_ANY) else {
-        writeln!(io::stdout(), "not checked: examples/vsock: this kernel has no vsock to itself").unwrap();
-        return;
-    };
-    let port = listener.local_addr().unwrap().port();
-    let sending = thread::spawn(move || send(&tempfile::tempfile().unwrap(), VMADDR_CID_LOCAL, port));
-    let mut other = listener.accept().unwrap().0;
+    let Some((sending, mut other)) = sending_an_empty_file() else { return };
     while other.write_all(&[0; 4096]).is_ok() {}
     assert_eq!(sending.join().unwrap().unwrap_err().kind(), io::ErrorKind::InvalidData);
 }
