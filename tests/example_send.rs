@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
@@ -981,6 +981,33 @@ fn a_signal_says_what_is_incomplete() {
     let mut rest = Vec::new();
     peer.read_to_end(&mut rest).unwrap();
     assert_eq!((wait(&mut child).code(), rest.len()), (Some(0), 3_000_000 - 100));
+}
+
+/// A new DST is there before its first byte is.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn a_signal_says_that_a_new_file_is_incomplete() {
+    let folder = Folder::new(100);
+    LazyLock::force(&SEND); // building it asks for the lengths of many files
+    let target = folder.path("target");
+    let (tell, told) = mpsc::channel();
+    let answer = |_: &calls::Call| {
+        if Path::new(&target).exists() {
+            kill(told.recv().unwrap(), libc::SIGTERM);
+            told.recv().unwrap(); // it has ended
+        }
+        None
+    };
+    let (said, _) = calls::seen(&[libc::SYS_statx], answer, || {
+        let mut child = command(&[&folder.source, &target]).spawn().unwrap();
+        tell.send(child.id()).unwrap();
+        assert_eq!(wait(&mut child).signal(), Some(libc::SIGTERM));
+        tell.send(0).unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
+    });
+    assert_eq!(said, format!("send: ended by signal 15 after 0 bytes; {target} is incomplete\n"));
 }
 
 /// To the first process of a container the kernel delivers no signal whose action is the default one.

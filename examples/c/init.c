@@ -1,5 +1,5 @@
 /* The copy of an init in C: init FROM TO [NEXT ARGUMENT...] copies the file FROM to the new file TO, so that it is whole on the disk
- * or not there, and goes on as NEXT.
+ * or not there, and goes on as NEXT. TO may be a regular file, which is replaced. Everything else is refused.
  *
  *     musl-gcc -static init.c $(pkg-config --cflags --libs bare_sendfile) -o init
  *
@@ -34,40 +34,64 @@ static int copy(int from, int to)
     return -result;
 }
 
+/* Nothing is opened at the number of a standard stream that was closed: messages would go into it. */
+static int reserve_standard_streams(void)
+{
+    int reserved;
+    do
+        reserved = open("/", O_PATH | O_CLOEXEC);
+    while (reserved >= 0 && reserved <= STDERR_FILENO);
+    return reserved < 0 ? -1 : close(reserved);
+}
+
 int main(int argc, char **argv)
 {
+    if (reserve_standard_streams())
+        return fail("/", errno);
     if (argc < 3)
         return fail("usage: init FROM TO [NEXT ARGUMENT...]", EINVAL);
-    struct stat stat;
-    /* Nonblocking, or opening a FIFO waits for a writer. */
-    int from = open(argv[1], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (from < 0 || fstat(from, &stat))
+    const char *name = argv[2];
+    struct stat status;
+    /* A device, a FIFO or a link has its users, whom a file in its place would not serve. */
+    if (lstat(name, &status) == 0) {
+        if (!S_ISREG(status.st_mode))
+            return fail(name, S_ISDIR(status.st_mode) ? EISDIR : EEXIST);
+    } else if (errno != ENOENT) {
+        return fail(name, errno);
+    }
+    /* Asked before it is opened: opening a FIFO waits for a writer. */
+    if (stat(argv[1], &status))
         return fail(argv[1], errno);
-    /* Reading them would fail, and nobody could tell whether FROM or TO was to blame. */
-    if (S_ISDIR(stat.st_mode) || S_ISFIFO(stat.st_mode))
-        return fail(argv[1], S_ISDIR(stat.st_mode) ? EISDIR : ESPIPE);
-    /* Under a name that no file has until it is whole: a fixed one could be the user's, or be left over from a loss of power. */
+    if (!S_ISREG(status.st_mode))
+        return fail(argv[1], S_ISDIR(status.st_mode) ? EISDIR : EINVAL);
+    int from = open(argv[1], O_RDONLY | O_CLOEXEC);
+    if (from < 0 || fstat(from, &status))
+        return fail(argv[1], errno);
+    /* Under a name that no file has until it is whole: a fixed one could be the user's, or be left over from a loss of power. It is
+     * beside TO, and short, since that of TO may be as long as names can be. */
+    const char *slash = strrchr(name, '/');
     char *part;
-    if (asprintf(&part, "%s.XXXXXX", argv[2]) < 0)
-        return fail(argv[2], ENOMEM);
+    if (asprintf(&part, "%.*s.XXXXXX", slash ? (int)(slash + 1 - name) : 0, name) < 0)
+        return fail(name, ENOMEM);
     int to = mkostemp(part, O_CLOEXEC);
     if (to < 0)
-        return fail(argv[2], errno);
+        return fail(name, errno);
     int error = copy(from, to);
     /* The mode after the owner, whose change takes setuid bits away. Without its owner, a user's program would be setuid root. */
-    mode_t mode = stat.st_mode & 07777;
-    if (fchown(to, stat.st_uid, stat.st_gid))
+    mode_t mode = status.st_mode & 07777;
+    if (fchown(to, status.st_uid, status.st_gid))
         mode &= 0777;
     /* Many file systems store the bytes only now, and say only now that they cannot. */
     if (!error && (fchmod(to, mode) || fsync(to)))
         error = errno;
     if (close(to) && !error)
         error = errno;
-    if (!error && rename(part, argv[2]))
+    if (!error && rename(part, name))
         error = errno;
     if (error) {
         unlink(part);
-        return fail(argv[2], error);
+        fprintf(stderr, "init: %s to %s: %s\n", argv[1], name, strerror(error));
+        return 1;
     }
     free(part);
     if (argc > 3) {

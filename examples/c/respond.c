@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The longest that a client may stand still, in milliseconds. */
@@ -33,27 +34,45 @@ static int fail(const char *what, int error)
     return 1;
 }
 
-/* Waits for `events`; 0, or an error number. */
-static int wait_for(int fd, short events)
+/* Nothing is opened at the number of a standard stream that was closed: messages would go into it. */
+static int reserve_standard_streams(void)
+{
+    int reserved;
+    do
+        reserved = open("/", O_PATH | O_CLOEXEC);
+    while (reserved >= 0 && reserved <= STDERR_FILENO);
+    return reserved < 0 ? -1 : close(reserved);
+}
+
+/* Waits so many milliseconds for `events`; 0, or an error number. */
+static int wait_for(int fd, short events, int milliseconds)
 {
     struct pollfd waiting = {fd, events, 0};
-    int ready = poll(&waiting, 1, PATIENCE);
+    int ready = poll(&waiting, 1, milliseconds);
     return ready > 0 ? 0 : ready < 0 ? errno : ETIMEDOUT;
 }
 
-/* Sets the length that is announced; 0, or an error number. What is no regular file has none. Nor have those of /proc, which are made when
-   they are read. */
-static int length(int file, off_t *size)
+/* Opens FILE and sets the length that is announced; the descriptor, or -1 with errno. What is no regular file has no length. Nor have those
+   of /proc, which are made when they are read. */
+static int open_file(const char *name, off_t *size)
 {
-    struct stat stat;
-    if (fstat(file, &stat))
-        return errno;
-    if (!S_ISREG(stat.st_mode))
-        return EINVAL;
-    *size = stat.st_size;
+    struct stat status;
+    /* Asked before it is opened: opening a FIFO waits for a writer. */
+    if (stat(name, &status))
+        return -1;
+    if (!S_ISREG(status.st_mode)) {
+        errno = EINVAL;
+        return -1;
+    }
+    int file = open(name, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &status))
+        return -1;
+    *size = status.st_size;
     char first;
     ssize_t got = *size ? 0 : pread(file, &first, 1, 0);
-    return got < 0 ? errno : got > 0 ? EINVAL : 0;
+    if (got > 0)
+        errno = EINVAL;
+    return got == 0 ? file : -1;
 }
 
 /* Reads until the end of the request's head; what is in it makes no difference here. */
@@ -68,16 +87,47 @@ static int request(int client)
         if (got < 0 && errno != EAGAIN)
             return errno;
         if (got < 0) {
-            int error = wait_for(client, POLLIN);
+            int error = wait_for(client, POLLIN, PATIENCE);
             if (error)
                 return error;
             continue;
         }
-        head[size += got] = 0;
+        head[size += (size_t)got] = 0;
         if (strstr(head, "\r\n\r\n"))
             return 0;
     }
     return EMSGSIZE;
+}
+
+static long long now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+/* Sent is not received: closed with something unread in it, the socket would drop what is on its way. So this reads until the client
+   closes, for PATIENCE in all. Whoever still sends then loses the response's end. */
+static int finish(int client)
+{
+    if (shutdown(client, SHUT_WR))
+        return errno;
+    long long end = now() + PATIENCE;
+    for (;;) {
+        long long left = end - now();
+        int error = wait_for(client, POLLIN, left > 0 ? (int)left : 0);
+        /* One that is silent has the rest from the kernel. */
+        if (error)
+            return error == ETIMEDOUT ? 0 : error;
+        if (left <= 0)
+            return ETIMEDOUT;
+        char rest[4096];
+        ssize_t got = read(client, rest, sizeof rest);
+        if (got == 0)
+            return 0;
+        if (got < 0 && errno != EAGAIN)
+            return errno;
+    }
 }
 
 /* The head and the file, from wherever the socket lets it go on. In a server with many clients `transfer`, `head` and the two
@@ -87,36 +137,30 @@ static int respond(int client, int file, off_t size)
     char text[128];
     int length = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %lld\r\n\r\n",
                           (long long)size);
-    struct iovec head = {text, length};
+    struct iovec head = {text, (size_t)length};
     struct sf_hdtr hdtr = {&head, 1, NULL, 0};
     struct bare_transfer transfer;
-    int status = bare_transfer_init(&transfer, 0, size, &hdtr);
+    int status = bare_transfer_init(&transfer, 0, (uint64_t)size, &hdtr);
     if (status < 0)
         return -status;
     while ((status = bare_transfer_poll_send(&transfer, client, file, &hdtr, NULL, 0)) != BARE_DONE) {
-        int error = status < 0 ? -status : status == BARE_OUT_FULL ? wait_for(client, POLLOUT) : 0;
+        int error = status < 0 ? -status : status == BARE_OUT_FULL ? wait_for(client, POLLOUT, PATIENCE) : 0;
         if (error)
             return error;
     }
-    /* Sent is not received: closed now, with something unread in it, the socket would drop what is on its way. Of a client that goes on
-       and on only so much is read. */
-    shutdown(client, SHUT_WR);
-    char rest[4096];
-    for (int reads = 0; reads < 100 && wait_for(client, POLLIN) == 0 && read(client, rest, sizeof rest) > 0;)
-        reads++;
-    return 0;
+    return finish(client);
 }
 
 int main(int argc, char **argv)
 {
+    if (reserve_standard_streams())
+        return fail("/", errno);
     if (argc != 2)
         return fail("usage: respond FILE", EINVAL);
-    /* Nonblocking, or opening a FIFO waits for a writer. */
-    int file = open(argv[1], O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     off_t size;
-    int error = file < 0 ? errno : length(file, &size);
-    if (error)
-        return fail(argv[1], error);
+    int file = open_file(argv[1], &size);
+    if (file < 0)
+        return fail(argv[1], errno);
     /* A client that leaves is EPIPE, and not the end of the program. */
     signal(SIGPIPE, SIG_IGN);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -127,13 +171,13 @@ int main(int argc, char **argv)
         bind(listener, (struct sockaddr *)&address, address_size) || listen(listener, 1) ||
         getsockname(listener, (struct sockaddr *)&address, &address_size))
         return fail("listen", errno);
-    printf("%d\n", ntohs(address.sin_port));
-    fflush(stdout);
+    if (printf("%d\n", ntohs(address.sin_port)) < 0 || fflush(stdout))
+        return fail("standard output", errno);
     /* The first client may be somebody who types: it is waited for without a limit. */
     int client = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (client < 0)
         return fail("accept", errno);
-    error = request(client);
+    int error = request(client);
     if (!error)
         error = respond(client, file, size);
     return error ? fail("client", error) : 0;

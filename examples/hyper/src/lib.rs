@@ -14,10 +14,12 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::pin::Pin;
+use std::process::exit;
 use std::ptr::null_mut;
 use std::slice::from_raw_parts;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::{Context, Poll, ready};
+use std::thread;
 use std::time::Duration;
 
 use bare_sendfile::{IoSlice, Output, Status, Transfer};
@@ -332,19 +334,27 @@ fn open(path: &Path) -> io::Result<File> {
     if made { Err(refused()) } else { Ok(file) }
 }
 
-/// The file that the command line names, and a listener on loopback, whose address is printed. The program ends with its input.
+/// The file that the command line names, and a listener on loopback, whose address is printed. The program ends with its input, and the
+/// responses that are under way with it.
 pub async fn start() -> io::Result<(Arc<File>, TcpListener)> {
     let (Some(path), 2) = (std::env::args_os().nth(1), std::env::args_os().len()) else {
-        return Err(io::Error::other("usage: PROGRAM FILE"));
+        let _ = writeln!(io::stderr(), "usage: PROGRAM FILE");
+        exit(2);
     };
     let file = open(path.as_ref())?;
     // It panics where a limit allows fewer addresses (`ulimit -v`): before there is a client, not with each one.
     LazyLock::force(&NAMES);
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let (go_on, printed) = mpsc::channel();
+    // Started first: where no thread can be, there is no server.
+    thread::Builder::new().spawn(move || {
+        // Nothing comes if the address cannot be printed, and the program ends by that.
+        if printed.recv().is_ok() {
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            exit(0);
+        }
+    })?;
     writeln!(io::stdout(), "{}", listener.local_addr()?)?;
-    std::thread::spawn(|| {
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        std::process::exit(0)
-    });
+    let _ = go_on.send(());
     Ok((file.into(), listener))
 }

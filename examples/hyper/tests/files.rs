@@ -442,18 +442,24 @@ fn a_message_that_cannot_be_written_ends_no_answer() {
     }
 }
 
-/// A server of which nobody can learn the address, and one that has no addresses for its frames.
+/// A server of which nobody can learn the address, one that has no addresses for its frames, and one that has no thread.
 #[test]
 fn what_cannot_start_ends() {
     for program in PROGRAMS {
-        for (before, code, reason) in [("exec >/dev/full", 1, "StorageFull"), ("ulimit -v 4194304", 101, "64 GiB")] {
+        for (before, code, reason) in [
+            ("exec >/dev/full;", 1, "StorageFull"),
+            ("ulimit -v 4194304;", 101, "64 GiB"),
+            ("set strace -qq -o /dev/null -e inject=clone,clone3:error=EAGAIN;", 1, "WouldBlock"),
+        ] {
             let mut command = Command::new("sh");
-            command.args(["-c", &format!("{before}; exec \"$0\" Cargo.toml"), program]).stdin(Stdio::null());
+            command.args(["-c", &format!("{before} exec \"$@\" \"$0\" Cargo.toml"), program]).stdin(Stdio::null());
             let output = command.output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.stdout.is_empty() && said.contains(reason), "{program}: {said}");
             assert_eq!(output.status.code(), Some(code), "{program}: {said}");
         }
+        let output = Command::new(program).output().unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(2), &b"usage: PROGRAM FILE\n"[..]), "{program}");
     }
 }
 

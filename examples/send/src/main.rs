@@ -63,6 +63,9 @@ static SENT: AtomicU64 = AtomicU64::new(0);
 /// So many of them have arrived, for the thread that draws.
 static ARRIVED: AtomicU64 = AtomicU64::new(0);
 
+/// Whether there may be a new DST that has nothing yet.
+static CREATED: AtomicBool = AtomicBool::new(false);
+
 /// What is shown, once there is a DST that may be incomplete.
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
 
@@ -290,9 +293,12 @@ fn say_when_ended(target: String) {
             // What it says may have to wait for a terminal that stands still. From now on a signal ends the program at once.
             libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
         }
-        // Before there is a bar nothing is incomplete.
-        if let Some(bar) = BAR.get().filter(|_| !SAID.swap(true, Relaxed)) {
-            bar.finish_and_clear();
+        // Before there is a bar nothing else is incomplete.
+        let bar = BAR.get();
+        if (bar.is_some() || CREATED.load(Relaxed)) && !SAID.swap(true, Relaxed) {
+            if let Some(bar) = bar {
+                bar.finish_and_clear();
+            }
             let sent = SENT.load(Relaxed);
             let message = format!("send: ended by signal {signal} after {sent} bytes; {target} is incomplete");
             report(&format!("{}\n", escaped(&message)));
@@ -549,7 +555,11 @@ fn open_target(args: &Args, source: &Metadata) -> Result<Target, String> {
     let (file, new) = if is_stdout {
         (stdout(), false)
     } else {
-        match options().create_new(true).open(&args.target) {
+        // Beforehand: a signal may come before the answer does.
+        CREATED.store(true, Relaxed);
+        let file = options().create_new(true).open(&args.target);
+        CREATED.store(file.is_ok(), Relaxed);
+        match file {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => (open_old(), false),
             file => (file, true),
         }

@@ -62,13 +62,14 @@ pub fn listen() -> io::Result<TcpListener> {
 /// fill one never fills the socket. `TCP_USER_TIMEOUT` is no way out: it ends connections of slow peers with small windows.
 const UNSENT: u32 = 64 << 10;
 
-/// So long a peer is waited for when nothing moves, and in all at the end of a connection.
+/// So long a peer is waited for when nothing moves, and in all at the end of a connection. For a blocking socket the kernel begins anew
+/// with each part of what is sent, so that it may wait two or three times as long.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two attempts to accept a connection while there are no descriptors.
 pub const PAUSE: Duration = Duration::from_millis(100);
 
-/// The next connection, blocking. It fails with `WouldBlock` when the peer takes nothing for as long as [`PATIENCE`].
+/// The next connection, blocking. Sending fails with `WouldBlock` when the peer takes nothing for too long, see [`PATIENCE`].
 pub fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     loop {
         match listener.accept() {

@@ -454,7 +454,9 @@ fn a_peer_that_reads_nothing_holds_nobody() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), content()).unwrap();
     let ends_with = |program: &str, sends: bool| {
-        let (mut server, address) = start(program, file.path(), 1);
+        let mut command = Command::new(program);
+        command.stderr(Stdio::piped());
+        let (mut server, address) = start_by(command, file.path(), 1);
         let mut socket = connect(address);
         socket.write_all(REQUEST).unwrap();
         let trickling = sends.then(|| trickle(socket.try_clone().unwrap(), b"x"));
@@ -463,6 +465,13 @@ fn a_peer_that_reads_nothing_holds_nobody() {
             trickling.join().unwrap();
         }
         assert!(count_to_any_end(socket) < LEN);
+        let mut reported = String::new();
+        server.0.stderr.take().unwrap().read_to_string(&mut reported).unwrap();
+        // The latter is what blocking sockets say.
+        assert!(
+            ["timed out\n", "Resource temporarily unavailable (os error 11)\n"].contains(&&*reported),
+            "{program}: {reported}"
+        );
     };
     of_each_server(|program| {
         thread::scope(|scope| {

@@ -43,12 +43,9 @@ const LEN: usize = 1 << 20;
 pub(crate) fn main() -> ExitCode {
     let (transfers, seed) = match arguments() {
         Ok(Some(arguments)) => arguments,
-        Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
+        Ok(None) => return print(USAGE),
         Err(error) => {
-            eprintln!("soak: {error}\n{USAGE}");
+            report(format_args!("soak: {error}\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
@@ -58,7 +55,9 @@ pub(crate) fn main() -> ExitCode {
     for seed in (0..transfers).map(|n| seed.wrapping_add(n)) {
         // A thread of its own: a filter cannot be taken back.
         let (tell, result) = mpsc::channel();
-        thread::spawn(move || tell.send(transfer(Rng::with_seed(seed))));
+        if let Err(error) = thread::Builder::new().spawn(move || tell.send(transfer(Rng::with_seed(seed)))) {
+            return wrong(seed, error);
+        }
         match result.recv_timeout(Duration::from_secs(120)) {
             Ok(Ok((moved, injected))) => {
                 bytes += moved;
@@ -72,14 +71,31 @@ pub(crate) fn main() -> ExitCode {
     }
     bar.finish_and_clear();
     let Faults { refusals, breaks, truncations, signals, stops } = faults;
-    println!("{refusals} refusals, {breaks} broken connections, {truncations} truncations, {signals} signals");
-    println!("{stops} times stopped and gone on");
-    println!("{transfers} transfers, {bytes} bytes, {} faults injected", refusals + breaks + truncations + signals);
-    ExitCode::SUCCESS
+    print(&format!(
+        "{refusals} refusals, {breaks} broken connections, {truncations} truncations, {signals} signals\n\
+         {stops} times stopped and gone on\n\
+         {transfers} transfers, {bytes} bytes, {} faults injected\n",
+        refusals + breaks + truncations + signals
+    ))
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(format_args!("soak: standard output: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A line on stderr. Nobody can be told that it failed; `eprintln!` would panic.
+fn report(message: impl Display) {
+    let _ = writeln!(io::stderr(), "{message}");
 }
 
 fn wrong(seed: u64, reason: impl Display) -> ExitCode {
-    eprintln!("soak: {reason}; again with: --transfers 1 --seed {seed}");
+    report(format_args!("soak: {reason}; again with: --transfers 1 --seed {seed}"));
     ExitCode::FAILURE
 }
 
@@ -133,8 +149,8 @@ fn transfer(mut rng: Rng) -> Result<(u64, Faults), Wrong> {
     faults.breaks += u64::from(leaves.is_some());
     let sizes = Sizes::new(&mut rng);
     let pace = length(&mut rng, sizes.piece);
-    let receiver = thread::spawn(move || receive(input, leaves, pace));
-    let signals = (rng.u8(..) < 40).then(Signals::start);
+    let receiver = thread::Builder::new().spawn(move || receive(input, leaves, pace))?;
+    let signals = (rng.u8(..) < 40).then(Signals::start).transpose()?;
     let sent = if rng.u8(..) < 80 {
         stream(&mut rng, sizes, out, leaves.is_some(), &mut faults)
     } else {
@@ -428,7 +444,8 @@ fn stream(rng: &mut Rng, sizes: Sizes, out: OwnedFd, leaves: bool, faults: &mut 
     let pace = length(rng, sizes.piece);
     let mut feeder = File::from(feeder);
     // To the end, or until nobody reads any more.
-    let feeder = thread::spawn(move || whole.chunks(pace).all(|piece| feeder.write_all(piece).is_ok()));
+    let feeder =
+        thread::Builder::new().spawn(move || whole.chunks(pace).all(|piece| feeder.write_all(piece).is_ok()))?;
     if rng.bool() {
         for file in [&input, &out] {
             rustix::io::ioctl_fionbio(file, true)?;
@@ -499,11 +516,11 @@ struct Signals {
 }
 
 impl Signals {
-    fn start() -> Self {
+    fn start() -> io::Result<Self> {
         let done = Arc::new(AtomicBool::new(false));
         // SAFETY: it touches no memory.
         let (also_done, target) = (done.clone(), unsafe { libc::gettid() });
-        let thread = thread::spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let mut signals = 0;
             while !also_done.load(SeqCst) {
                 // SAFETY: it touches no memory of this process; the handler does nothing.
@@ -512,8 +529,8 @@ impl Signals {
                 thread::sleep(Duration::from_micros(50)); // how often it is disturbed; nothing waits for it
             }
             signals
-        });
-        Self { done, thread }
+        })?;
+        Ok(Self { done, thread })
     }
 
     fn stop(self) -> u64 {

@@ -8,13 +8,14 @@ use core::time::Duration;
 
 use bare_sendfile::{Count, IoSlice, ignore_sigpipe, sendfile_hdtr_all};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat, stat};
 use rustix::io::{Errno, pread, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, Shutdown, SocketType, accept, bind, getsockname, listen, recv, shutdown, socket,
 };
 use rustix::path::DecInt;
+use rustix::time::{ClockId, clock_gettime};
 
 use start::Start;
 
@@ -44,16 +45,18 @@ fn main(start: Start) -> u8 {
 }
 
 fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
-    // Nonblocking, or opening a FIFO waits for a writer.
-    let file = openat(CWD, name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+    // Asked before it is opened: opening a FIFO waits for a writer. What is no regular file has no length that could be announced.
+    if !FileType::from_raw_mode(stat(name)?.st_mode).is_file() {
+        return Err(Errno::INVAL);
+    }
+    let file = openat(CWD, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     if file.as_raw_fd() <= 2 {
         // The number of a standard stream that nobody opened. The next would be the client's, who would get the messages.
         return Err(Errno::BADF);
     }
-    let stat = fstat(&file)?;
-    let length = stat.st_size as u64;
-    // What is no regular file has no length that could be announced. Nor have those of /proc, which are made when they are read.
-    if !FileType::from_raw_mode(stat.st_mode).is_file() || length == 0 && pread(&file, &mut [0], 0)? > 0 {
+    let length = fstat(&file)?.st_size as u64;
+    // Nor have those of /proc, which are made when they are read.
+    if length == 0 && pread(&file, &mut [0], 0)? > 0 {
         return Err(Errno::INVAL);
     }
 
@@ -85,7 +88,8 @@ fn serve(name: &core::ffi::CStr) -> Result<(), Errno> {
     finish(&client)
 }
 
-/// So long the client is waited for.
+/// So long the client is waited for when nothing moves, and in all at the end. The kernel begins anew with each part of what is sent, so that
+/// it may wait two or three times as long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// To the empty line at the end of its head, what it says does not matter. A body or another request may have come with it.
@@ -104,16 +108,21 @@ fn read_request(client: &OwnedFd) -> Result<(), Errno> {
     }
 }
 
-/// Who closes a socket with unread bytes resets the connection, and what waits to be sent is lost: so all is read first, of a client
-/// that goes on and on only so much.
+/// Who closes a socket with unread bytes resets the connection, and what waits to be sent is lost: so all is read until the client closes, for
+/// [`PATIENCE`] in all. Whoever still sends then loses the response's end.
 fn finish(client: &OwnedFd) -> Result<(), Errno> {
     shutdown(client, Shutdown::Write)?;
-    set_socket_timeout(client, Timeout::Recv, Some(Duration::from_secs(1)))?;
-    for _ in 0..100 {
+    let now = || Duration::try_from(clock_gettime(ClockId::Monotonic)).map_err(|_| Errno::INVAL);
+    let end = now()? + PATIENCE;
+    loop {
+        // A timeout of 0 would be none.
+        let left = end.saturating_sub(now()?);
+        set_socket_timeout(client, Timeout::Recv, Some(left.max(Duration::from_millis(1))))?;
         match retry_on_intr(|| recv(client, &mut [0; 4096], RecvFlags::empty())) {
-            Ok((_, 0)) | Err(Errno::AGAIN) => break,
+            // One that is silent has the rest from the kernel.
+            Ok((_, 0)) | Err(Errno::AGAIN) => return Ok(()),
+            Ok(_) if left.is_zero() => return Err(Errno::TIMEDOUT),
             result => _ = result?,
         }
     }
-    Ok(())
 }

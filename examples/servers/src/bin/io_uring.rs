@@ -11,7 +11,7 @@ use bare_sendfile::{Errno, Error, IoSlice, Step, Transfer};
 use io_uring::{IoUring, opcode, squeue, types};
 use servers::PATIENCE;
 
-/// Submits one operation and waits for its result, for [`PATIENCE`] at most: then it is `ECANCELED`.
+/// Submits one operation and waits for its result, for [`PATIENCE`] at most: then it fails with `TimedOut`.
 fn complete(ring: &mut IoUring, operation: squeue::Entry) -> io::Result<Result<usize, Errno>> {
     let patience = types::Timespec::from(PATIENCE);
     let operation = operation.flags(squeue::Flags::IO_LINK).user_data(1);
@@ -36,10 +36,12 @@ fn complete(ring: &mut IoUring, operation: squeue::Entry) -> io::Result<Result<u
             }
         }
     }
-    Ok(match Errno::from_raw_os_error(-result) {
-        Some(errno) => Err(errno),
-        None => Ok(result as usize),
-    })
+    match Errno::from_raw_os_error(-result) {
+        // By the timeout.
+        Some(Errno::ECANCELED) => Err(io::ErrorKind::TimedOut.into()),
+        Some(errno) => Ok(Err(errno)),
+        None => Ok(Ok(result as usize)),
+    }
 }
 
 fn serve(ring: &mut IoUring, socket: &TcpStream, file: &File) -> io::Result<()> {

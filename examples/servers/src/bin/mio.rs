@@ -113,7 +113,14 @@ fn main() -> io::Result<()> {
             open.remove(&event.token());
         }
         let now = Instant::now();
-        open.retain(|_, connection| connection.end > now);
+        open.retain(|_, connection| {
+            let late = connection.end <= now;
+            // Once all is sent, the rest is the kernel's.
+            if late && !connection.sent {
+                servers::report(io::Error::from(io::ErrorKind::TimedOut));
+            }
+            !late
+        });
     }
     Ok(())
 }
