@@ -31,9 +31,9 @@
 //! | headers, a file, trailers and FreeBSD's flags (the second form), in a call that returns at `EINTR` | [`sendfile_hdtr`] |
 //! | a blocking output, and a transfer that you may continue later | a [`Transfer`] and [`Transfer::send_all`] |
 //! | a nonblocking output and an event loop | a [`Transfer`] in each connection, and [`Transfer::poll_send`] |
-//! | an async runtime | the same; after `OutFull` await the runtime's "writable" of the output |
+//! | an async runtime | the same; after `OutFull` await the runtime's `writable` |
 //! | a progress bar, or a rate limit | a [`Transfer`] and its [`Step`]s; [`Transfer::perform`] does one |
-//! | io_uring | the same, but the ring makes the writes; report each result to [`Transfer::complete`] |
+//! | io_uring | the same, but the ring performs the `Write` steps; report the result of each to [`Transfer::complete`] |
 //! | a task that can be dropped at any point | [`FlushOnDrop`] |
 //! | input that cannot be read twice: a pipe, a socket, a terminal, `/proc/kmsg` | [`StreamCopy`] |
 //! | a socket to copy to a socket, without a buffer | `PipeCopy` (Linux only) |
@@ -65,9 +65,9 @@
 //! - **The flush promise: no byte waits longer** in the kernel than if one plain write had sent the same bytes. The drivers
 //!   keep it whenever they return. If a loop of your own stops early, it has to perform the step that [`Transfer::flush`] returns. If you
 //!   have set `TCP_CORK` yourself, the crate neither clears it nor flushes. [`Output`] describes the streams on which less is promised.
-//! - **After a shutdown for writing and reading until the peer closes, no byte is lost that was reported as sent**, on kTLS, MPTCP and SCTP
-//!   too. Exceptions: kTLS before Linux 6.5, and kTLS in two rare cases: see
-//!   [`Output::Layered`].
+//! - **If you shut the socket down for writing and read until the peer closes, no byte reported as sent is lost.** That includes kTLS, MPTCP
+//!   and SCTP. [`Output::Layered`] names the exceptions on kTLS. On FreeBSD the bytes of a file that cannot be read are an exception too
+//!   (`docs/platforms.md`).
 //! - **One [`Transfer::poll_send`] moves at most its budget**, however fast the reader is.
 //! - **Nothing is copied through user space** unless you lend a buffer (an argument, `&mut [u8]`). If the buffer is empty and the kernel
 //!   refuses sendfile, the call fails with the kernel's error.
@@ -75,11 +75,12 @@
 //! - **If the file is shorter than the count**, the call fails with [`Error::Truncated`] and does not send the trailers.
 //! - No function panics, allocates, or makes a system call that is not listed here.
 //!
-//! The limits of the flush promise concern TCP with Nagle's algorithm on. In three cases a short segment goes out early, and the end of the
+//! The limits of the flush promise concern TCP with Nagle's algorithm on. In four cases a short segment goes out early, and the end of the
 //! response waits for the acknowledgement of that segment:
 //!
 //! - if the response is queued behind unsent bytes of an earlier response (pipelining);
 //! - if an earlier short segment is acknowledged just between the calls for the headers and for the file;
+//! - if the segments are smaller than 496 bytes, because the peer asked for that;
 //! - if `net.core.max_skb_frags` is lowered, or the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000).
 //!
 //! # System calls and kernels
@@ -95,8 +96,8 @@
 //! | … with [`SfFlags::NODISKIO`] | and `preadv2` | 4.14; on an older kernel, or if a filter refuses the call, the flag is reported as ignored |
 //! | … with [`SfFlags::USER_READAHEAD`] or [`SfFlags::NOCACHE`] | and `fadvise64` | 2.6 |
 //! | [`sendfile_all`], [`sendfile_hdtr_all`], [`Transfer::send_all`], [`Transfer::poll_send`], [`Transfer::perform`], [`FlushOnDrop::poll_send`], [`FlushOnDrop::perform`] | `getsockopt`, `setsockopt`, `sendmsg`, `writev`, `sendfile` | 2.6.33 |
-//! | … all these, and `sendfile_hdtr`, if there is a buffer, the count is [`Count::ToEnd`], or the file ends or seems to end before the count | and `pread64` | |
-//! | … all these, and `sendfile_hdtr`, to kTLS or SCTP | and `statx` | 4.11; kTLS 4.13 |
+//! | … all these, and `sendfile_hdtr`, if there is a buffer (`sendfile_all` and `sendfile_hdtr` take none), the count is [`Count::ToEnd`], or the file ends or seems to end before the count | and `pread64` | |
+//! | … all these, and `sendfile_hdtr`, to kTLS or SCTP | and `statx` | 4.11; kTLS itself came with 4.13 |
 //! | … if `pread64` or `statx` is needed at the file's position (`None`, `Transfer::from_position`, Linux only) | and `lseek` | |
 //! | [`Output::of`] | `getsockopt` | 2.6.32 |
 //! | [`FlushOnDrop`], dropped | `getsockopt`, `setsockopt` | 2.2 |
@@ -111,8 +112,9 @@
 //!
 //! A transfer uses `sendmsg` on sockets and `writev` on everything else. [`StreamCopy`] always uses `writev`. aarch64 came with Linux 3.7 and
 //! riscv64 with 4.15. On 32-bit processors the crate makes the calls that take 64-bit numbers: `sendfile64`, `_llseek`, `fcntl64`,
-//! `fadvise64_64` (`arm_fadvise64_64` on arm). On riscv32 they are `ppoll_time64` and `rt_sigtimedwait_time64`, too. On i686 and s390x,
-//! `getsockopt`, `setsockopt` and `sendmsg` are calls of their own only since Linux 4.3. The crate does not use `socketcall`.
+//! `fadvise64_64` (`arm_fadvise64_64` on arm). On riscv32, `ppoll_time64` and `rt_sigtimedwait_time64` take the place of `ppoll` and
+//! `rt_sigtimedwait`. On i686 and s390x, `getsockopt`, `setsockopt` and `sendmsg` are calls of their own only since Linux 4.3. The crate does
+//! not use `socketcall`.
 //!
 //! # Features
 //!
@@ -124,8 +126,9 @@
 //! | `rustix` | without `std`, descriptors of the `rustix` crate are accepted as they are, and its `OwnedFd` converts to [`fd::OwnedFd`] and back; [`Errno`] converts to and from rustix's. Linux only |
 //! | `syscalls` | [`Errno`] converts to and from that of the `syscalls` crate. Linux only |
 //!
-//! Features are additive, with two exceptions. First, `std` replaces the crate's [`fd::AsFd`] by std's. A type of yours that needs both can
-//! enable `std` and implement std's. Second, with `std` on, rustix's descriptors are accepted only if rustix has its own `std` (its default).
+//! Features are additive, with two exceptions. First, `std` replaces the crate's [`fd::AsFd`] by std's. If your crate implements both traits
+//! for one type, the two implementations then conflict. Enable `std` in that crate, and implement only std's trait. Second, with `std` on,
+//! rustix's descriptors are accepted only if rustix has its own `std` (its default).
 //!
 //! # Systems
 //!

@@ -39,10 +39,10 @@ use crate::sys;
 /// |---|---|
 /// | `EAGAIN` | `out_fd` is nonblocking and full, or its `SO_SNDTIMEO` has passed |
 /// | `EBADF` | `in_fd` is not open for reading, or `out_fd` not for writing |
-/// | `EFBIG`, `ENOSPC`, `EDQUOT` | the output is a file that may not, or cannot, grow |
+/// | `EFBIG`, `ENOSPC`, `EDQUOT` | the output is a file that may not, or cannot, grow. If `RLIMIT_FSIZE` forbids it, the kernel sends SIGXFSZ as well, which ends the process by default |
 /// | `EINTR` | a signal came before anything was sent |
 /// | `EINVAL` | this pair of files cannot be served (`in_fd` a directory, a file without page cache, or, unless the output is a pipe, a pipe, socket or terminal; `out_fd` open with `O_APPEND`, which GNU make leaves set on the terminal or file that it prints to), or `*offset`, `count` or (on Linux) their sum exceeds `i64::MAX` |
-/// | `EOVERFLOW` | `*offset` is beyond what the file system can hold, or the output's position beyond what the output can (a terminal above 2 GiB) |
+/// | `EOVERFLOW` | `*offset` is beyond what the input's or the output's file system can hold (2 GiB if the output is a terminal) |
 /// | `EPIPE`, `ECONNRESET`, `ENOTCONN` | nobody receives |
 /// | `ESPIPE` | an `offset` was given, and `in_fd` cannot seek |
 ///

@@ -88,8 +88,8 @@ pub struct StreamCopy<B> {
     splice: bool,
     /// Whether the input keeps what it was not asked for, if that is known.
     keeps: Option<bool>,
-    /// Whether a splice must not ask for more than the input holds, if that is known.
-    exact: Option<bool>,
+    /// Whether a splice must not ask for more than the input holds, and the most bytes that it may ask for, if that is known.
+    exact: Option<Option<usize>>,
     tail: Tail,
 }
 
@@ -298,10 +298,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
     fn limit(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>, budget: u64, most: usize) -> (usize, bool) {
         let budget = budget.min(most as u64) as usize;
         let limit = if budget == most || self.keeps(in_fd) { budget } else { most };
-        match self.is_exact(out_fd, in_fd).then(|| sys::unread(in_fd)) {
-            Some(Ok(0)) => (limit.min(PARTS), true),
-            Some(Ok(held)) => (limit.min(held), false),
-            _ => (limit, false),
+        let Some(piece) = self.exact(out_fd, in_fd) else { return (limit, false) };
+        match sys::unread(in_fd) {
+            Ok(0) => (limit.min(PARTS), true),
+            Ok(held) => (limit.min(piece).min(held), false),
+            Err(_) => (limit.min(piece), false),
         }
     }
 
@@ -310,10 +311,11 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         *self.keeps.get_or_insert_with(|| sys::is_pipe(in_fd) || sys::socket_type(in_fd) == Ok(SOCK_STREAM))
     }
 
-    /// Whether to ask for no more than the pipe holds. Since Linux 6.5 the kernel takes 16 parts of a pipe at a time. If it was asked for
-    /// more, it can send the last part with `MSG_MORE` although nothing follows. kTLS and SCTP never send such bytes by themselves.
-    fn is_exact(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> bool {
-        *self.exact.get_or_insert_with(|| sys::is_pipe(in_fd) && sys::socket_type(out_fd) != Err(Errno::ENOTSOCK))
+    /// Returns the most bytes of one splice from a pipe to a socket. It asks for no more than the pipe holds, either. Since Linux 6.5 the
+    /// kernel takes 16 parts of a pipe at a time. If it was asked for more, it can send the last part with `MSG_MORE` although nothing follows. kTLS
+    /// and SCTP never send such bytes by themselves.
+    fn exact(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> Option<usize> {
+        *self.exact.get_or_insert_with(|| if sys::is_pipe(in_fd) { piece(out_fd) } else { None })
     }
 
     /// Whether the caller has given a buffer to copy through.
@@ -408,6 +410,15 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
 
 /// The parts of a pipe that the kernel takes at a time. Each has a byte, so that after so few bytes there is no `MSG_MORE`.
 const PARTS: usize = 16;
+
+/// Returns the most bytes of one splice to this output, or `None` if it is not a socket.
+fn piece(out_fd: BorrowedFd<'_>) -> Option<usize> {
+    match sys::tcp_ulp(out_fd) {
+        Err(Errno::ENOTSOCK) => None,
+        Ok(sys::NO_ULP | sys::ULP_MPTCP) | Err(_) => Some(usize::MAX),
+        Ok(_) => Some(sys::piece(out_fd)),
+    }
+}
 
 /// Returns what a step takes from the budget. The write after a read pays for both.
 fn price(moved: u64, read: bool) -> u64 {

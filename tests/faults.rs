@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bare_sendfile::{
-    Count, Errno, Error, Mechanisms, Output, Progress, SfFlags, Status, StreamCopy, Transfer, available,
+    Count, Errno, Error, Mechanisms, Output, PipeCopy, Progress, SfFlags, Status, StreamCopy, Transfer, available,
 };
 use common::calls::seen;
 use common::faults::seccompiler::{self, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
@@ -29,8 +29,12 @@ use common::{
     LSEEK, Message, SENDFILE, available_bytes, contents, copying, drain, fd, fd_of_std, file, in_a_thread, in_child,
     not_checked, pattern, pipe, position, receive, set_nonblocking, sha256, tcp,
 };
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::sockopt::{Timeout, set_socket_send_buffer_size, set_socket_timeout};
 
 const BODY: u64 = 100_000;
+/// Longer than any timer of TCP's: what has not moved then does not move any more.
+const LONG: Duration = Duration::from_secs(10);
 /// Ten calls for the body.
 const CAP: usize = 10_000;
 
@@ -707,6 +711,62 @@ fn signals_by_the_thousand() {
     }
 }
 
+/// C22: before Linux 6.5, kTLS does not push what is in the queue while a call waits for room. A call that does not fit into the empty queue
+/// then waits for ever.
+#[test]
+fn c22_ktls_with_a_small_send_buffer() {
+    type Sender = fn(&File, &Message) -> Result<(), Error>;
+    const SENDERS: [Sender; 4] = [
+        |out, message| message.send(&mut message.transfer(), out, &mut []),
+        |out, message| {
+            set_nonblocking(out);
+            let mut transfer = message.transfer();
+            loop {
+                match message.poll(&mut transfer, out, &mut [])? {
+                    Status::Done => return Ok(()),
+                    Status::OutFull if !writable(out) => return Err(Error::Errno(Errno::EAGAIN)),
+                    _ => {}
+                }
+            }
+        },
+        |out, message| {
+            let (mut feeder, input) = pipe();
+            thread::scope(|scope| {
+                scope.spawn(move || feeder.write_all(&message.whole));
+                StreamCopy::new(Count::ToEnd, []).send_all(fd(out), fd(&input))
+            })
+        },
+        |out, message| {
+            let (mut feeder, input) = UnixStream::pair().unwrap();
+            thread::scope(|scope| {
+                scope.spawn(move || feeder.write_all(&message.whole));
+                PipeCopy::new(Count::ToEnd).unwrap().send_all(fd(out), fd(&input))
+            })
+        },
+    ];
+    for send in SENDERS {
+        for size in [1, 20_000, 24_000, 40_000] {
+            let (out, receiver) = match streams::pair(Kind::Ktls) {
+                Ok(pair) => pair,
+                Err(_) => return not_checked(streams::why_not(Kind::Ktls).unwrap()),
+            };
+            set_socket_send_buffer_size(&out, size).unwrap();
+            set_socket_timeout(&out, Timeout::Send, Some(LONG)).unwrap();
+            let message = Message::new(10_000, 1_000_000, 0);
+            let receiver = drain(receiver);
+            assert_eq!(send(&out, &message), Ok(()), "SO_SNDBUF of {size}");
+            rustix::net::shutdown(&out, rustix::net::Shutdown::Write).unwrap();
+            assert!(receiver.join().unwrap() == message.whole, "SO_SNDBUF of {size}");
+        }
+    }
+}
+
+/// Whether it has room within so long a time.
+fn writable(out: &File) -> bool {
+    let mut fds = [PollFd::new(out, PollFlags::OUT)];
+    rustix::event::poll(&mut fds, Some(&LONG.try_into().unwrap())) == Ok(1)
+}
+
 #[test]
 #[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
 fn d2_a_signal_before_the_first_byte_stops_the_second_form() {
@@ -723,6 +783,20 @@ fn d2_a_signal_before_the_first_byte_stops_the_second_form() {
     );
     assert_eq!((sent.outcome, sent.progress.file), (Err(Error::Errno(Errno::EINTR)), 0));
     message.assert_arrived(&available_bytes(&receiver), sent.progress);
+}
+
+/// A sendfile that stops while the socket has room was not cut short by a signal: the file may have grown since.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn d2_a_short_count_with_room_is_no_signal() {
+    let message = Message::new(0, 100, 0);
+    let (sender, _receiver) = UnixStream::pair().unwrap();
+    let (sent, _) = seen(
+        &[SENDFILE],
+        |call| (call.before == 0).then_some(10),
+        || sendfile_hdtr(fd(&sender), fd(&message.file), Message::OFFSET, message.count(), &[], &[], SfFlags::empty()),
+    );
+    assert_eq!((sent.outcome, sent.progress.file), (Ok(()), 100));
 }
 
 /// The kernel does not report a signal that cut a call short, only the bytes. The second form does, or the next call would wait.

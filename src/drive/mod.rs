@@ -1,4 +1,4 @@
-//! Drives a transfer on real files. Every driver is bounded, and flushes whenever it returns.
+//! Drives a transfer on real files. Every driver flushes whenever it returns. `poll_send` is bounded; the others end with the count or the file.
 
 mod flush_on_drop;
 mod perform;
@@ -283,9 +283,9 @@ impl Transfer {
     /// [`send_all`](Self::send_all).
     ///
     /// [`Status::InEmpty`] is rare, because nearly every file is always ready. Exceptions are the kernel's log (`/proc/kmsg`, `/dev/kmsg`)
-    /// and some files of FUSE, if they are opened with `O_NONBLOCK` and copied through a lent buffer. (By sendfile, the
-    /// kernel does not report which side would block, and the status is `OutFull`.) If a read consumes the bytes, as a
-    /// read of the kernel's log does, use [`StreamCopy`](crate::StreamCopy): after a short write the rest cannot be read again.
+    /// and some files of FUSE, if they are opened with `O_NONBLOCK` and copied through a lent buffer. A sendfile does not report which side
+    /// would block. So the status is then `OutFull`, even if the input is empty. If a read consumes the bytes, as a read of the kernel's log
+    /// does, use [`StreamCopy`](crate::StreamCopy): after a short write, a transfer cannot read the rest again.
     ///
     /// # Errors
     ///
@@ -323,7 +323,7 @@ impl Transfer {
     }
 }
 
-/// The most steps of one `poll_send`, so that tiny steps hold a thread no longer than large ones.
+/// The most steps of one `poll_send`, so that tiny steps hold a thread no longer than large ones. (A step visits each slice of both lists.)
 const MOST_STEPS: u32 = 512;
 
 /// The state that the drivers share.

@@ -46,16 +46,17 @@ impl Output {
 impl Transfer {
     /// Performs a step, and reports its result to [`complete`](Self::complete) or [`identified`](Self::identified). `buffer` has the
     /// length that [`next_step`](Self::next_step) was given as `lent`. Perform a step once only. After an error, even `EINTR`, call `next_step`
-    /// again. `EAGAIN` can come from the output or from the input. [`poll_send`](Self::poll_send) distinguishes them if the file is read, but
-    /// not with sendfile.
+    /// again. `EAGAIN` can come from the output or from the input, and `perform` does not report from which.
+    /// [`poll_send`](Self::poll_send) does, if the call that failed was a read. If it was sendfile, the kernel does not report the side.
     ///
     /// System calls: the one that [`Step`] names, except for these:
     ///
     /// - `Identify`: see [`Output::of`].
+    /// - `Size`: `getsockopt` as well.
     /// - `Size` and `AtEnd` at the file's position: `lseek` as well.
     /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed; on FreeBSD `ioctl` as well.
-    /// - `Copy` and `Gather`: `pread64` and a write. If a read of `Copy` fails with `EINVAL`, it is repeated by whole blocks, at most twice.
-    ///   At the file's position `Copy` makes two `lseek` as well, three if the write is short.
+    /// - `Copy` and `Gather`: `pread64` and a write. If the read of `Copy` fails with `EINVAL`, `perform` reads whole blocks instead: first of
+    ///   512 bytes, then of 4096. At the file's position `Copy` also makes two `lseek` calls, or three if the write is short.
     ///
     /// # Errors
     ///
@@ -64,8 +65,8 @@ impl Transfer {
     /// - If the step is not the pending one, [`Error::Unasked`](crate::Error::Unasked), before any system call.
     /// - If a write of `Copy` or `Gather` returns 0, or one of its calls reports more bytes than it was asked for, the error is `EIO`.
     /// - If the file's position does not move, `Copy` fails with `ESPIPE` before anything is written.
-    /// - On FreeBSD, a file that cannot be read shows only as `EPIPE`. So after `EPIPE`, `SO_ERROR` is asked and its error returned: `EIO`,
-    ///   or `ECONNRESET` if the peer has gone.
+    /// - On FreeBSD, if a file cannot be read, a later call fails with `EPIPE`. So after `EPIPE`, `perform` asks the socket for `SO_ERROR`, and
+    ///   returns that error if there is one: `EIO` for the file, or `ECONNRESET` if the peer has reset the connection.
     pub fn perform(
         &mut self,
         step: &Step<'_>,
@@ -94,7 +95,7 @@ impl Transfer {
             Step::Done => Ok(()),
             Step::Flush { uncork, push } => self.complete(cork::flush(out_fd, uncork, push)),
             Step::Cork => self.complete(cork::cork(out_fd, self.left())),
-            Step::Size { offset } => self.complete(size(in_fd, offset)),
+            Step::Size { offset } => self.complete(size(in_fd, offset).map(|bytes| bytes.min(sys::piece(out_fd)))),
             Step::AtEnd { offset } => {
                 let read = read_byte(in_fd, offset);
                 in_empty = read == Err(Errno::EAGAIN);

@@ -1,6 +1,6 @@
 //! A copy from socket to socket through a pipe, without a buffer.
 
-use super::{CAP, StreamCopy, price};
+use super::{CAP, StreamCopy, piece, price};
 use crate::drive::Status;
 use crate::errno::{Errno, Result};
 use crate::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -47,6 +47,8 @@ pub struct PipeCopy {
     /// From the pipe to the output.
     drain: StreamCopy<[u8; 0]>,
     /// Bytes that `read_remainder` has taken out.
+    /// The most bytes of one splice to the output, if that is known.
+    piece: Option<usize>,
     taken: u64,
     budget: usize,
     reader: OwnedFd,
@@ -64,8 +66,8 @@ impl PipeCopy {
         let (mut fill, mut drain) = (StreamCopy::new(count, []), StreamCopy::new(Count::ToEnd, []));
         drain.keeps = Some(true);
         // Each splice to the output is limited to what is in the pipe, anyway.
-        (fill.exact, drain.exact) = (Some(false), Some(false));
-        Ok(Self { fill, drain, taken: 0, budget: CAP, reader, writer })
+        (fill.exact, drain.exact) = (Some(None), Some(None));
+        Ok(Self { fill, drain, piece: None, taken: 0, budget: CAP, reader, writer })
     }
 
     /// Sets the budget of [`poll_send`](Self::poll_send), like [`StreamCopy::with_budget`].
@@ -158,7 +160,8 @@ impl PipeCopy {
             }
             let (before, held) = (self.sent(), self.remainder() > 0);
             let (outcome, blocked) = if in_pipe > 0 {
-                let limit = budget.min(in_pipe);
+                let piece = *self.piece.get_or_insert_with(|| piece(out_fd).unwrap_or(usize::MAX));
+                let limit = budget.min(in_pipe).min(piece as u64);
                 (self.drain.step(out_fd, self.reader.as_fd(), nonblocking, limit), Status::OutFull)
             } else {
                 // As much as the pipe takes.

@@ -61,7 +61,7 @@ impl From<Range<u64>> for Count {
 /// The length of the range, as of HTTP's `bytes=0-99`; 0 if it ends before it starts.
 impl From<RangeInclusive<u64>> for Count {
     fn from(range: RangeInclusive<u64>) -> Self {
-        Self::from(*range.start()..range.end().saturating_add(1))
+        if range.is_empty() { Self::Bytes(0) } else { Self::from(*range.start()..range.end().saturating_add(1)) }
     }
 }
 
@@ -143,10 +143,10 @@ enum End {
 
 /// Sends headers, a range of a file, and trailers. It can stop anywhere and go on from there.
 ///
-/// A transfer is plain data and `'static`: it holds no slice, buffer or descriptor, so the caller passes the same
-/// headers and trailers to each [`next_step`](Self::next_step), which returns what to do. Do it, and report the result to
-/// [`complete`](Self::complete) (that of [`Step::Identify`] to [`identified`](Self::identified)). None of these makes a system call.
-/// [`perform`](Self::perform) does a step and reports it:
+/// A transfer is plain data and `'static`: it holds no slice, buffer or descriptor. The caller passes the same headers and trailers to each
+/// [`next_step`](Self::next_step), which returns a [`Step`]. Do the step, and report its result to [`complete`](Self::complete). The result
+/// of [`Step::Identify`] goes to [`identified`](Self::identified) instead. None of these functions makes a system call.
+/// [`perform`](Self::perform) does a step and reports its result:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -220,9 +220,9 @@ enum End {
 /// # fn main() {}
 /// ```
 ///
-/// In an async task, call `poll_send`. After `OutFull` await the runtime's "writable", and after `Yielded` let other tasks run. With tokio, call
-/// `poll_send` in `try_io`, and return `WouldBlock` for `OutFull`: otherwise `writable` returns at once. `examples/servers` has complete
-/// programs for tokio and smol:
+/// In an async task, call `poll_send`. After `OutFull` await the runtime's `writable`, and after `Yielded` let other tasks run. With tokio, call
+/// `poll_send` in `try_io`, and return `WouldBlock` from it for `OutFull`. Tokio remembers that the socket was writable until `try_io` sees
+/// `WouldBlock`. Otherwise `writable` returns at once. `examples/servers` has complete programs for tokio and smol:
 ///
 /// ```
 /// # #[cfg(feature = "std")]
@@ -254,15 +254,16 @@ enum End {
 /// # Leaving early
 ///
 /// [`send_all`](Self::send_all), [`poll_send`](Self::poll_send), and the functions that loop, such as `sendfile_hdtr`, flush whenever they
-/// return. If a loop of your own stops early or sleeps, it has to flush first: perform the step that [`flush`](Self::flush) returns. After
-/// `EAGAIN` use [`flush_full`](Self::flush_full) instead. Dropping a `Transfer` does nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
+/// return. Between two steps the kernel may hold bytes back. So if a loop of your own stops early or sleeps, it has to flush first: perform
+/// the step that [`flush`](Self::flush) returns. After `EAGAIN` use [`flush_full`](Self::flush_full) instead. Dropping a `Transfer` does
+/// nothing; [`FlushOnDrop`](crate::FlushOnDrop) flushes.
 ///
 /// The loop ends with [`Step::Done`]. A last [`Step::Flush`] can come after the last byte is counted.
 ///
 /// While a call is under way elsewhere (in a ring), wait for its result and report it before you ask for a step or a flush. Otherwise its
 /// bytes are not counted, and are sent again.
 ///
-/// A clone copies the counters only. Drive one of the two, or bytes are sent twice.
+/// A clone copies the counters only. Drive either the clone or the original. If you drive both, bytes are sent twice.
 ///
 /// **The flush promise.** After [`Step::Done`], and after the step of `flush`, no byte waits longer in the kernel than if one plain
 /// write had sent the same bytes. If you have set `TCP_CORK` yourself, the transfer neither clears it nor flushes. `MSG_MORE` ("more
@@ -307,10 +308,11 @@ pub struct Transfer {
 /// Stands for the file's position. No offset is as large as this.
 const AT_POSITION: u64 = u64::MAX;
 
-/// The smallest full segment: IPv4 guarantees 576 bytes, of which 40 are headers, and up to 40 more are options of TCP.
+/// The smallest full segment that is expected: a packet of 576 bytes, of which 40 are headers, and up to 40 more are options of TCP. Some peers
+/// ask for smaller ones.
 const SMALLEST_SEGMENT: u64 = 496;
 
-/// The largest segment of TCP. With a smaller cap each step ends with a short segment, which costs round trips.
+/// The largest segment of TCP. With a smaller cap each step would end with a short segment, which costs round trips.
 const LARGEST_SEGMENT: u32 = 1 << 16;
 
 impl Transfer {
@@ -398,7 +400,8 @@ impl Transfer {
 
     /// Sets the maximum number of bytes of the file that one step moves (0 counts as 1), for a progress bar or a rate limit. Headers and
     /// trailers are not limited. For fairness among connections use [`with_budget`](Self::with_budget). On Linux, if the output is TCP and
-    /// the cap is below 64 KiB, the transfer sets a cork, so that its steps do not end in short segments. Flush before you sleep.
+    /// the cap is below 64 KiB, the transfer sets a cork, so that its steps do not end in short segments. The cork holds bytes back, so flush
+    /// before you sleep. With a larger cap, each step can end with a short segment.
     #[must_use]
     pub const fn with_cap(mut self, bytes: usize) -> Self {
         self.cap = if bytes == 0 { 1 } else { one_call(bytes) };
@@ -432,7 +435,8 @@ impl Transfer {
     }
 
     /// Sets the kind of the output, which saves [`Step::Identify`]. [`Output::of`] returns the kind. Call `with_output` before the first
-    /// step: it forgets a flush that is owed. If a connection becomes kTLS, its kind changes.
+    /// step. Called later, it makes the transfer forget which bytes the kernel holds back, so they are not flushed. If a connection becomes
+    /// kTLS, its kind changes: call [`Output::of`] again.
     ///
     /// If the kind is wrong, writes to a file or pipe fail with `ENOTSOCK`, and a datagram socket sends one datagram for each write. On
     /// other streams bytes may wait or be lost, as described at the variants of [`Output`].
@@ -469,15 +473,24 @@ impl Transfer {
     }
 
     /// Returns the step that flushes, if a flush is owed. Perform it before you stop driving the transfer. After `EAGAIN` call
-    /// [`flush_full`](Self::flush_full) instead. A pending step is dropped; after the flush, [`next_step`](Self::next_step) returns it again.
+    /// [`flush_full`](Self::flush_full) instead.
+    ///
+    /// The returned step replaces a step that is not completed yet. Do not perform the replaced step, and do not report its result. After the
+    /// flush, ask [`next_step`](Self::next_step) again.
     pub fn flush(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush();
         self.flushes(step, false)
     }
 
     /// Returns the step that flushes after `EAGAIN`, when the output is full. On Linux it is mostly `None`, because a full queue of
-    /// TCP sends by itself. The exceptions are a cork that the transfer has set, bytes sent with `MSG_MORE`, a sendfile that returned
-    /// less than its count (unless a later sendfile failed with `EAGAIN`), and MPTCP. On FreeBSD and macOS it returns any flush that is owed.
+    /// TCP sends by itself. Linux needs a flush in these cases:
+    ///
+    /// - the transfer has set a cork;
+    /// - the last bytes were sent with `MSG_MORE`, by the transfer or by the kernel's sendfile;
+    /// - a sendfile to plain TCP returned less than its count, and no later one failed with `EAGAIN`;
+    /// - the output is MPTCP, and a flush is owed.
+    ///
+    /// On FreeBSD and macOS `flush_full` returns any flush that is owed.
     pub fn flush_full(&mut self) -> Option<Step<'static>> {
         let step = self.queue.flush_full();
         self.flushes(step, true)
@@ -511,8 +524,8 @@ impl Transfer {
     /// [`Step::Copy`] and [`Step::Gather`], or 0.
     ///
     /// **Lending a buffer is consent.** If you lend one, the file is copied through it where sendfile is refused or returns 0. Small bodies are
-    /// copied anyway ([`with_small`](Self::with_small)). If you lend none,
-    /// nothing passes through user space, and [`complete`](Self::complete) fails with the kernel's error. A refusal is `EINVAL`, `ENOSYS`,
+    /// then copied too, even if sendfile would accept them ([`with_small`](Self::with_small)). If you lend none, nothing passes through user
+    /// space. If the kernel then refuses sendfile, [`complete`](Self::complete) fails with the kernel's error. A refusal is `EINVAL`, `ENOSYS`,
     /// `EOPNOTSUPP`, `ENOTSUP`, `ENOTSOCK`, `EXDEV`, `EOVERFLOW`, `EPERM`, or at the file's position `ESPIPE`.
     ///
     /// If the step was not completed, the next call with the same arguments returns it again.
@@ -592,7 +605,10 @@ impl Transfer {
                 None => self.write_step(trailers, self.sent.trailers, false, most),
             },
         };
-        Ok(if self.wants_cork(&step) { Step::Cork } else { step })
+        if self.wants_cork(&step) {
+            return Ok(Step::Cork);
+        }
+        Ok(if self.outgrows_cork(&step) { self.queue.uncork().unwrap_or(step) } else { step })
     }
 
     /// Returns the write of the rest of `list`, or of as much as fits in one call. `follows`: whether anything follows the list.
@@ -613,11 +629,9 @@ impl Transfer {
         pages <= self.pages_that_fit()
     }
 
-    /// Returns how many pages of the file fit into a buffer of TCP's with the headers and trailers. Those are copied, at worst to pages as
-    /// small as the file's.
+    /// Returns how many pages of the file fit into a buffer of TCP's with the headers and trailers.
     fn pages_that_fit(&self) -> u64 {
-        let copied = |len: u64| if len == 0 { 0 } else { len / PAGE + 2 };
-        u64::from(MAX_SKB_FRAGS).saturating_sub(copied(self.headers_len) + copied(self.trailers_len))
+        u64::from(MAX_SKB_FRAGS).saturating_sub(fragments(self.headers_len) + fragments(self.trailers_len))
     }
 
     /// Returns how many pages the next `bytes` of the file touch.
@@ -667,9 +681,13 @@ impl Transfer {
             return Ok(Step::AtEnd { offset });
         }
         if self.queue.output() != Some(Output::Layered) {
-            // Makes the first of several steps fit, see `fits`.
-            let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.page_offset()) as usize;
-            let joined = sys::HAS_MSG_MORE && self.sent.file == 0 && self.queue.holds_more() && fitting > 0;
+            // Makes the first of several steps fit, see `fits`. With `ToEnd`, each one under the cork can be the last.
+            let followed = self.count == Count::ToEnd && self.trailers_len > 0 && self.queue.can_say_more();
+            let corked = followed && self.queue.is_corked();
+            let pages = if corked { self.pages_under_cork() } else { self.pages_that_fit() };
+            let fitting = (pages * PAGE).saturating_sub(self.page_offset()) as usize;
+            let first = self.sent.file == 0 && (self.queue.holds_more() || followed);
+            let joined = sys::HAS_MSG_MORE && (first || corked) && fitting > 0;
             return Ok(Step::SendFile { offset, count: if joined { count.min(fitting) } else { count } });
         }
         // sendfile sets MSG_MORE between its pieces, and before Linux 6.5 also at a short file. That leaves a record or chunk open, which
@@ -742,11 +760,27 @@ impl Transfer {
             Step::SendFile { count, .. } | Step::SendFileHdtr { count, .. } => {
                 let last = self.count == Count::ToEnd || count as u64 == self.file_left();
                 let small = sys::CORKS_SMALL_STEPS && self.cap < LARGEST_SEGMENT && (count as u64) < self.file_left();
-                sys::CORKS_FILES || small || last && self.trailers_len > 0
+                sys::CORKS_FILES || (small || last && self.trailers_len > 0) && self.fits_under_cork(count)
             }
             _ => false,
         };
         wants && self.queue.can_cork()
+    }
+
+    /// Returns how many pages of the file share a buffer of TCP's with the trailers, and with all that is under the cork.
+    fn pages_under_cork(&self) -> u64 {
+        self.queue.room().saturating_sub(fragments(self.trailers_len))
+    }
+
+    /// Whether these bytes of the file fit there. If they do not, a call can find the queue full with nothing in flight, and wait for a timer of
+    /// 200 ms.
+    fn fits_under_cork(&self, count: usize) -> bool {
+        !sys::HAS_MSG_MORE || self.pages(count as u64) <= self.pages_under_cork()
+    }
+
+    /// Whether this transfer's cork has to be cleared before this step.
+    fn outgrows_cork(&self, step: &Step<'_>) -> bool {
+        matches!(*step, Step::SendFile { count, .. } if !self.queue.is_mptcp() && !self.fits_under_cork(count))
     }
 
     /// Whether this write is the whole transfer.
@@ -785,12 +819,14 @@ impl Transfer {
     /// # Errors
     ///
     /// The call's error (`EAGAIN` and `EINTR` too), [`Error::Truncated`], [`Error::Stuck`], [`Error::WriteZero`], [`Error::Unasked`]. After
-    /// each of these the next step goes on from where the transfer stopped. These errors are not returned:
+    /// each of these the next step goes on from where the transfer stopped. The transfer handles some errors of a call itself, and `complete`
+    /// does not return them:
     ///
-    /// - if a buffer is lent, a refusal of sendfile that moved no byte, and any error of [`Step::Size`];
-    /// - `EINVAL` of [`Step::Gather`];
-    /// - a refused read of [`Step::AtEnd`]. It counts as the end of the file, or as [`Error::Stuck`] if statx reported more bytes;
-    /// - errors of [`Step::Cork`] and [`Step::Flush`].
+    /// - If a buffer is lent, the transfer copies the file from there on after two kinds of errors: a sendfile that is refused before it moves
+    ///   a byte, and any error of [`Step::Size`].
+    /// - After `EINVAL` of [`Step::Gather`], the transfer gathers no more.
+    /// - A refused read of [`Step::AtEnd`] counts as the end of the file. If statx reported more bytes, the error is [`Error::Stuck`].
+    /// - After an error of [`Step::Cork`] or [`Step::Flush`], the transfer goes on, and sets no cork any more.
     pub fn complete(&mut self, result: impl Into<Moved>) -> Result<(), Error> {
         let result = result.into();
         match core::mem::replace(&mut self.pending, Pending::Nothing) {
@@ -971,6 +1007,11 @@ impl Transfer {
             _ => errno == Errno::ENOTSUP, // on macOS not the same as EOPNOTSUPP
         }
     }
+}
+
+/// Returns the fragments of so many bytes that the kernel copies, at worst to pages as small as the file's.
+const fn fragments(len: u64) -> u64 {
+    if len == 0 { 0 } else { len / PAGE + 2 }
 }
 
 /// Limits a number of bytes to what one call can move.

@@ -20,22 +20,25 @@ pub enum Output {
     /// Plain TCP with `TCP_NODELAY` set, so that no segment waits for an acknowledgement. [`Output::of`] never returns it. If you have
     /// set the option, you may pass it.
     TcpNoDelay,
-    /// MPTCP. It ignores `MSG_MORE` and makes segments of its own. Unless a transfer is a single write, it sets a cork, sends under it, and
-    /// clears it at the end. Then it sets `TCP_NODELAY` for a moment, unless over 512 KiB went under the cork. Above about 100 kB MPTCP itself
-    /// can let bytes wait, after a plain write as well.
+    /// MPTCP. It ignores `MSG_MORE` and makes segments of its own. A transfer that is not a single write sets a cork, sends under it,
+    /// and clears it at the end. If at most 512 KiB were sent under the cork, the transfer then sets `TCP_NODELAY` for a moment, which sends what
+    /// still waits. Above about 100 kB, MPTCP itself can let bytes wait, even after one plain write.
+    /// If the socket is blocking and has `TCP_NOTSENT_LOWAT` or a small `SO_SNDBUF`, a call under the cork can wait for timers. Make it nonblocking
+    /// then.
     Mptcp,
-    /// Another stream, with a protocol of its own: kTLS or SCTP. `MSG_MORE` is never used on it, because nothing releases the bytes that it
-    /// then holds. Headers, file and trailers can go out in segments of their own. A lent buffer that is large enough joins them in one
-    /// write.
+    /// Another stream, with a protocol of its own: kTLS or SCTP. A transfer never uses `MSG_MORE` on it, because no call reliably sends
+    /// the bytes that the kernel then holds. Headers, file and trailers can go out in segments of their own. If a buffer is lent, a small file
+    /// is joined with them in one write ([`Transfer::with_small`](crate::Transfer::with_small)).
     ///
     /// **kTLS before Linux 6.5** keeps a record open if sendfile finds fewer bytes than it was asked for. Closing the socket loses the
     /// bytes of an open record, although they count as sent. A transfer asks for no more bytes than statx(2) reports. That does not help if
     /// statx reports too many, or if the file shrinks while it is sent.
     ///
-    /// If a signal interrupts a sendfile to a blocking kTLS socket on such a kernel, each later one can fail with `EINTR` at once. Then
-    /// [`send_all`](crate::Transfer::send_all) does not end. (Linux 6.1 did so, and 6.12 did not.) Make the socket nonblocking.
+    /// Such a kernel does not push what is in the send buffer while a call waits for room. So a call that does not fit into an empty buffer can
+    /// wait for ever. If `SO_SNDBUF` returns less than 128 KiB, a transfer asks for half of it at most, and so does a
+    /// [`StreamCopy`](crate::StreamCopy). [`sendfile`](crate::sendfile()) asks for the count that you give.
     ///
-    /// **kTLS on any kernel** has an open record in two cases. If the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000),
+    /// **kTLS on any kernel** has an open record in three cases. If reading the file fails in the middle of a call, the bytes before it can be one. If the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000),
     /// a sendfile that stops early leaves one open until the next call. A [`StreamCopy`](crate::StreamCopy) from a pipe that is larger than
     /// the default can leave one open if you give it up at `OutFull`. [`Transfer::copying`](crate::Transfer::copying) leaves none open.
     ///
@@ -155,11 +158,20 @@ impl SendQueue {
         self.has_options() && self.cork == Cork::Unknown
     }
 
+    /// Returns how many fragments fit into a buffer of TCP's with those that `MSG_MORE` or this transfer's cork holds.
+    pub(super) fn room(&self) -> u64 {
+        let held = if self.holds_more() || self.is_corked() { self.fragments } else { 0 };
+        MAX_SKB_FRAGS.saturating_sub(held).into()
+    }
+
     /// Handles the result of [`Step::Cork`]: the option's earlier value.
     pub(super) fn corked(&mut self, before: Result<usize, Errno>) {
         match before {
             Ok(0) => {
                 self.cork = Cork::Fresh;
+                if !self.holds_more() {
+                    (self.fragments, self.by_sendfile) = (0, false); // the cork holds nothing yet
+                }
                 // The receiver's window may still hold bytes back, and then the cork does.
                 if self.short && self.nagles() && sys::HAS_MSG_MORE && self.waiting == Waiting::Nothing {
                     self.waiting = Waiting::BehindShort;
@@ -279,6 +291,11 @@ impl SendQueue {
         })
     }
 
+    /// Returns the step that clears this transfer's cork, if it has set one.
+    pub(super) fn uncork(&self) -> Option<Step<'static>> {
+        if self.is_corked() { self.flush_if(false) } else { None }
+    }
+
     fn flush_if(&self, push: bool) -> Option<Step<'static>> {
         let uncork = self.is_corked();
         (self.has_options() && (uncork || push)).then_some(Step::Flush { uncork, push })
@@ -317,7 +334,8 @@ impl SendQueue {
         self.output != Some(Output::TcpNoDelay)
     }
 
-    fn is_corked(&self) -> bool {
+    /// Whether this transfer has set a cork.
+    pub(super) fn is_corked(&self) -> bool {
         matches!(self.cork, Cork::Fresh | Cork::Ours)
     }
 }

@@ -16,7 +16,8 @@ pub enum Step<'a> {
     Identify,
     /// Ask by `statx` how many bytes the file has from here on. Report their number. This step comes only before a file is sent to
     /// [`Output::Layered`](crate::Output::Layered), because Linux before 6.5 sets `MSG_MORE` by itself if sendfile is asked for more than
-    /// there is.
+    /// there is. Such a kernel can also wait for ever in a call that does not fit into the send buffer. So if `SO_SNDBUF` returns less than
+    /// 128 KiB, report half of it at most. The step then comes again.
     Size {
         /// The offset in the file, or `None` for its position.
         offset: Option<u64>,
@@ -41,8 +42,9 @@ pub enum Step<'a> {
     /// until the next `Flush`.
     ///
     /// - On FreeBSD the option is `TCP_NOPUSH`. While it is set, a call can wait for room that only the held bytes would free. So set it
-    ///   only if the send buffer has room (`ioctl` with `FIONSPACE`) for twice the bytes that are left in the transfer, and 13056 bytes more.
-    ///   Otherwise, and if their number is not known, report `ENOBUFS`. [`Transfer::perform`](crate::Transfer::perform) does all that.
+    ///   only if the send buffer has room (`ioctl` with `FIONSPACE`) for twice the bytes left in the transfer, plus 13056 bytes. The 13056 are
+    ///   3 × 4352, the most that the kernel counts for three parts of pages. If there is less room, or the number of bytes left is not known,
+    ///   report `ENOBUFS`. [`Transfer::perform`](crate::Transfer::perform) does all that.
     /// - On macOS, clearing `TCP_NOPUSH` would send nothing. So the option is `TCP_NODELAY`, which holds nothing back.
     Cork,
     /// Send this range of the file by `sendfile`. Report the bytes sent.
@@ -64,7 +66,7 @@ pub enum Step<'a> {
     },
     /// Read this range of the file into the lent buffer by `pread`, and write the bytes that were read, as for `Write`. Report the bytes
     /// written, or 0 if the read returned none. A later step rereads the bytes that were not written. If a non-empty write returns 0, report
-    /// an error.
+    /// an error; [`Transfer::perform`](crate::Transfer::perform) reports `EIO`.
     ///
     /// At the file's position, use `pread` as well. Advance the position by `lseek` before the write, and move it back after a short write.
     Copy {
@@ -74,7 +76,7 @@ pub enum Step<'a> {
         count: usize,
         /// Whether more follows.
         more: bool,
-        /// Whether `more` applies only if the read fills `count`. After a shorter read nothing may follow.
+        /// Whether `more` applies only if the read fills `count`. A shorter read can be the end of the file, and then nothing follows.
         if_full: bool,
         /// Whether the output is a socket.
         socket: bool,
@@ -83,7 +85,7 @@ pub enum Step<'a> {
     /// for `Write`. Report the bytes written.
     ///
     /// - If the file is shorter, leave the trailers out.
-    /// - If there is nothing to write, report 0. If a non-empty write returns 0, report an error.
+    /// - If there is nothing to write, report 0. If a non-empty write returns 0, report an error, as for `Copy`.
     /// - After `EINVAL` (of a file opened with `O_DIRECT`, for example) the transfer returns single steps instead.
     Gather {
         /// The headers.
@@ -101,10 +103,11 @@ pub enum Step<'a> {
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Send the bytes that the kernel holds back. If `uncork` is false and the caller has set the cork, do nothing. Report `Ok` with any
+    /// Send the bytes that the kernel holds back. This step also comes before the end, if the next call does not fit under the cork. If `uncork` is false and the caller has set the cork, do nothing. Report `Ok` with any
     /// value, or the error of the option.
     ///
-    /// - If `uncork`, clear `TCP_CORK`. If `push`, set `TCP_NODELAY`, which sends all that waits. Then restore its earlier value.
+    /// - On Linux, clear `TCP_CORK` if `uncork`. If `push`, set `TCP_NODELAY`, which sends all that waits, and then restore the value that
+    ///   `TCP_NODELAY` had before.
     /// - On FreeBSD, setting `TCP_NODELAY` sends nothing by itself. If `push`, set `TCP_NODELAY` and `TCP_NOPUSH`. In any case clear
     ///   `TCP_NOPUSH`, which sends. Then restore `TCP_NODELAY`.
     /// - On macOS, clear `TCP_NODELAY` if `uncork`. Nothing waits.

@@ -161,15 +161,17 @@ pub fn interrupt_until_finished<T>(thread: JoinHandle<T>) -> T {
     thread.join().unwrap()
 }
 
-/// Waits until the thread sleeps in the kernel, or is gone.
+/// Whether the thread sleeps in the kernel, or is gone.
+pub fn is_asleep(thread: libc::pid_t) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat"));
+    // The name, in parentheses, may hold anything.
+    stat.is_err() || stat.is_ok_and(|stat| stat.rsplit_once(") ").unwrap().1.starts_with('S'))
+}
+
+/// Waits until it does.
 pub fn wait_asleep(thread: libc::pid_t) {
     let start = Instant::now();
-    loop {
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")) else { return };
-        // The name, in parentheses, may hold anything.
-        if stat.rsplit_once(") ").unwrap().1.starts_with('S') {
-            return;
-        }
+    while !is_asleep(thread) {
         assert!(start.elapsed() < HANGS, "thread {thread} never slept");
         thread::yield_now();
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::common::faults::{is_asleep, thread_id};
 use super::common::netns::Wire;
 use super::common::streams::{self, Kind};
 use super::common::{fd_of_std, set_nonblocking};
@@ -26,6 +28,8 @@ const LOOK: Duration = Duration::from_micros(250);
 /// (`TCP_DELACK_MIN`), and what waits for none has long arrived. qemu-user has no SIOCOUTQNSD, which tells a stall from a busy machine:
 /// there 100 ms, so that the timers of 200 ms show.
 const LOOKS: u32 = if cfg!(qemu_user) { 400 } else { 20 };
+/// The same while a call waits for room: longer than for a delayed acknowledgement, for which it can wait as calls by hand do (C23).
+const LOOKS_ASLEEP: u32 = 400;
 /// What has not come then does not come by a timer of the kernel's, of which most end in a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -52,9 +56,10 @@ impl Settings {
             // SCTP cannot be told to send what waits: with Nagle's algorithm the second message of a response waits 200 ms.
             nodelay: tcp && rng.u8(..3) == 0 || kind == Kind::Sctp,
             buffer: (rng.u8(..4) == 0)
-                .then(|| *rng.choice([&4608, &30_000, &100_000, &1_000_000]).unwrap())
+                .then(|| *rng.choice([&4608, &8000, &20_000, &30_000, &100_000, &1_000_000]).unwrap())
                 .filter(|&bytes| kind != Kind::Sctp || bytes > MESSAGE as i32),
-            low: (kind == Kind::Tcp && rng.u8(..8) == 0).then(|| *rng.choice([&1, &16_384, &131_072]).unwrap()),
+            low: (matches!(kind, Kind::Tcp | Kind::Ktls) && rng.u8(..4) == 0)
+                .then(|| *rng.choice([&1, &16_384, &131_072]).unwrap()),
             slow: (rng.u8(..5) == 0).then(|| *rng.choice([&10_000, &65_536, &300_000]).unwrap()),
         }
     }
@@ -80,13 +85,19 @@ pub(crate) struct Stall {
     pub(crate) missing: u64,
     /// The driver waits for room: it was not done.
     pub(crate) full: bool,
+    /// A call of it sleeps.
+    pub(crate) asleep: bool,
     /// What `SIOCOUTQNSD` says, where it can.
     pub(crate) unsent: Option<usize>,
 }
 
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} bytes wait", self.missing, self.sent)?;
+        if self.asleep {
+            write!(f, "a call waits for room behind {} bytes", self.sent)?;
+        } else {
+            write!(f, "{} of {} bytes wait", self.missing, self.sent)?;
+        }
         if let Some(unsent) = self.unsent {
             write!(f, " ({unsent} not sent once)")?;
         }
@@ -107,6 +118,7 @@ pub(crate) struct Link {
     kind: Kind,
     /// Bytes are on their way for long.
     far: bool,
+    blocking: bool,
     out: File,
     peer: Arc<File>,
     arrived: Arc<Mutex<Arrived>>,
@@ -138,7 +150,8 @@ impl Link {
             let (peer, arrived, slow) = (peer.clone(), arrived.clone(), settings.slow);
             move || read(&peer, &arrived, slow)
         });
-        Self { kind: settings.kind, far: wire.is_some(), out, peer, arrived, reader }
+        let (kind, far, blocking) = (settings.kind, wire.is_some(), !settings.nonblocking);
+        Self { kind, far, blocking, out, peer, arrived, reader }
     }
 
     /// A request, a response, and what is left of it.
@@ -146,16 +159,19 @@ impl Link {
         self.request();
         let start = Instant::now();
         let mut stall = None;
-        let sent = drive(&self.out, &mut |sent, pause| {
-            let found = match pause {
-                Pause::OutFull => self.stall(sent, Some(&self.out)),
-                Pause::Yielded => self.stall(sent, None),
-            };
-            if pause == Pause::OutFull {
-                wait(&self.out, PollFlags::OUT, Duration::from_secs(10));
-            }
-            stall = stall.take().or(found);
+        let (sent, asleep) = self.watched(|| {
+            drive(&self.out, &mut |sent, pause| {
+                let found = match pause {
+                    Pause::OutFull => self.stall(sent, Some(&self.out)),
+                    Pause::Yielded => self.stall(sent, None),
+                };
+                if pause == Pause::OutFull {
+                    wait(&self.out, PollFlags::OUT, Duration::from_secs(10));
+                }
+                stall = stall.take().or(found);
+            })
         });
+        stall = stall.or(asleep);
         stall = stall.or_else(|| self.stall(sent, None));
         if stall.is_some() {
             // What waits for a timer comes by itself.
@@ -209,6 +225,47 @@ impl Link {
         (&self.out).read_exact(&mut request).unwrap();
     }
 
+    /// Calls `drive`, and watches it if its calls can wait: whether one sleeps while the reader waits for bytes that have not left.
+    fn watched(&self, drive: impl FnOnce() -> u64) -> (u64, Option<Stall>) {
+        /// Says so when it is dropped, also by a panic.
+        struct Done<'a>(&'a AtomicBool);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, SeqCst);
+            }
+        }
+        if !self.blocking || self.far {
+            return (drive(), None);
+        }
+        let (thread, done) = (thread_id(), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let watcher = scope.spawn(|| self.asleep(thread, &done));
+            let sent = {
+                let _done = Done(&done);
+                drive()
+            };
+            (sent, watcher.join().unwrap())
+        })
+    }
+
+    fn asleep(&self, thread: libc::pid_t, done: &AtomicBool) -> Option<Stall> {
+        let (mut before, mut looks) = (0, 0);
+        while !done.load(SeqCst) {
+            {
+                let arrived = self.arrived.lock().unwrap().bytes.len() as u64;
+                let unsent = streams::unsent(&self.out).ok().filter(|&bytes| bytes > 0);
+                let waits = unsent.is_some() && is_asleep(thread) && !wait(&self.peer, PollFlags::IN, Duration::ZERO);
+                looks = if arrived == before && waits { looks + 1 } else { 0 };
+                before = arrived;
+                if looks >= LOOKS_ASLEEP {
+                    return Some(Stall { sent: arrived, missing: 0, full: false, asleep: true, unsent });
+                }
+            }
+            thread::sleep(LOOK); // between two looks, as long as the driver runs
+        }
+        None
+    }
+
     /// Waits until all that was sent has arrived or the output has room, and tells if it does not come to that.
     fn stall(&self, sent: u64, room: Option<&File>) -> Option<Stall> {
         let start = Instant::now();
@@ -233,7 +290,7 @@ impl Link {
                 looks = if arrived == before && !readable && waits { looks + 1 } else { 0 };
                 before = arrived;
                 if looks >= LOOKS {
-                    return Some(Stall { sent, missing: sent - arrived, full: room.is_some(), unsent });
+                    return Some(Stall { sent, missing: sent - arrived, full: room.is_some(), asleep: false, unsent });
                 }
             }
             assert!(

@@ -51,6 +51,10 @@ pub(crate) struct World<'a> {
     /// The kind of the last step, if it succeeded without moving a byte.
     idle: Option<core::mem::Discriminant<Step<'a>>>,
     queue: Queue,
+    /// Fragments of all that was sent, at the most.
+    fragments: u64,
+    /// Bytes of all that was sent before our cork.
+    uncorked: u64,
     cork_known: bool,
     /// The last step was a cork.
     corked: bool,
@@ -108,6 +112,8 @@ impl<'a> World<'a> {
             refused: None,
             idle: None,
             queue: Queue::new(case.output),
+            fragments: 0,
+            uncorked: 0,
             cork_known: false,
             corked: false,
             loose: false,
@@ -175,6 +181,12 @@ impl<'a> World<'a> {
         }
         let last = self.case.count == Count::ToEnd || count == left;
         last && self.trailers > 0 || self.case.cap < LARGEST_SEGMENT && count < left
+    }
+
+    /// Whether these bytes of the file and the trailers surely share a buffer of TCP's with all that was sent.
+    fn fits(&self, count: u64) -> bool {
+        let pages = (self.page_offset() + count).div_ceil(PAGE);
+        self.fragments.saturating_add(pages).saturating_add(copied_fragments(self.trailers)) <= 17
     }
 
     /// On MPTCP, which joins nothing by itself, all goes out under a cork, unless it is one write.
@@ -315,12 +327,23 @@ impl<'a> World<'a> {
                 assert!(!self.copies(), "sendfile, where a copy was asked for");
                 assert_ne!(self.end, End::Claimed, "sendfile, where it has just stopped");
                 assert_eq!(offset, self.offset());
+                let tcp = self.case.output.is_tcp();
                 // What shares its buffer with headers is not longer than that.
                 let fitting = (self.pages_that_fit() * PAGE).saturating_sub(self.page_offset());
-                let joined =
-                    self.case.output.is_tcp() && self.got.file == 0 && self.queue.is_announced() && fitting > 0;
-                assert_eq!(count as u64, self.most_asked().min(if joined { fitting } else { u64::MAX }));
-                let must_join = self.joins(count as u64) && self.can_flush() && !self.loose;
+                let joined = tcp && self.got.file == 0 && self.queue.is_announced() && fitting > 0;
+                let most = self.most_asked().min(if joined { fitting } else { u64::MAX });
+                // Nor is what may share one with trailers.
+                let perhaps_last = tcp && self.case.count == Count::ToEnd && self.trailers > 0;
+                if perhaps_last && (self.got.file == 0 || self.queue.ours) {
+                    assert!((count > 0 || most == 0) && count as u64 <= self.most_asked());
+                } else {
+                    assert_eq!(count as u64, most);
+                }
+                // A call that needs another buffer can find the queue full, with nothing in flight.
+                let under_cork = self.got.total() - self.uncorked + count as u64;
+                assert!(!(tcp && self.queue.ours) || under_cork <= 17 * PAGE, "it can wait under a cork");
+                let fits = self.case.output == Sink::Mptcp || self.fits(count as u64);
+                let must_join = self.joins(count as u64) && fits && self.can_flush() && !self.loose;
                 assert!(!must_join || self.queue.ours || self.queue.theirs, "it is not joined with what follows");
             }
             Step::Copy { offset, count, more, if_full, socket } => {
@@ -333,10 +356,14 @@ impl<'a> World<'a> {
                 assert_eq!(more, more_follows && self.case.output.is_tcp(), "more follows");
                 assert_eq!(socket, self.case.output.is_socket());
             }
-            Step::Flush { uncork, .. } => {
+            Step::Flush { uncork, push } => {
                 assert!(self.can_flush());
                 assert!(uncork || !self.queue.ours, "our cork is left");
-                self.check_complete();
+                if left > 0 {
+                    assert!(!push && self.case.output != Sink::Mptcp && !self.fits(self.most_asked()));
+                } else {
+                    self.check_complete();
+                }
             }
             Step::Done => {
                 self.check_complete();
@@ -427,6 +454,7 @@ impl<'a> World<'a> {
     ///
     /// Those of the transfer, where they are right.
     pub(crate) fn perform(&mut self, step: &Step<'a>, answer: Answer) -> Result<(), Error> {
+        let before = self.got.total();
         let told = |bytes, error| Moved { bytes, error };
         let (outcome, expected) = match answer {
             Answer::Moves(moved) => {
@@ -461,6 +489,7 @@ impl<'a> World<'a> {
             }
         };
         assert_eq!(outcome, expected, "{step:?} {answer:?}");
+        self.fragments = self.fragments.saturating_add(copied_fragments(self.got.total() - before));
         if !self.queue.ours && Self::moves(step) {
             self.cork_known = false; // the caller may set or clear theirs before the next step
             self.loose = false;
@@ -619,6 +648,7 @@ impl<'a> World<'a> {
             }
             Step::Cork => {
                 self.cork_known = true;
+                self.uncorked = self.got.total();
                 Ok(self.queue.cork().into())
             }
             Step::Flush { uncork, push } => {

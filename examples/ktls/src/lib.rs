@@ -71,7 +71,7 @@ pub fn serve(socket: TcpStream, config: Arc<ServerConfig>, file: &File) -> io::R
     match by {
         By::Kernel => {
             give_key(&socket, tls)?;
-            // Nothing waits inside of the layer: after a signal in such a wait, Linux 6.1 fails with EINTR for ever.
+            // `wait_for_room` waits, not the layer: it has a limit, and goes on after a signal.
             socket.set_nonblocking(true)?;
             let headers = [IoSlice::new(head.as_bytes())];
             let mut transfer = Transfer::new(0, len, &headers, &[])?;

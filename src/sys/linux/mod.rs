@@ -41,13 +41,14 @@ pub(crate) const HAS_POSITION: bool = true;
 pub(crate) const NATIVE_HDTR: bool = false;
 /// Whether a file alone needs the cork.
 pub(crate) const CORKS_FILES: bool = false;
-/// Whether a cork may span calls that wait for room. Full segments are sent under it, so they do not wait for ever.
+/// Whether a cork may span calls that wait for room, up to what one buffer of TCP's holds.
 pub(crate) const CORKS_SMALL_STEPS: bool = true;
 /// `SOCK_STREAM` of include/linux/net.h, which [`socket_type`] returns for TCP and stream sockets of the Unix domain.
 pub(crate) const SOCK_STREAM: usize = 1;
 
 const SOL_SOCKET: c_int = 1;
 const SO_TYPE: c_int = 3;
+const SO_SNDBUF: c_int = 7;
 const SO_PROTOCOL: c_int = 38;
 const SO_SNDTIMEO: c_int = if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 19 } else { 21 };
 /// The result of [`socket_protocol`] for TCP.
@@ -322,12 +323,12 @@ pub(crate) fn is_nonblocking(file: BorrowedFd<'_>) -> Result<bool> {
     Errno::check(result).map(|flags| flags & O_NONBLOCK != 0)
 }
 
-/// Whether a send on this socket waits for room as long as it takes: the socket is blocking, has no `SO_SNDTIMEO`, and has not failed.
+/// Whether a send on this socket waits for room as long as it takes: the socket is blocking, has no `SO_SNDTIMEO`, is full, and has not failed.
 pub(crate) fn waits_for_ever(out_fd: BorrowedFd<'_>) -> bool {
     /// The `int`s of a `struct timeval`, which is two words. All are 0 if there is no limit.
     const TIMEVAL: usize = 2 * size_of::<isize>() / size_of::<c_int>();
     is_nonblocking(out_fd) == Ok(false)
-        && poll([(out_fd, 0)], false) == Ok([0])
+        && poll([(out_fd, POLLOUT)], false) == Ok([0])
         && getsockopt_ints(out_fd, SOL_SOCKET, SO_SNDTIMEO).is_ok_and(|(limit, _)| limit == [0; TIMEVAL])
 }
 
@@ -442,6 +443,17 @@ pub(crate) fn socket_protocol(out_fd: BorrowedFd<'_>) -> Result<usize> {
 /// before Linux 4.13.
 pub(crate) fn tcp_ulp(out_fd: BorrowedFd<'_>) -> Result<u32> {
     getsockopt_ints(out_fd, SOL_TCP, TCP_ULP).map(|([name], len)| if len > 0 { name as u32 } else { NO_ULP })
+}
+
+/// Returns the most bytes of one call to a protocol on top of TCP. While kTLS before Linux 6.5 waits for room, it does not push what is in the send
+/// buffer. So a call that does not fit into an empty buffer can wait for ever.
+pub(crate) fn piece(out_fd: BorrowedFd<'_>) -> usize {
+    // 64 KiB are the most that a transfer asks for, and `SO_SNDBUF` counts the kernel's own memory as well.
+    const ROOM: usize = 128 << 10;
+    match getsockopt(out_fd, SOL_SOCKET, SO_SNDBUF) {
+        Ok(room) if room < ROOM => room / 2,
+        _ => usize::MAX,
+    }
 }
 
 /// Returns whether `TCP_CORK` is set, or fails if the socket is not TCP.
