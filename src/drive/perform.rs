@@ -52,7 +52,6 @@ impl Transfer {
     /// System calls: the one that [`Step`] names, except for these:
     ///
     /// - `Identify`: see [`Output::of`].
-    /// - `Size`: `getsockopt` as well.
     /// - `Size` and `AtEnd` at the file's position: `lseek` as well.
     /// - `Cork` and `Flush`: `getsockopt` and `setsockopt` as needed; on FreeBSD `ioctl` as well.
     /// - `Copy` and `Gather`: `pread64` and a write. If the read of `Copy` fails with `EINVAL`, `perform` reads whole blocks instead: first of
@@ -95,7 +94,7 @@ impl Transfer {
             Step::Done => Ok(()),
             Step::Flush { uncork, push } => self.complete(cork::flush(out_fd, uncork, push)),
             Step::Cork => self.complete(cork::cork(out_fd, self.left())),
-            Step::Size { offset } => self.complete(size(in_fd, offset).map(|bytes| bytes.min(sys::piece(out_fd)))),
+            Step::Size { offset } => self.complete(size(in_fd, offset)),
             Step::AtEnd { offset } => {
                 let read = read_byte(in_fd, offset);
                 in_empty = read == Err(Errno::EAGAIN);

@@ -312,6 +312,10 @@ const AT_POSITION: u64 = u64::MAX;
 /// ask for smaller ones.
 const SMALLEST_SEGMENT: u64 = 496;
 
+/// The largest record of TLS. While kTLS before Linux 6.5 waits for room, it does not push the records that are finished. So a call that makes more than one
+/// can wait for ever.
+pub(crate) const RECORD: u64 = 16 << 10;
+
 /// The largest segment of TCP. With a smaller cap each step would end with a short segment, which costs round trips.
 const LARGEST_SEGMENT: u32 = 1 << 16;
 
@@ -691,11 +695,10 @@ impl Transfer {
             return Ok(Step::SendFile { offset, count: if joined { count.min(fitting) } else { count } });
         }
         // sendfile sets MSG_MORE between its pieces, and before Linux 6.5 also at a short file. That leaves a record or chunk open, which
-        // is lost when the socket is closed. So ask for one piece, and for no more than there is.
-        let piece = PIPE_PAGES * PAGE - self.page_offset();
+        // is lost when the socket is closed. So ask for no more than one record, and than there is.
         Ok(match self.stated {
             0 => Step::Size { offset },
-            stated => Step::SendFile { offset, count: count.min(stated.min(piece) as usize) },
+            stated => Step::SendFile { offset, count: count.min(stated.min(RECORD) as usize) },
         })
     }
 

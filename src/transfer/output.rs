@@ -34,9 +34,9 @@ pub enum Output {
     /// bytes of an open record, although they count as sent. A transfer asks for no more bytes than statx(2) reports. That does not help if
     /// statx reports too many, or if the file shrinks while it is sent.
     ///
-    /// Such a kernel does not push what is in the send buffer while a call waits for room. So a call that does not fit into an empty buffer can
-    /// wait for ever. If `SO_SNDBUF` returns less than 128 KiB, a transfer asks for half of it at most, and so does a
-    /// [`StreamCopy`](crate::StreamCopy). [`sendfile`](crate::sendfile()) asks for the count that you give.
+    /// Such a kernel does not push finished records while a call waits for room. With a small `SO_SNDBUF` or `TCP_NOTSENT_LOWAT`, a call of
+    /// several records can wait for ever. So a transfer and a [`StreamCopy`](crate::StreamCopy) ask for one record, 16 KiB.
+    /// [`sendfile`](crate::sendfile()) asks for the count that you give.
     ///
     /// **kTLS on any kernel** has an open record in three cases. If reading the file fails in the middle of a call, the bytes before it can be one. If the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000),
     /// a sendfile that stops early leaves one open until the next call. A [`StreamCopy`](crate::StreamCopy) from a pipe that is larger than

@@ -16,8 +16,7 @@ pub enum Step<'a> {
     Identify,
     /// Ask by `statx` how many bytes the file has from here on. Report their number. This step comes only before a file is sent to
     /// [`Output::Layered`](crate::Output::Layered), because Linux before 6.5 sets `MSG_MORE` by itself if sendfile is asked for more than
-    /// there is. Such a kernel can also wait for ever in a call that does not fit into the send buffer. So if `SO_SNDBUF` returns less than
-    /// 128 KiB, report half of it at most. The step then comes again.
+    /// there is.
     Size {
         /// The offset in the file, or `None` for its position.
         offset: Option<u64>,

@@ -396,9 +396,8 @@ impl<'a> World<'a> {
     /// Bytes that a step of the file asks for: what is left, but no more than the cap, and than the kernel can take. An old kernel
     /// says "more follows" if it is asked for more than there is.
     fn most_asked(&self) -> u64 {
-        // One piece of sendfile, in whose middle nothing is said to be followed by more.
-        let piece = 16 * PAGE - self.page_offset();
-        let stated = if self.case.output.keeps_open() { self.stated.min(piece) } else { u64::MAX };
+        // One record of TLS.
+        let stated = if self.case.output.keeps_open() { self.stated.min(16_384) } else { u64::MAX };
         self.left().min(self.case.cap.max(1) as u64).min(MAX_RW_COUNT).min(self.room()).min(stated)
     }
 

@@ -272,11 +272,6 @@ pub(crate) fn file_size(_in: BorrowedFd<'_>) -> Result<u64> {
     Err(Errno::ENOSYS)
 }
 
-/// Asked for the same outputs.
-pub(crate) fn piece(_out: BorrowedFd<'_>) -> usize {
-    usize::MAX
-}
-
 /// Returns whether `TCP_NODELAY` is set (not 0), or fails if the socket is not TCP.
 pub(crate) fn tcp_nodelay(out_fd: BorrowedFd<'_>) -> Result<usize> {
     getsockopt(out_fd, SOL_TCP, TCP_NODELAY)

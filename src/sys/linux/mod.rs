@@ -48,7 +48,6 @@ pub(crate) const SOCK_STREAM: usize = 1;
 
 const SOL_SOCKET: c_int = 1;
 const SO_TYPE: c_int = 3;
-const SO_SNDBUF: c_int = 7;
 const SO_PROTOCOL: c_int = 38;
 const SO_SNDTIMEO: c_int = if cfg!(any(target_arch = "powerpc", target_arch = "powerpc64")) { 19 } else { 21 };
 /// The result of [`socket_protocol`] for TCP.
@@ -443,17 +442,6 @@ pub(crate) fn socket_protocol(out_fd: BorrowedFd<'_>) -> Result<usize> {
 /// before Linux 4.13.
 pub(crate) fn tcp_ulp(out_fd: BorrowedFd<'_>) -> Result<u32> {
     getsockopt_ints(out_fd, SOL_TCP, TCP_ULP).map(|([name], len)| if len > 0 { name as u32 } else { NO_ULP })
-}
-
-/// Returns the most bytes of one call to a protocol on top of TCP. While kTLS before Linux 6.5 waits for room, it does not push what is in the send
-/// buffer. So a call that does not fit into an empty buffer can wait for ever.
-pub(crate) fn piece(out_fd: BorrowedFd<'_>) -> usize {
-    // 64 KiB are the most that a transfer asks for, and `SO_SNDBUF` counts the kernel's own memory as well.
-    const ROOM: usize = 128 << 10;
-    match getsockopt(out_fd, SOL_SOCKET, SO_SNDBUF) {
-        Ok(room) if room < ROOM => room / 2,
-        _ => usize::MAX,
-    }
 }
 
 /// Returns whether `TCP_CORK` is set, or fails if the socket is not TCP.
