@@ -11,7 +11,7 @@ use super::iovec::IoSlice;
 use super::sys;
 pub use error::Error;
 pub use output::Output;
-use output::{MAX_SKB_FRAGS, PAGE, PIPE_PAGES, SendQueue, Taken};
+use output::{MAX_SKB_FRAGS, PAGE, SendQueue, Taken};
 use step::total_len;
 pub use step::{Moved, Slices, Step};
 

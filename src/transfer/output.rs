@@ -102,7 +102,7 @@ pub(super) const PAGE: u64 = 4096;
 const LARGE: u16 = 1 << 15;
 
 /// The pages that sendfile moves at a time. Between two such pieces an acknowledgement can release a short segment.
-pub(super) const PIPE_PAGES: u64 = 16;
+const PIPE_PAGES: u64 = 16;
 
 /// The output's send queue, as far as the transfer knows it.
 #[derive(Clone, Copy, Debug)]
