@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use bare_sendfile::{Count, Errno, Error, FlushOnDrop, IoSlice, Mechanisms, Progress, SfFlags, Status, Step, Transfer};
+use common::calls::seen;
 use common::faults::{catch_signals, interrupt, limit_file_size, thread_id, wait_asleep};
 use common::sent::{send_file, sendfile_hdtr};
 use common::streams::tcp_info;
@@ -688,6 +689,18 @@ fn a_guard_takes_its_cork_out() {
     drop(guard);
     assert!(!corked());
     assert_eq!(receive(&mut receiver, 700), message.whole[..700]);
+}
+
+/// A cork is for the step before the trailers. What the budget cuts is not that step.
+#[test]
+#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
+fn c15_a_step_that_the_budget_cuts_sets_no_cork() {
+    let (sender, _receiver) = tcp();
+    set_nonblocking(&sender);
+    let message = Message::new(0, 40_000, 10);
+    let mut transfer = message.transfer().with_budget(10_000);
+    let (status, options) = seen(&[libc::SYS_setsockopt], |_| None, || message.poll(&mut transfer, &sender, &mut []));
+    assert_eq!((status, transfer.progress().total(), options.len()), (Ok(Status::Yielded), 10_000, 0));
 }
 
 /// D6: with a reader that is as fast as the sender.
