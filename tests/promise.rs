@@ -164,6 +164,8 @@ fn connection(kind: Kind, wire: Option<&Wire>, seed: u64, files: &[File; 2], see
             // Nothing can be told to SCTP, which waits for its peer as it likes. Its bytes and their order are judged, and the close.
             kind == Kind::Sctp
                 || kind == Kind::Mptcp && stall.sent > MPTCP_STALLS
+                // All of it is under a cork, so a call can wait for room in a small queue (C23).
+                || kind == Kind::Mptcp && stall.asleep
                 || write.stall.is_some()
                 || (0..ATTEMPTS).any(|_| control.write(&bytes[..sent]).stall.is_some())
         };
