@@ -788,20 +788,6 @@ fn d2_a_signal_before_the_first_byte_stops_the_second_form() {
     message.assert_arrived(&available_bytes(&receiver), sent.progress);
 }
 
-/// A sendfile that stops while the socket has room was not cut short by a signal: the file may have grown since.
-#[test]
-#[cfg_attr(qemu_user, ignore = "qemu-user has no seccomp")]
-fn d2_a_short_count_with_room_is_no_signal() {
-    let message = Message::new(0, 100, 0);
-    let (sender, _receiver) = UnixStream::pair().unwrap();
-    let (sent, _) = seen(
-        &[SENDFILE],
-        |call| (call.before == 0).then_some(10),
-        || sendfile_hdtr(fd(&sender), fd(&message.file), Message::OFFSET, message.count(), &[], &[], SfFlags::empty()),
-    );
-    assert_eq!((sent.outcome, sent.progress.file), (Ok(()), 100));
-}
-
 /// The kernel does not report a signal that cut a call short, only the bytes. The second form does, or the next call would wait.
 #[test]
 fn d2_one_signal_stops_the_second_form() {

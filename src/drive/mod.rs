@@ -97,8 +97,8 @@ pub enum Status {
 /// - `out_fd` is a stream socket, or on Linux also a pipe or a file. With any other socket, the call fails before a byte is sent. Elsewhere a
 ///   pipe or file fails with `ENOTSOCK`, perhaps after the headers.
 ///
-/// **Segments.** On plain TCP, headers, file and trailers share a segment if they fit. Headers are sent with `MSG_MORE`, and if trailers
-/// follow, `TCP_CORK` is set before the end of the file. After a return, **no byte waits longer** in the kernel than if one plain write had
+/// **Segments.** On plain TCP, headers, file and trailers share a segment if they fit. Headers are sent with `MSG_MORE`, and
+/// `TCP_CORK` is set before the end of the file if the trailers fit into one buffer of TCP's with it. After a return, **no byte waits longer** in the kernel than if one plain write had
 /// sent the same bytes. If you have set `TCP_CORK` yourself, the function neither clears it nor flushes. On FreeBSD a cork is set only if
 /// the send buffer has room for all that is left. [`Output`](crate::Output) describes what is promised on other streams.
 ///

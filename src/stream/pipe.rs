@@ -47,9 +47,9 @@ pub struct PipeCopy {
     /// From the pipe to the output.
     drain: StreamCopy<[u8; 0]>,
     /// Bytes that `read_remainder` has taken out.
+    taken: u64,
     /// The most bytes of one splice to the output, if that is known.
     piece: Option<usize>,
-    taken: u64,
     budget: usize,
     reader: OwnedFd,
     writer: OwnedFd,

@@ -316,9 +316,6 @@ const SMALLEST_SEGMENT: u64 = 496;
 /// can wait for ever.
 pub(crate) const RECORD: u64 = 16 << 10;
 
-/// The largest segment of TCP. With a smaller cap each step would end with a short segment, which costs round trips.
-const LARGEST_SEGMENT: u32 = 1 << 16;
-
 impl Transfer {
     /// The default of [`with_cap`](Self::with_cap): one step moves at most 2 MiB of the file. If the reader is fast, a single call of
     /// 2 GiB can hold a thread for seconds, even on a nonblocking socket.
@@ -404,8 +401,8 @@ impl Transfer {
 
     /// Sets the maximum number of bytes of the file that one step moves (0 counts as 1), for a progress bar or a rate limit. Headers and
     /// trailers are not limited. For fairness among connections use [`with_budget`](Self::with_budget). On Linux, if the output is TCP and
-    /// the cap is below 64 KiB, the transfer sets a cork, so that its steps do not end in short segments. The cork holds bytes back, so flush
-    /// before you sleep. With a larger cap, each step can end with a short segment.
+    /// the cap is at most 32 KiB, the transfer sets a cork, which joins the steps, up to 64 KiB. The cork holds bytes back, so flush before you
+    /// sleep. With a larger cap, each step can end with a short segment.
     #[must_use]
     pub const fn with_cap(mut self, bytes: usize) -> Self {
         self.cap = if bytes == 0 { 1 } else { one_call(bytes) };
@@ -691,7 +688,8 @@ impl Transfer {
             let pages = if corked { self.pages_under_cork() } else { self.pages_that_fit() };
             let fitting = (pages * PAGE).saturating_sub(self.page_offset()) as usize;
             let first = self.sent.file == 0 && (self.queue.holds_more() || followed);
-            let joined = sys::HAS_MSG_MORE && (first || corked) && fitting > 0;
+            // (Where the position is not known, less than a page would be a single byte.)
+            let joined = sys::HAS_MSG_MORE && (first || corked) && fitting as u64 >= PAGE;
             return Ok(Step::SendFile { offset, count: if joined { count.min(fitting) } else { count } });
         }
         // sendfile sets MSG_MORE between its pieces, and before Linux 6.5 also at a short file. That leaves a record or chunk open, which
@@ -761,9 +759,14 @@ impl Transfer {
             }
             // Trailers can follow the last call only. With `ToEnd`, any call can be the last.
             Step::SendFile { count, .. } | Step::SendFileHdtr { count, .. } => {
-                let last = self.count == Count::ToEnd || count as u64 == self.file_left();
-                let small = sys::CORKS_SMALL_STEPS && self.cap < LARGEST_SEGMENT && (count as u64) < self.file_left();
-                sys::CORKS_FILES || (small || last && self.trailers_len > 0) && self.fits_under_cork(count)
+                let last = match self.count {
+                    Count::Bytes(_) => count as u64 == self.file_left(),
+                    Count::ToEnd => self.queue.output() != Some(Output::Layered) || count as u64 == self.stated,
+                };
+                // One step alone joins nothing.
+                let small = count == self.cap as usize && (count as u64) < self.file_left();
+                let joins = sys::CORKS_SMALL_STEPS && small && self.fits_under_cork(2 * count);
+                sys::CORKS_FILES || joins || last && self.trailers_len > 0 && self.fits_under_cork(count)
             }
             _ => false,
         };
@@ -778,12 +781,12 @@ impl Transfer {
     /// Whether these bytes of the file fit there. If they do not, a call can find the queue full with nothing in flight, and wait for a timer of
     /// 200 ms.
     fn fits_under_cork(&self, count: usize) -> bool {
-        !sys::HAS_MSG_MORE || self.pages(count as u64) <= self.pages_under_cork()
+        !sys::HAS_MSG_MORE || !self.queue.is_plain_tcp() || self.pages(count as u64) <= self.pages_under_cork()
     }
 
     /// Whether this transfer's cork has to be cleared before this step.
     fn outgrows_cork(&self, step: &Step<'_>) -> bool {
-        matches!(*step, Step::SendFile { count, .. } if !self.queue.is_mptcp() && !self.fits_under_cork(count))
+        matches!(*step, Step::SendFile { count, .. } if !self.fits_under_cork(count))
     }
 
     /// Whether this write is the whole transfer.

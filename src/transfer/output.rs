@@ -35,7 +35,7 @@ pub enum Output {
     /// statx reports too many, or if the file shrinks while it is sent.
     ///
     /// Such a kernel does not push finished records while a call waits for room. With a small `SO_SNDBUF` or `TCP_NOTSENT_LOWAT`, a call of
-    /// several records can wait for ever. So a transfer and a [`StreamCopy`](crate::StreamCopy) ask for one record, 16 KiB.
+    /// several records can wait for ever. So each sendfile of a transfer and each splice of a [`StreamCopy`](crate::StreamCopy) asks for one record, 16 KiB.
     /// [`sendfile`](crate::sendfile()) asks for the count that you give.
     ///
     /// **kTLS on any kernel** has an open record in three cases. If reading the file fails in the middle of a call, the bytes before it can be one. If the user has more pipes than `fs.pipe-user-pages-soft` allows (about 1000),
@@ -320,7 +320,7 @@ impl SendQueue {
         self.forget_fragments();
     }
 
-    fn is_plain_tcp(&self) -> bool {
+    pub(super) fn is_plain_tcp(&self) -> bool {
         matches!(self.output, Some(Output::Tcp | Output::TcpNoDelay))
     }
 

@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_micros(250);
 /// there 100 ms, so that the timers of 200 ms show.
 const LOOKS: u32 = if cfg!(qemu_user) { 400 } else { 20 };
 /// The same while a call waits for room: longer than for a delayed acknowledgement, for which it can wait as calls by hand do (C23).
-const LOOKS_ASLEEP: u32 = 400;
+const LOOKS_ASLEEP: u32 = 200;
 /// What has not come then does not come by a timer of the kernel's, of which most end in a second.
 const PATIENCE: Duration = Duration::from_secs(2);
 

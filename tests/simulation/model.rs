@@ -14,9 +14,6 @@ const MAX_RW_COUNT: u64 = 0x7fff_f000;
 const PAGE: u64 = 4096;
 const IOV_MAX: usize = 1024;
 
-/// No segment of TCP is larger, so a larger step has full ones.
-const LARGEST_SEGMENT: usize = 65_536;
-
 /// What is known of the file's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -179,8 +176,16 @@ impl<'a> World<'a> {
         if self.case.output == Sink::Mptcp {
             return true;
         }
-        let last = self.case.count == Count::ToEnd || count == left;
-        last && self.trailers > 0 || self.case.cap < LARGEST_SEGMENT && count < left
+        let last = match self.case.count {
+            Count::Bytes(_) => count == left,
+            Count::ToEnd => !self.case.output.keeps_open() || count == self.stated,
+        };
+        last && self.trailers > 0 || self.is_small(count)
+    }
+
+    /// Whether the cap makes several such steps.
+    fn is_small(&self, count: u64) -> bool {
+        count == self.case.cap.max(1) as u64 && count < self.left()
     }
 
     /// Whether these bytes of the file and the trailers surely share a buffer of TCP's with all that was sent.
@@ -335,14 +340,15 @@ impl<'a> World<'a> {
                 // Nor is what may share one with trailers.
                 let perhaps_last = tcp && self.case.count == Count::ToEnd && self.trailers > 0;
                 if perhaps_last && (self.got.file == 0 || self.queue.ours) {
-                    assert!((count > 0 || most == 0) && count as u64 <= self.most_asked());
+                    assert!(count as u64 >= most.min(PAGE) && count as u64 <= self.most_asked());
                 } else {
                     assert_eq!(count as u64, most);
                 }
                 // A call that needs another buffer can find the queue full, with nothing in flight.
                 let under_cork = self.got.total() - self.uncorked + count as u64;
                 assert!(!(tcp && self.queue.ours) || under_cork <= 17 * PAGE, "it can wait under a cork");
-                let fits = self.case.output == Sink::Mptcp || self.fits(count as u64);
+                let joined = if self.is_small(count as u64) { 2 * count as u64 } else { count as u64 };
+                let fits = !tcp || self.fits(joined);
                 let must_join = self.joins(count as u64) && fits && self.can_flush() && !self.loose;
                 assert!(!must_join || self.queue.ours || self.queue.theirs, "it is not joined with what follows");
             }
@@ -360,7 +366,7 @@ impl<'a> World<'a> {
                 assert!(self.can_flush());
                 assert!(uncork || !self.queue.ours, "our cork is left");
                 if left > 0 {
-                    assert!(!push && self.case.output != Sink::Mptcp && !self.fits(self.most_asked()));
+                    assert!(!push && self.case.output.is_tcp() && !self.fits(self.most_asked()));
                 } else {
                     self.check_complete();
                 }

@@ -322,12 +322,12 @@ pub(crate) fn is_nonblocking(file: BorrowedFd<'_>) -> Result<bool> {
     Errno::check(result).map(|flags| flags & O_NONBLOCK != 0)
 }
 
-/// Whether a send on this socket waits for room as long as it takes: the socket is blocking, has no `SO_SNDTIMEO`, is full, and has not failed.
+/// Whether a send on this socket waits for room as long as it takes: the socket is blocking, has no `SO_SNDTIMEO`, and has not failed.
 pub(crate) fn waits_for_ever(out_fd: BorrowedFd<'_>) -> bool {
     /// The `int`s of a `struct timeval`, which is two words. All are 0 if there is no limit.
     const TIMEVAL: usize = 2 * size_of::<isize>() / size_of::<c_int>();
     is_nonblocking(out_fd) == Ok(false)
-        && poll([(out_fd, POLLOUT)], false) == Ok([0])
+        && poll([(out_fd, 0)], false) == Ok([0])
         && getsockopt_ints(out_fd, SOL_SOCKET, SO_SNDTIMEO).is_ok_and(|(limit, _)| limit == [0; TIMEVAL])
 }
 

@@ -394,15 +394,15 @@ def linux_cases(calls, noise):
     there = lambda n: calls.call("preadv2", [files[1], Slices(1, bytes(1)), Int(1), Word(start + n), upper(n), Int(8)], 1)
     begun = [advise(3 * PAGE, 3), calls.identify(), there(0), calls.call("sendfile", [*files, place(0), Word(7)], 3)]
     flush = [calls.get("cork", 0), calls.get("nodelay", 0), calls.set("nodelay", 1), calls.set("nodelay", 0)]
-    # Fewer bytes, and the file goes on: a signal, unless the socket is nonblocking, has room, has failed, or has a limit of time.
+    # Fewer bytes, and the file goes on: a signal, unless the socket is nonblocking, has failed, or has a limit of time.
     flags = lambda result: [calls.pread(Fill(b"x"), 1, start + 3, 1), calls.call("fcntl", [files[0], Int(3), Word(0)], result)]
     rest = [there(3), advise(3, calls.dont_need), calls.call("sendfile", [*files, place(3), Word(4)], 4), *flush]
     yield Case("probe_hints", dict(arguments=[*fds, 0, 7], cell=start), [*begun, *flags(0o4000), *rest], result=7)
     word, no_time = calls.bits // 8, Memory(bytes(calls.bits // 4))
     size = Memory(struct.pack(f"{calls.order}I", 2 * word))
-    for happened, seconds in ((4, 0), (8, 0), (0, 1), (0, 0)):
-        full = Memory(struct.pack(f"{calls.order}ihh", calls.out_fd, 4, 0), struct.pack(f"{calls.order}ihh", calls.out_fd, 4, happened))
-        seen = [calls.call("ppoll", [full, Word(1), no_time, Word(0), Word(8)], int(happened > 0))]
+    for happened, seconds in ((8, 0), (0, 1), (0, 0)):
+        failed = Memory(struct.pack(f"{calls.order}ihh", calls.out_fd, 0, 0), struct.pack(f"{calls.order}ihh", calls.out_fd, 0, happened))
+        seen = [calls.call("ppoll", [failed, Word(1), no_time, Word(0), Word(8)], int(happened > 0))]
         if not happened:
             limit = Memory(bytes(2 * word), struct.pack(calls.order + ("qq" if word == 8 else "ii"), seconds, 0))
             seen.append(calls.call("getsockopt", [files[0], Int(1), Int(calls.send_timeout), limit, size], 0))
