@@ -455,6 +455,11 @@ fn c16_what_owes_a_flush_at_a_full_output() {
     assert_eq!(script.transfer.complete(Ok(0)), Ok(()));
     assert_eq!(full(&mut script), None);
     script.goes(trailers(true), 8).goes(PUSH, 0).is_done();
+    // What waits behind a short segment without a cork has an acknowledgement coming.
+    let mut script = Script::new(0, 1 << 17, &HEADERS, &TRAILERS).on(TCP);
+    script.goes(headers(false, true), 7).goes(send_file(0, 1 << 17), 1 << 17).fails(trailers(true), Errno::EAGAIN);
+    assert_eq!(full(&mut script), None);
+    script.goes(trailers(true), 8).goes(PUSH, 0).is_done();
     // It is not set again: each time would cost three calls.
     let mut script = Script::new(0, 100, &[], &TRAILERS).on(TCP);
     script.goes(Seen::Cork, 0).fails(send_file(0, 100), Errno::EAGAIN);
