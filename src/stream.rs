@@ -311,9 +311,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> StreamCopy<B> {
         *self.keeps.get_or_insert_with(|| sys::is_pipe(in_fd) || sys::socket_type(in_fd) == Ok(SOCK_STREAM))
     }
 
-    /// Returns the most bytes of one splice from a pipe to a socket. It asks for no more than the pipe holds, either. Since Linux 6.5 the
-    /// kernel takes 16 parts of a pipe at a time. If it was asked for more, it can send the last part with `MSG_MORE` although nothing follows. kTLS
-    /// and SCTP never send such bytes by themselves.
+    /// Returns the most bytes of one splice from a pipe to a socket, or `None` for other pairs. Such a splice may not ask for more than the
+    /// pipe holds, either. Since Linux 6.5 the kernel takes 16 parts of a pipe at a time. If it was asked for more, it can send the last part with
+    /// `MSG_MORE` although nothing follows. kTLS and SCTP never send such bytes by themselves.
     fn exact(&mut self, out_fd: BorrowedFd<'_>, in_fd: BorrowedFd<'_>) -> Option<usize> {
         *self.exact.get_or_insert_with(|| if sys::is_pipe(in_fd) { piece(out_fd) } else { None })
     }

@@ -68,7 +68,7 @@ int main(int argc, char **argv)
     if (from < 0 || fstat(from, &status))
         return fail(argv[1], errno);
     /* Under a name that no file has until it is whole: a fixed one could be the user's, or be left over from a loss of power. It is
-     * beside TO, and short, since that of TO may be as long as names can be. */
+     * beside TO, and short, since that of TO may be as long as names can be. mkostemp replaces each X. */
     const char *slash = strrchr(name, '/');
     char *part;
     if (asprintf(&part, "%.*s.XXXXXX", slash ? (int)(slash + 1 - name) : 0, name) < 0)

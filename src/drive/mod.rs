@@ -88,7 +88,7 @@ pub enum Status {
 /// It goes on after a short count. It stops when everything is sent, on `EAGAIN`, on `EINTR` and on errors. The result has the bytes sent
 /// until then. To go on from there, use a [`Transfer`] and its drivers instead. On a blocking socket without `SO_SNDTIMEO`, a signal that cuts
 /// a call short is `EINTR` too. (Linux reports such a signal only if no byte was sent. On FreeBSD and macOS one that cuts headers or trailers short is not
-/// noticed, nor is one on a pipe.)
+/// noticed, nor is one on a pipe. If the file grows meanwhile, or another thread shuts the socket down, `EINTR` can also come without a signal.)
 ///
 /// - `offset` is in bytes from the start of the file. The position of `in_fd` is neither used nor changed.
 /// - `count` is [`Count::Bytes`] (or a plain `u64`) or [`Count::ToEnd`]. With a count of 0, only headers and trailers are sent.
@@ -98,7 +98,9 @@ pub enum Status {
 ///   pipe or file fails with `ENOTSOCK`, perhaps after the headers.
 ///
 /// **Segments.** On plain TCP, headers, file and trailers share a segment if they fit. Headers are sent with `MSG_MORE`, and
-/// `TCP_CORK` is set before the end of the file if the trailers fit into one buffer of TCP's with it. After a return, **no byte waits longer** in the kernel than if one plain write had
+/// `TCP_CORK` is set before the end of the file if the trailers fit into one buffer of TCP's with it.
+///
+/// After a return, **no byte waits longer** in the kernel than if one plain write had
 /// sent the same bytes. If you have set `TCP_CORK` yourself, the function neither clears it nor flushes. On FreeBSD a cork is set only if
 /// the send buffer has room for all that is left. [`Output`](crate::Output) describes what is promised on other streams.
 ///

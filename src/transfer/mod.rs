@@ -312,8 +312,8 @@ const AT_POSITION: u64 = u64::MAX;
 /// ask for smaller ones.
 const SMALLEST_SEGMENT: u64 = 496;
 
-/// The largest record of TLS. While kTLS before Linux 6.5 waits for room, it does not push the records that are finished. So a call that makes more than one
-/// can wait for ever.
+/// The largest record of TLS. While kTLS before Linux 6.5 waits for room, it does not push the records that are finished. So a call that makes
+/// more than one can wait for ever.
 pub(crate) const RECORD: u64 = 16 << 10;
 
 impl Transfer {

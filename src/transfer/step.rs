@@ -102,8 +102,8 @@ pub enum Step<'a> {
         /// Whether the output is a socket.
         socket: bool,
     },
-    /// Send the bytes that the kernel holds back. This step also comes before the end, if the next call does not fit under the cork. If `uncork` is false and the caller has set the cork, do nothing. Report `Ok` with any
-    /// value, or the error of the option.
+    /// Send the bytes that the kernel holds back. This step also comes before the end, if the next call does not fit under the cork. If
+    /// `uncork` is false and the caller has set the cork, do nothing. Report `Ok` with any value, or the error of the option.
     ///
     /// - On Linux, clear `TCP_CORK` if `uncork`. If `push`, set `TCP_NODELAY`, which sends all that waits, and then restore the value that
     ///   `TCP_NODELAY` had before.

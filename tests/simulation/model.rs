@@ -347,8 +347,9 @@ impl<'a> World<'a> {
                 // A call that needs another buffer can find the queue full, with nothing in flight.
                 let under_cork = self.got.total() - self.uncorked + count as u64;
                 assert!(!(tcp && self.queue.ours) || under_cork <= 17 * PAGE, "it can wait under a cork");
-                let joined = if self.is_small(count as u64) { 2 * count as u64 } else { count as u64 };
-                let fits = !tcp || self.fits(joined);
+                // One small step alone joins nothing.
+                let with_next = if self.is_small(count as u64) { 2 * count as u64 } else { count as u64 };
+                let fits = !tcp || self.fits(with_next);
                 let must_join = self.joins(count as u64) && fits && self.can_flush() && !self.loose;
                 assert!(!must_join || self.queue.ours || self.queue.theirs, "it is not joined with what follows");
             }
